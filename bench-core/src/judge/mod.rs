@@ -1,0 +1,1 @@
+//! Statistics, comparison, verdict: pure functions over records. Judging never touches the machine.

@@ -1,0 +1,1 @@
+//! Harnesses, schedules and the environment. Measuring never sees a threshold.
