@@ -1,1 +1,15 @@
-fn main() {}
+//! `cargo perf`: the front door. Each command is a file in `cmd/`; each reads and writes what its
+//! `--help` says, and answers with an exit code from [`exit`].
+
+mod cli;
+mod cmd;
+mod exit;
+mod process;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::finish(cli::run())
+}

@@ -1,0 +1,182 @@
+//! Runs programs so that none outlives us: each in a process group of its own, with a deadline,
+//! ended when the user interrupts.
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// How long a group may take to end after it was asked to.
+const GRACE: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(5);
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By itself.
+    Exited(ExitStatus),
+    /// We ended it: it was still running after this long.
+    Overdue(Duration),
+    /// We ended it, because the user interrupted us.
+    Interrupted,
+}
+
+/// How a program ended and what it printed.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) ending: Ending,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Whether the program ended by itself with exit code 0.
+    pub(crate) fn success(&self) -> bool {
+        matches!(self.ending, Ending::Exited(status) if status.success())
+    }
+
+    /// The last lines that the program printed on standard error, to say why it failed.
+    pub(crate) fn last_words(&self, lines: usize) -> String {
+        let all: Vec<&str> = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "ended with {status}"),
+            Self::Overdue(limit) => {
+                write!(f, "still ran after {} s and was ended", limit.as_secs())
+            }
+            Self::Interrupted => write!(f, "was interrupted"),
+        }
+    }
+}
+
+/// Runs the program to its end, its deadline or the user's interrupt, whichever comes first.
+/// Nothing of its process group is left running.
+///
+/// # Errors
+/// When the program can't be started.
+pub(crate) fn run(command: &mut Command, deadline: Duration) -> anyhow::Result<Outcome> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("failed to start '{name}'"))?;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let ending = watch(&mut child, deadline)?;
+    let text = |reader: JoinHandle<String>| reader.join().expect("a reader does not panic");
+    Ok(Outcome { ending, stdout: text(stdout), stderr: text(stderr) })
+}
+
+fn watch(child: &mut Child, deadline: Duration) -> anyhow::Result<Ending> {
+    let started = Instant::now();
+    let ending = loop {
+        if let Some(status) = child.try_wait().context("failed to wait for a program")? {
+            break Ending::Exited(status);
+        }
+        if interrupted() {
+            break Ending::Interrupted;
+        }
+        if started.elapsed() >= deadline {
+            break Ending::Overdue(deadline);
+        }
+        std::thread::sleep(POLL);
+    };
+    end_group(child);
+    Ok(ending)
+}
+
+/// Asks the group to end, then makes it. A group of which nothing is left is fine.
+fn end_group(child: &mut Child) {
+    let group = Pid::from_child(child);
+    if kill_process_group(group, Signal::TERM).is_ok() {
+        let asked = Instant::now();
+        while asked.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(POLL);
+        }
+        let _gone = kill_process_group(group, Signal::KILL);
+    }
+    let _reaped = child.wait();
+}
+
+fn collect<R: Read + Send + 'static>(pipe: Option<R>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is all that the program has to say.
+        let _end = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Whether the user asked us to stop (Ctrl-C, or the terminal or a supervisor did).
+pub(crate) fn interrupted() -> bool {
+    flag().load(Ordering::Relaxed)
+}
+
+/// Starts to listen for interrupts; a second one ends the program at once.
+pub(crate) fn listen() -> anyhow::Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(flag()))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(flag())))
+            .context("failed to listen for interrupts")?;
+    }
+    Ok(())
+}
+
+fn flag() -> &'static Arc<AtomicBool> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    FLAG.get_or_init(Arc::default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, deadline: Duration) -> Outcome {
+        run(Command::new("sh").args(["-c", script]), deadline).expect("sh runs")
+    }
+
+    #[test]
+    fn output_and_exit_code_are_kept() {
+        let outcome = shell("echo out; echo err >&2; exit 3", Duration::from_secs(60));
+        assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("out\n", "err\n"));
+        assert!(matches!(outcome.ending, Ending::Exited(status) if status.code() == Some(3)));
+        assert!(!outcome.success());
+    }
+
+    #[test]
+    fn a_program_past_its_deadline_is_ended_with_its_children() {
+        let outcome = shell("sleep 1000 & echo $!; wait", Duration::from_millis(200));
+        assert_eq!(outcome.ending, Ending::Overdue(Duration::from_millis(200)));
+        let grandchild = outcome.stdout.trim();
+        let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "still there: {state}");
+    }
+
+    #[test]
+    fn a_child_that_outlives_its_parent_does_not_hang_us() {
+        let outcome = shell("sleep 1000 & exit 0", Duration::from_secs(60));
+        assert!(outcome.success());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = run(&mut Command::new("no-such-program"), Duration::from_secs(1)).unwrap_err();
+        assert_eq!(error.to_string(), "failed to start 'no-such-program'");
+    }
+}
