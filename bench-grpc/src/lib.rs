@@ -1,1 +1,4 @@
 //! Room: grpc.
+
+pub mod blob;
+pub mod profile;
