@@ -1,4 +1,25 @@
-//! Room: grpc.
+//! Large payloads over gRPC: a loopback server and client, and the three operations that move
+//! bytes between them.
+//!
+//! - [`profile`]: the HTTP/2 settings of a connection, applied to both of its ends.
+//! - [`loopback`]: the fixture: server and client on an ephemeral port, one thread or two.
+//! - [`operation`]: Write, Read and Stream, and the checks of what they delivered.
+//! - [`workloads`]: these three as workloads, `grpc/write/default/1MiB`.
+//! - [`blob`]: the service as generated from the proto file.
+//!
+//! Start with [`Loopback::start`].
 
 pub mod blob;
+mod error;
+pub mod loopback;
+pub mod operation;
 pub mod profile;
+mod server;
+mod transport;
+pub mod workloads;
+
+pub use error::Error;
+pub use loopback::{Layout, Loopback, LoopbackConfig};
+pub use operation::{Client, Delivery, Operation};
+pub use profile::{ProfileError, TransportProfile};
+pub use transport::SocketFacts;

@@ -1,0 +1,209 @@
+//! Write, Read and Stream over loopback as workloads, both ends on one thread so that the same id
+//! has an instruction count and a time.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use bench_core::fixture::Payload;
+use bench_core::units::{ByteSize, ParseSizeError};
+use bench_core::workload::{Failure, Workload};
+
+use crate::error::Error;
+use crate::loopback::{Layout, Loopback, LoopbackConfig};
+use crate::operation::{Delivery, Operation};
+use crate::profile::{ProfileError, TransportProfile};
+
+const SEED: u64 = 42;
+const CHUNK_MAX: ByteSize = ByteSize::mib(1);
+/// Header tables, buffers and the allocator reach their steady state in the first calls.
+const WARM_UP_CALLS: usize = 3;
+
+/// `profile/size`, as in `default/16MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// One of [`TransportProfile::ALL`].
+    pub profile: TransportProfile,
+    /// Bytes that one operation moves.
+    pub size: ByteSize,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.profile, self.size))
+    }
+}
+
+/// Why a text is not a cell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseCellError {
+    /// It is not two parts in their one spelling.
+    #[error("'{0}' is not a profile and a size; write them as in default/16MiB")]
+    Spelling(String),
+    /// The first part.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The second part.
+    #[error(transparent)]
+    Size(#[from] ParseSizeError),
+}
+
+impl FromStr for Cell {
+    type Err = ParseCellError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCellError> {
+        let spelling = || ParseCellError::Spelling(text.to_owned());
+        let (profile, size) = text.split_once('/').ok_or_else(spelling)?;
+        let cell = Self { profile: profile.parse()?, size: size.parse()? };
+        // Ids are compared as text, so a second spelling would be a second id.
+        if cell.to_string() == text { Ok(cell) } else { Err(spelling()) }
+    }
+}
+
+/// An operation as a type, so that each has an id of its own.
+pub trait Kind {
+    /// The id's beginning.
+    const NAME: &'static str;
+    /// What is called.
+    const OPERATION: Operation;
+}
+
+/// [`Operation::Write`].
+#[derive(Debug)]
+pub enum WriteKind {}
+
+impl Kind for WriteKind {
+    const NAME: &'static str = "grpc/write";
+    const OPERATION: Operation = Operation::Write;
+}
+
+/// [`Operation::Read`].
+#[derive(Debug)]
+pub enum ReadKind {}
+
+impl Kind for ReadKind {
+    const NAME: &'static str = "grpc/read";
+    const OPERATION: Operation = Operation::Read;
+}
+
+/// [`Operation::Stream`].
+#[derive(Debug)]
+pub enum StreamKind {}
+
+impl Kind for StreamKind {
+    const NAME: &'static str = "grpc/stream";
+    const OPERATION: Operation = Operation::Stream;
+}
+
+/// `grpc/write`: client stream to the server in chunks of up to 1 MiB.
+pub type Write = Call<WriteKind>;
+/// `grpc/read`: one message to the client.
+pub type Read = Call<ReadKind>;
+/// `grpc/stream`: server stream to the client in chunks of up to 1 MiB.
+pub type Stream = Call<StreamKind>;
+
+/// One call at a time over one connection.
+#[derive(Debug)]
+pub struct Call<K> {
+    loopback: Loopback,
+    answer: Option<Result<Delivery, Error>>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Workload for Call<K> {
+    const NAME: &'static str = K::NAME;
+    type Parameter = Cell;
+
+    fn set_up(cell: &Cell) -> Result<Self, Failure> {
+        let loopback = Loopback::start(LoopbackConfig {
+            profile: cell.profile,
+            layout: Layout::OneThread,
+            payload: Payload::seeded(SEED, cell.size),
+            chunk: CHUNK_MAX.min(cell.size),
+        })?;
+        let mut call = Self { loopback, answer: None, kind: PhantomData };
+        for _ in 0..WARM_UP_CALLS {
+            call.run();
+            call.check()?;
+        }
+        Ok(call)
+    }
+
+    fn bytes(&self) -> Option<ByteSize> {
+        Some(self.loopback.config().payload.size)
+    }
+
+    fn run(&mut self) {
+        // Freed before the next content arrives, so that only one is in memory.
+        self.answer = None;
+        self.answer = Some(self.loopback.call(K::OPERATION));
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        let answer = self.answer.take().ok_or("the operation did not run")?;
+        Ok(self.loopback.delivered(answer?).verify(&self.loopback.config().payload)?)
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        self.loopback.dimensions()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::workload::{id, run_once};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cell_parses_what_it_prints(index in 0_usize..4, bytes: u64) {
+            let cell = Cell { profile: TransportProfile::ALL[index], size: ByteSize::new(bytes) };
+            prop_assert_eq!(cell.to_string().parse(), Ok(cell));
+        }
+
+        #[test]
+        fn no_other_spelling_is_a_cell(text in ".*") {
+            if let Ok(cell) = text.parse::<Cell>() {
+                prop_assert_eq!(cell.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn other_spellings_are_refused_with_the_right_one() {
+        for bad in ["", "default", "default/1mib", "default/ 1MiB", "default/1024KiB", "1MiB/default", "fast/1MiB", "default/1MiB/2"] {
+            let error = bad.parse::<Cell>().expect_err(bad).to_string();
+            assert!(error.contains("write"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_workload_runs_with_every_profile() {
+        for profile in TransportProfile::ALL {
+            let cell = Cell { profile, size: ByteSize::kib(64) };
+            run_once::<Write>(&cell).expect("write");
+            run_once::<Read>(&cell).expect("read");
+            let stream = run_once::<Stream>(&cell).expect("stream");
+            assert!(stream.dimensions().contains(&("nodelay_server", "true".to_owned())));
+            assert_eq!(stream.bytes(), Some(cell.size));
+        }
+    }
+
+    #[test]
+    fn ids_carry_operation_profile_and_size() {
+        let cell = "default/1MiB".parse().expect("cell");
+        let ids = [id::<Write>(&cell), id::<Read>(&cell), id::<Stream>(&cell)];
+        let expected =
+            ["grpc/write/default/1MiB", "grpc/read/default/1MiB", "grpc/stream/default/1MiB"];
+        assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn an_empty_cell_is_a_clear_error() {
+        let cell = Cell { profile: TransportProfile::DEFAULT, size: ByteSize::new(0) };
+        let error = run_once::<Read>(&cell).expect_err("nothing to move").to_string();
+        assert_eq!(error, "a payload of 0B cannot go over gRPC; choose from 1B to 4294967231B");
+    }
+}
