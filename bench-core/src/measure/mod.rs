@@ -1,1 +1,14 @@
 //! Harnesses, schedules and the environment. Measuring never sees a threshold.
+//!
+//! - [`environment`]: where and with what a run measures.
+//! - [`recorder`]: how a bench executable hands its rows to the front door.
+//! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies.
+//! - `wall`: a workload under criterion; `profiler`: its flamegraph; `pin`: one CPU for a thread.
+//!
+//! The first two are always there, since the front door reads records without a harness; the rest
+//! comes with the feature `measure`.
+
+pub mod environment;
+pub mod recorder;
+#[cfg(feature = "measure")]
+pub mod schedule;
