@@ -8,6 +8,8 @@
 //! The first two are always there, since the front door reads records without a harness; the rest
 //! comes with the feature `measure`.
 
+#[cfg(feature = "measure")]
+pub mod drive;
 pub mod environment;
 pub mod recorder;
 #[cfg(feature = "measure")]
