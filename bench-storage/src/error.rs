@@ -1,0 +1,76 @@
+//! What goes wrong with files and the page cache, each with its place and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a storage fixture could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused an operation on a file or directory.
+    #[error("failed to {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as in "create".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Pages stayed in memory although the kernel was asked to drop them.
+    #[error(
+        "failed to empty the page cache of {} on {file_system}: {resident} of {pages} pages stayed \
+         resident after {rounds} rounds; a cold read needs a scratch directory on a disk, set \
+         {variable}",
+        path.display(), variable = crate::scratch::SCRATCH_VARIABLE
+    )]
+    StayedResident {
+        /// The file.
+        path: PathBuf,
+        /// The type of its file system.
+        file_system: String,
+        /// Pages still in memory.
+        resident: u64,
+        /// Pages of the file.
+        pages: u64,
+        /// How often the kernel was asked.
+        rounds: u32,
+    },
+    /// Pages were missing from memory right after the whole file had been read.
+    #[error(
+        "failed to warm {} on {file_system}: only {resident} of {pages} pages are resident after \
+         reading all of it; free some memory or measure a smaller size",
+        path.display()
+    )]
+    NotResident {
+        /// The file.
+        path: PathBuf,
+        /// The type of its file system.
+        file_system: String,
+        /// Pages in memory.
+        resident: u64,
+        /// Pages of the file.
+        pages: u64,
+    },
+    /// Neither system call sees a page that was certainly read a moment ago.
+    #[error(
+        "failed to tell the page cache of {} on {file_system}: neither cachestat nor mincore sees \
+         a page that was just read; set {variable} to a directory on another file system",
+        path.display(), variable = crate::scratch::SCRATCH_VARIABLE
+    )]
+    Blind {
+        /// The file.
+        path: PathBuf,
+        /// The type of its file system.
+        file_system: String,
+    },
+    /// There is nothing to read or write.
+    #[error("a file of 0 bytes cannot be measured; choose a size of at least 1B")]
+    Empty,
+}
+
+impl Error {
+    /// For `map_err`: what was tried on which path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,61 @@
+//! Reading and writing a whole file from its start to its end, by system calls of at most
+//! [`BLOCK`](crate::file::BLOCK) bytes through pooled buffers.
+//!
+//! The file exists, in full and synced, before anything is measured; opening, evicting and
+//! checking are never inside the clock.
+
+mod read;
+mod write;
+
+pub use self::read::{ReadCold, ReadWarm};
+pub use self::write::{Write, WriteSync};
+
+use bench_core::fixture::{ALIGNMENT, BufferPool, InvalidPool, Payload};
+use bench_core::units::ByteSize;
+
+use crate::error::Error;
+use crate::file::{BLOCK, ScratchFile, blocks};
+use crate::page_cache::PageCacheState;
+use crate::scratch::ScratchDirectory;
+
+const SEED: u64 = 42;
+
+/// The file of a workload. It is closed before its directory goes.
+#[derive(Debug)]
+struct OnlyFile {
+    file: ScratchFile,
+    _directory: ScratchDirectory,
+}
+
+impl OnlyFile {
+    fn create(size: ByteSize) -> Result<Self, Error> {
+        let directory = ScratchDirectory::create()?;
+        let file = ScratchFile::create(&directory, "file", Payload::seeded(SEED, size))?;
+        Ok(Self { file, _directory: directory })
+    }
+
+    fn size(&self) -> ByteSize {
+        self.file.payload().size
+    }
+
+    fn dimensions(&self, backend: &str, state: PageCacheState) -> Vec<(&'static str, String)> {
+        let cached = self.file.cached();
+        vec![
+            ("backend", backend.to_owned()),
+            ("page_cache", state.to_string()),
+            ("page_cache_witness", cached.witness().to_string()),
+            ("file_system", cached.file_system().to_owned()),
+            ("block_size", BLOCK.min(self.size()).to_string()),
+        ]
+    }
+}
+
+/// A pool that can hold every block of a file at the same time.
+fn pool_for(size: ByteSize) -> Result<BufferPool, InvalidPool> {
+    let class = BLOCK.min(size).bytes().next_multiple_of(ALIGNMENT as u64);
+    let limit = ByteSize::new(class * blocks(size).count() as u64);
+    BufferPool::builder(limit).class(ByteSize::new(class)).build()
+}
+
+#[cfg(test)]
+mod tests;

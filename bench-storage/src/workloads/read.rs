@@ -1,0 +1,155 @@
+//! Reading a file that is in memory, and one that is not.
+
+use std::io;
+
+use bench_core::fixture::{AcquireError, BufferPool, PooledBuf};
+use bench_core::units::ByteSize;
+use bench_core::workload::{Failure, Workload};
+
+use super::{OnlyFile, pool_for};
+use crate::file::{ScratchFile, blocks};
+use crate::page_cache::PageCacheState;
+
+/// Reads a file of which no page is in memory: `storage/read_cold/1MiB`.
+#[derive(Debug)]
+pub struct ReadCold(Read);
+
+/// Reads a file of which every page is in memory: `storage/read_warm/1MiB`.
+#[derive(Debug)]
+pub struct ReadWarm(Read);
+
+#[derive(Debug)]
+struct Read {
+    on_disk: OnlyFile,
+    state: PageCacheState,
+    pool: BufferPool,
+    /// What the last operation read, kept until it has been checked.
+    answer: Vec<PooledBuf>,
+    failure: Option<ReadError>,
+}
+
+/// What may go wrong inside the clock.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("failed to read {length} bytes at offset {offset}: {source}")]
+    Read { offset: u64, length: usize, source: io::Error },
+    #[error("the file ended at offset {offset} while {missing} more bytes were due")]
+    Short { offset: u64, missing: usize },
+    #[error("failed to get a buffer to read into: {0}")]
+    Buffer(#[from] AcquireError),
+    #[error("{found} of {expected} blocks were read; the operation did not run to its end")]
+    Blocks { found: usize, expected: usize },
+}
+
+impl Read {
+    fn set_up(size: &ByteSize, state: PageCacheState) -> Result<Self, Failure> {
+        let on_disk = OnlyFile::create(*size)?;
+        let answer = Vec::with_capacity(blocks(*size).count());
+        let mut this = Self { on_disk, state, pool: pool_for(*size)?, answer, failure: None };
+        // Once outside the clock: the memory of the buffers is touched here and not there, and a
+        // file that cannot be brought into its state is refused here.
+        this.prepare()?;
+        this.run();
+        this.check()?;
+        Ok(this)
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        // Without this the answer of an earlier operation would do.
+        self.answer.clear();
+        Ok(self.on_disk.file.cached().bring_to(self.state)?)
+    }
+
+    fn run(&mut self) {
+        if let Err(error) = self.read() {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn read(&mut self) -> Result<(), ReadError> {
+        self.answer.clear();
+        let file = self.on_disk.file.cached().file();
+        for (start, length) in blocks(self.on_disk.size()) {
+            let mut buffer = self.pool.try_acquire(ByteSize::new(length as u64))?;
+            while buffer.len() < length {
+                let (offset, length) = (start + buffer.len() as u64, length - buffer.len());
+                let read = buffer.fill_with(|spare| {
+                    rustix::io::pread(file, &mut spare[..length], offset).map(|(read, _)| read)
+                });
+                match read {
+                    Ok(0) => return Err(ReadError::Short { offset, missing: length }),
+                    Ok(_) => {}
+                    Err(errno) => {
+                        return Err(ReadError::Read { offset, length, source: errno.into() });
+                    }
+                }
+            }
+            self.answer.push(buffer);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        let payload = self.on_disk.file.payload();
+        let (found, expected) = (self.answer.len(), blocks(payload.size).count());
+        if found != expected {
+            return Err(ReadError::Blocks { found, expected }.into());
+        }
+        for ((offset, _), block) in blocks(payload.size).zip(&self.answer) {
+            payload.verify(offset, block)?;
+        }
+        Ok(())
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        self.on_disk.dimensions("pread", self.state)
+    }
+}
+
+macro_rules! read_workload {
+    ($workload:ident, $name:literal, $state:expr, isolated: $isolated:literal) => {
+        impl $workload {
+            /// The file that is read.
+            pub fn file(&self) -> &ScratchFile {
+                &self.0.on_disk.file
+            }
+        }
+
+        impl Workload for $workload {
+            const NAME: &'static str = $name;
+            const ISOLATED: bool = $isolated;
+            type Parameter = ByteSize;
+
+            fn set_up(size: &ByteSize) -> Result<Self, Failure> {
+                Read::set_up(size, $state).map(Self)
+            }
+
+            fn bytes(&self) -> Option<ByteSize> {
+                Some(self.0.on_disk.size())
+            }
+
+            fn prepare(&mut self) -> Result<(), Failure> {
+                self.0.prepare()
+            }
+
+            fn run(&mut self) {
+                self.0.run();
+            }
+
+            fn check(&mut self) -> Result<(), Failure> {
+                self.0.check()
+            }
+
+            fn dimensions(&self) -> Vec<(&'static str, String)> {
+                self.0.dimensions()
+            }
+        }
+    };
+}
+
+// The first read of a file warms it, so that every cold one needs its own eviction.
+read_workload!(ReadCold, "storage/read_cold", PageCacheState::Cold, isolated: true);
+read_workload!(ReadWarm, "storage/read_warm", PageCacheState::Warm, isolated: false);

@@ -1,0 +1,156 @@
+//! Writing over a file that is in memory, into the page cache alone or through to the disk.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use bench_core::fixture::{BufferPool, PooledBuf};
+use bench_core::units::ByteSize;
+use bench_core::workload::{Failure, Workload};
+
+use super::{OnlyFile, pool_for};
+use crate::file::{ScratchFile, blocks};
+use crate::page_cache::PageCacheState;
+
+/// Overwrites a file in the page cache and leaves it to the kernel to write it back, at a time of
+/// its own choice: `storage/write/1MiB`. From the second operation on, the pages are dirty.
+#[derive(Debug)]
+pub struct Write(Overwrite);
+
+/// Overwrites a file and waits until the disk has it (`fdatasync`): `storage/write_sync/1MiB`.
+/// No block is allocated and no length changes, so that no journal has to be waited for.
+#[derive(Debug)]
+pub struct WriteSync(Overwrite);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sync {
+    None,
+    Data,
+}
+
+#[derive(Debug)]
+struct Overwrite {
+    on_disk: OnlyFile,
+    sync: Sync,
+    /// What is written, block by block.
+    content: Vec<PooledBuf>,
+    failure: Option<WriteError>,
+    /// Keeps the memory of the content together and under its cap.
+    _pool: BufferPool,
+}
+
+/// What may go wrong with a write.
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error("failed to write {length} bytes at offset {offset}: {source}")]
+    Write { offset: u64, length: usize, source: io::Error },
+    #[error("failed to sync what was written: {0}")]
+    Sync(#[source] io::Error),
+    #[error("{0} pages are still not on the disk after fdatasync")]
+    NotOnDisk(u64),
+}
+
+impl Overwrite {
+    fn set_up(size: &ByteSize, sync: Sync) -> Result<Self, Failure> {
+        let on_disk = OnlyFile::create(*size)?;
+        let pool = pool_for(*size)?;
+        let mut content = Vec::with_capacity(blocks(*size).count());
+        for (offset, length) in blocks(*size) {
+            let mut buffer = pool.try_acquire(ByteSize::new(length as u64))?;
+            buffer.resize_zeroed(length);
+            on_disk.file.payload().fill(offset, buffer.filled_mut());
+            content.push(buffer);
+        }
+        Ok(Self { on_disk, sync, content, failure: None, _pool: pool })
+    }
+
+    /// Without erasing, what set-up or an earlier operation wrote would pass for this one's work.
+    fn prepare(&mut self) -> Result<(), Failure> {
+        self.on_disk.file.erase()?;
+        Ok(self.on_disk.file.cached().bring_to(PageCacheState::Warm)?)
+    }
+
+    fn run(&mut self) {
+        if let Err(error) = self.write() {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn write(&self) -> Result<(), WriteError> {
+        let file = self.on_disk.file.cached().file();
+        for ((offset, length), content) in blocks(self.on_disk.size()).zip(&self.content) {
+            file.write_all_at(content, offset).map_err(|source| WriteError::Write {
+                offset,
+                length,
+                source,
+            })?;
+        }
+        match self.sync {
+            Sync::None => Ok(()),
+            Sync::Data => file.sync_data().map_err(WriteError::Sync),
+        }
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        let unwritten = self.on_disk.file.cached().residency()?.unwritten;
+        match (self.sync, unwritten) {
+            (Sync::Data, Some(pages @ 1..)) => Err(WriteError::NotOnDisk(pages).into()),
+            _ => Ok(self.on_disk.file.verify()?),
+        }
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let sync = match self.sync {
+            Sync::None => "none",
+            Sync::Data => "fdatasync",
+        };
+        let mut dimensions = self.on_disk.dimensions("pwrite", PageCacheState::Warm);
+        dimensions.push(("sync", sync.to_owned()));
+        dimensions
+    }
+}
+
+macro_rules! write_workload {
+    ($workload:ident, $name:literal, $sync:expr) => {
+        impl $workload {
+            /// The file that is written.
+            pub fn file(&self) -> &ScratchFile {
+                &self.0.on_disk.file
+            }
+        }
+
+        impl Workload for $workload {
+            const NAME: &'static str = $name;
+            type Parameter = ByteSize;
+
+            fn set_up(size: &ByteSize) -> Result<Self, Failure> {
+                Overwrite::set_up(size, $sync).map(Self)
+            }
+
+            fn bytes(&self) -> Option<ByteSize> {
+                Some(self.0.on_disk.size())
+            }
+
+            fn prepare(&mut self) -> Result<(), Failure> {
+                self.0.prepare()
+            }
+
+            fn run(&mut self) {
+                self.0.run();
+            }
+
+            fn check(&mut self) -> Result<(), Failure> {
+                self.0.check()
+            }
+
+            fn dimensions(&self) -> Vec<(&'static str, String)> {
+                self.0.dimensions()
+            }
+        }
+    };
+}
+
+write_workload!(Write, "storage/write", Sync::None);
+write_workload!(WriteSync, "storage/write_sync", Sync::Data);
