@@ -1,0 +1,139 @@
+//! The connect workload with blocking sockets: the calling thread connects, a thread of this
+//! fixture accepts, each pinned to a CPU.
+
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use super::closed;
+use crate::cpus::{Pinned, Placement};
+use crate::error::Error;
+use crate::socket;
+
+/// A listener and the thread that accepts and closes. Dropping it ends the thread and frees the
+/// calling thread from its CPU.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    listener: Arc<TcpListener>,
+    thread: Option<JoinHandle<()>>,
+    placement: Placement,
+    pinned: Pinned,
+}
+
+impl Server {
+    /// Listens on an ephemeral port, counts what it accepts, and pins the calling thread.
+    ///
+    /// # Errors
+    /// What the system refused.
+    pub fn start(accepted: Arc<AtomicU64>) -> Result<Self, Error> {
+        let placement = Placement::choose()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = Arc::new(listener.map_err(Error::io("listen on loopback"))?);
+        let address = listener.local_addr().map_err(Error::io("read the port"))?;
+        let accepting = StoppedOnExit(Arc::clone(&listener));
+        let (tell, told) = mpsc::channel();
+        let serve = move || {
+            let pinned = Pinned::to(placement.server);
+            let ready = pinned.is_ok();
+            let (_pinned, told) = match pinned {
+                Ok(pinned) => (Some(pinned), tell.send(Ok(()))),
+                Err(error) => (None, tell.send(Err(error))),
+            };
+            if ready && told.is_ok() {
+                accept_all(&accepting.0, &accepted);
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("connect-server".to_owned())
+            .spawn(serve)
+            .map_err(Error::io("start the accepting thread"))?;
+        let pinned = Pinned::to(placement.client)?;
+        let server = Self { address, listener, thread: Some(thread), placement, pinned };
+        match told.recv() {
+            Ok(started) => started.map(|()| server),
+            Err(_) => Err(Error::io("start the accepting thread")(io::Error::other("it panicked"))),
+        }
+    }
+
+    /// Connects, waits until the server has accepted and closed, and closes with RST.
+    ///
+    /// Needs no time limit: when the accepting thread ends, the listener refuses and resets.
+    ///
+    /// # Errors
+    /// What a socket call failed with.
+    pub fn connect(&self) -> io::Result<()> {
+        let mut client = TcpStream::connect(self.address)?;
+        socket::set_reset_on_close(&client)?;
+        closed(client.read(&mut [0])?)
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asserts that the calling thread is still on its CPU.
+    ///
+    /// # Errors
+    /// [`Error::Unpinned`].
+    pub fn assert_pinned(&self) -> Result<(), Error> {
+        self.pinned.assert()
+    }
+
+    /// What made the number.
+    ///
+    /// # Errors
+    /// What the system refused to tell.
+    pub fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        socket::dimensions(&*self.listener, self.placement.describe())
+    }
+
+    /// Makes the accepting thread end, now and for good.
+    pub(super) fn stop(&self) {
+        stop(&self.listener);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            // Bounded: on a listener that is shut down, accept returns at once.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ends the client's wait when the accepting thread ends, also by a panic.
+struct StoppedOnExit(Arc<TcpListener>);
+
+impl Drop for StoppedOnExit {
+    fn drop(&mut self) {
+        stop(&self.0);
+    }
+}
+
+/// On Linux, shutting a listener down makes accept fail, refuses new connections and resets those
+/// that wait to be accepted.
+fn stop(listener: &TcpListener) {
+    // Fails only where it has been done already.
+    let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+}
+
+fn accept_all(listener: &TcpListener, accepted: &AtomicU64) {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                // Before the close, which is what the client waits for.
+                accepted.fetch_add(1, Ordering::Release);
+                drop(stream);
+            }
+            // The client gave up between connecting and being accepted; its own end says so.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a connection leaves behind, and what happens when an end goes.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::panic;
+
+use bench_core::workload::{id, run_once};
+
+use super::*;
+
+/// State of a socket in `/proc/net/tcp`, from the kernel's `tcp_states.h`.
+const LISTEN: u8 = 0x0A;
+const TIME_WAIT: u8 = 0x06;
+
+/// The states of all sockets with this port at either end.
+fn sockets_of(port: u16) -> Vec<u8> {
+    let table = fs::read_to_string("/proc/net/tcp").expect("read the socket table");
+    let states = table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let ends_here = |address: &str| address.ends_with(&format!(":{port:04X}"));
+        (ends_here(fields[1]) || ends_here(fields[2]))
+            .then(|| u8::from_str_radix(fields[3], 16).expect("a state"))
+    });
+    states.filter(|&state| state != LISTEN).collect()
+}
+
+fn port(connect: &Connect) -> u16 {
+    match &connect.ends {
+        Ends::Pinned(server) => server.address().port(),
+        Ends::OneThread(server) => server.address().port(),
+    }
+}
+
+#[test]
+fn two_thousand_connections_leave_no_socket_behind() {
+    for layout in Layout::ALL {
+        let mut connect = run_once::<Connect>(&layout).expect("connect");
+        for _ in 0..2_000 {
+            connect.run();
+        }
+        connect.check().expect("all accepted and closed");
+        assert_eq!(connect.connected, 2_001);
+        assert_eq!(sockets_of(port(&connect)), [], "{layout}");
+    }
+}
+
+#[test]
+fn an_ordinary_close_would_leave_time_wait_behind() {
+    // Proves that the test above would see what it looks for.
+    let connect = Connect::set_up(&Layout::Pinned).expect("set up");
+    for _ in 0..5 {
+        let mut client = TcpStream::connect(("127.0.0.1", port(&connect))).expect("connect");
+        assert_eq!(client.read(&mut [0]).expect("read"), 0);
+    }
+    let left = sockets_of(port(&connect));
+    assert!(left.iter().filter(|&&state| state == TIME_WAIT).count() >= 4, "{left:?}");
+}
+
+#[test]
+fn a_connection_that_is_not_counted_is_caught() {
+    let mut connect = run_once::<Connect>(&Layout::Pinned).expect("connect");
+    connect.connected += 1;
+    let error = connect.check().expect_err("one is missing").to_string();
+    assert_eq!(error, "the client made 2 connections and the server closed 1");
+}
+
+#[test]
+fn a_server_that_is_gone_is_an_error_and_no_hang() {
+    let mut connect = run_once::<Connect>(&Layout::Pinned).expect("connect");
+    if let Ends::Pinned(server) = &connect.ends {
+        server.stop();
+    }
+    connect.run();
+    let error = connect.check().expect_err("nobody listens").to_string();
+    assert!(error.starts_with("the connection failed while it was measured: "), "{error}");
+}
+
+#[test]
+fn a_panic_of_the_bench_ends_the_server_and_does_not_hang() {
+    for layout in Layout::ALL {
+        let unwound = panic::catch_unwind(|| {
+            let mut connect = Connect::set_up(&layout).expect("set up");
+            connect.run();
+            panic!("the bench dies, as this test wants");
+        });
+        assert!(unwound.is_err());
+    }
+}
+
+#[test]
+fn results_name_what_made_them() {
+    let connect = Connect::set_up(&Layout::Pinned).expect("set up");
+    let names: Vec<&str> = connect.dimensions().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["backend", "congestion_control", "cpus", "close"]);
+    assert_eq!(id::<Connect>(&Layout::OneThread), "network/connect/one_thread");
+}

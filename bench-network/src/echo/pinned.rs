@@ -1,0 +1,182 @@
+//! The echo with blocking sockets: the calling thread is one end, a thread of this fixture the
+//! other, each pinned to a CPU.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bench_core::units::ByteSize;
+
+use crate::cpus::{Pinned, Placement};
+use crate::error::Error;
+use crate::socket;
+
+/// No echo takes this long; a lost peer then is an error and no hang.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// An open connection and the thread that answers on it. Dropping it closes both ends, waits for
+/// the thread and frees the calling thread from its CPU.
+#[derive(Debug)]
+pub struct Connection {
+    client: TcpStream,
+    /// The server's socket once more, to end the server's wait whatever it waits for.
+    server: TcpStream,
+    thread: Option<JoinHandle<()>>,
+    placement: Placement,
+    pinned: Pinned,
+}
+
+impl Connection {
+    /// Connects on an ephemeral port and pins the calling thread. Messages have `size` bytes.
+    ///
+    /// # Errors
+    /// What the system refused.
+    pub fn open(size: ByteSize) -> Result<Self, Error> {
+        Self::answering(size, |_| ())
+    }
+
+    /// As [`open`](Self::open), with a change made to each message before it is sent back.
+    pub(super) fn answering(
+        size: ByteSize,
+        answer: impl Fn(&mut [u8]) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let placement = Placement::choose()?;
+        let (client, server) = connected_pair()?;
+        let answering = server.try_clone().map_err(Error::io("share a socket"))?;
+        let (tell, told) = mpsc::channel();
+        let serve = move || {
+            let answering = ClosedOnExit(answering);
+            let pinned = Pinned::to(placement.server);
+            let ready = pinned.is_ok();
+            // Nobody listens any more only when the other end is gone, and then reading ends too.
+            let (_pinned, told) = match pinned {
+                Ok(pinned) => (Some(pinned), tell.send(Ok(()))),
+                Err(error) => (None, tell.send(Err(error))),
+            };
+            if ready && told.is_ok() {
+                // The client meets the same failure at its own end and reports it.
+                let _ = serve(&answering.0, &mut vec![0; size.len()], answer);
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("echo-server".to_owned())
+            .spawn(serve)
+            .map_err(Error::io("start the echo thread"))?;
+        let pinned = Pinned::to(placement.client)?;
+        // From here on dropping it cleans up.
+        let connection = Self { client, server, thread: Some(thread), placement, pinned };
+        match told.recv() {
+            Ok(started) => started.map(|()| connection),
+            Err(_) => Err(Error::io("start the echo thread")(io::Error::other("it panicked"))),
+        }
+    }
+
+    /// Sends a message and receives as many bytes back.
+    ///
+    /// # Errors
+    /// What either socket call failed with, or that the server went away.
+    pub fn exchange(&mut self, sent: &[u8], received: &mut [u8]) -> io::Result<()> {
+        self.client.write_all(sent)?;
+        self.client.read_exact(received)
+    }
+
+    /// Asserts that the calling thread is still on its CPU.
+    ///
+    /// # Errors
+    /// [`Error::Unpinned`].
+    pub fn assert_pinned(&self) -> Result<(), Error> {
+        self.pinned.assert()
+    }
+
+    /// What made the number.
+    ///
+    /// # Errors
+    /// What the system refused to tell.
+    pub fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut dimensions = socket::dimensions(&self.client, self.placement.describe())?;
+        dimensions.push(("nodelay", socket::nodelay(&self.client)?));
+        Ok(dimensions)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Either fails only where the connection is closed already.
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            // Bounded: with both ends shut down, no read or write of the thread waits any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ends the client's wait when the server thread ends, also by a panic.
+struct ClosedOnExit(TcpStream);
+
+impl Drop for ClosedOnExit {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// Both ends of a new connection. The kernel completes the handshake before anybody accepts, so
+/// that one thread can do it all.
+fn connected_pair() -> Result<(TcpStream, TcpStream), Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = listener.map_err(Error::io("listen on loopback"))?;
+    let address = listener.local_addr().map_err(Error::io("read the port"))?;
+    let client = TcpStream::connect(address).map_err(Error::io("connect on loopback"))?;
+    let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
+    for end in [&client, &server] {
+        socket::set_nodelay(end)?;
+        end.set_read_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
+        end.set_write_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
+    }
+    // Between two runs the server may wait as long as the harness likes; `Drop` ends it.
+    server.set_read_timeout(None).map_err(Error::io("lift a time limit"))?;
+    Ok((client, server))
+}
+
+fn serve(mut stream: &TcpStream, message: &mut [u8], answer: impl Fn(&mut [u8])) -> io::Result<()> {
+    loop {
+        stream.read_exact(message)?;
+        answer(message);
+        stream.write_all(message)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpus;
+
+    #[test]
+    fn both_threads_are_pinned_while_the_connection_lives() {
+        let before = cpus::allowed().expect("mask");
+        let (tell, told) = mpsc::channel();
+        let answer = move |_: &mut [u8]| tell.send(cpus::allowed()).expect("the test listens");
+        let mut connection = Connection::answering(ByteSize::new(1), answer).expect("open");
+        connection.exchange(&[1], &mut [0]).expect("echo");
+
+        let Placement { client, server } = Placement::choose().expect("cpus");
+        let served_on = told.recv().expect("one message").expect("mask");
+        assert_eq!(served_on, [server]);
+        assert_eq!(cpus::allowed().expect("mask"), [client]);
+        if cpus::available().expect("cpus").len() > 1 {
+            assert_ne!(client, server);
+        }
+        drop(connection);
+        assert_eq!(cpus::allowed().expect("mask"), before);
+    }
+
+    #[test]
+    fn dropping_waits_for_the_thread_while_it_waits_for_a_message() {
+        let connection = Connection::open(ByteSize::mib(1)).expect("open");
+        let mut half = &connection.client;
+        half.write_all(&[0; 1000]).expect("half a message");
+        drop(connection); // Would hang if the server's read did not end.
+    }
+}

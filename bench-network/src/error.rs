@@ -1,0 +1,51 @@
+//! What goes wrong with sockets and threads, and where.
+
+use std::io;
+
+/// Why a network fixture could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused an operation.
+    #[error("failed to {action}: {source}")]
+    Io {
+        /// What was tried, as in "listen on loopback".
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The kernel gives this process no CPU that it can name.
+    #[error("failed to pin a thread: the affinity mask of the process names no CPU below 1024")]
+    NoCpu,
+    /// Somebody moved a thread that has to stay where it is.
+    #[error(
+        "the measuring thread may run on CPUs {found:?} but has to stay on CPU {expected}; \
+         do not change its affinity between set-up and run"
+    )]
+    Unpinned {
+        /// Where the fixture pinned the thread.
+        expected: usize,
+        /// Where it may run now.
+        found: Vec<usize>,
+    },
+    /// An operation failed inside the clock; this is what the check afterwards says.
+    #[error("the connection failed while it was measured: {0}")]
+    Measured(#[source] io::Error),
+    /// The two ends disagree on how much happened.
+    #[error("the client made {connected} connections and the server closed {accepted}")]
+    Count {
+        /// Connections that the client made.
+        connected: u64,
+        /// Connections that the server accepted and closed.
+        accepted: u64,
+    },
+    /// There is nothing to send.
+    #[error("an echo of 0 bytes cannot be measured; choose a size of at least 1B")]
+    Empty,
+}
+
+impl Error {
+    /// For `map_err`: what was tried.
+    pub(crate) fn io<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Io { action, source: source.into() }
+    }
+}

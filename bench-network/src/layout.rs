@@ -1,0 +1,115 @@
+//! Who runs where: the first part of every parameter in this room.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bench_core::units::{ByteSize, ParseSizeError};
+
+/// Where the two ends of a connection run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Blocking sockets, one thread for each end, each pinned to a CPU: what a clock measures.
+    Pinned,
+    /// Both ends in one tokio `current_thread` runtime: what instructions are counted of, because
+    /// no other thread's progress decides how often this one has to wait.
+    OneThread,
+}
+
+impl Layout {
+    /// Both layouts.
+    pub const ALL: [Self; 2] = [Self::Pinned, Self::OneThread];
+
+    /// The name as ids carry it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pinned => "pinned",
+            Self::OneThread => "one_thread",
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Layout {
+    type Err = ParseCellError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCellError> {
+        let known = Self::ALL.into_iter().find(|layout| layout.name() == text);
+        known.ok_or_else(|| ParseCellError::Layout(text.to_owned()))
+    }
+}
+
+/// One cell of the table of echoes: layout and message size, as in `pinned/64B`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cell {
+    /// Where the two ends run.
+    pub layout: Layout,
+    /// Bytes of one message, each way.
+    pub size: ByteSize,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.layout, self.size))
+    }
+}
+
+/// Why a text is no layout or no cell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseCellError {
+    /// The layout is not known.
+    #[error("'{0}' is not a layout; write pinned or one_thread")]
+    Layout(String),
+    /// The size does not parse.
+    #[error(transparent)]
+    Size(#[from] ParseSizeError),
+    /// There is no slash.
+    #[error("'{0}' is not a layout and a size; write both as in pinned/64B")]
+    Shape(String),
+}
+
+impl FromStr for Cell {
+    type Err = ParseCellError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCellError> {
+        let shape = || ParseCellError::Shape(text.to_owned());
+        let (layout, size) = text.split_once('/').ok_or_else(shape)?;
+        Ok(Self { layout: layout.parse()?, size: size.parse()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_printed_parses_to_the_same_cell(bytes: u64, pinned: bool) {
+            let layout = if pinned { Layout::Pinned } else { Layout::OneThread };
+            let cell = Cell { layout, size: ByteSize::new(bytes) };
+            prop_assert_eq!(cell.to_string().parse(), Ok(cell));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*") {
+            let _: Result<Cell, _> = text.parse();
+        }
+    }
+
+    #[test]
+    fn cells_read_as_in_ids() {
+        let cell = Cell { layout: Layout::Pinned, size: ByteSize::new(64) };
+        assert_eq!(cell.to_string(), "pinned/64B");
+        for (bad, said) in [("pinned", "write both"), ("loose/1B", "'loose'"), ("pinned/x", "'x'")]
+        {
+            let error = bad.parse::<Cell>().expect_err(bad).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}
