@@ -11,6 +11,12 @@
 #[cfg(feature = "measure")]
 pub mod drive;
 pub mod environment;
+#[cfg(feature = "measure")]
+pub mod pin;
+#[cfg(feature = "measure")]
+pub mod profiler;
 pub mod recorder;
 #[cfg(feature = "measure")]
 pub mod schedule;
+#[cfg(feature = "measure")]
+pub mod wall;

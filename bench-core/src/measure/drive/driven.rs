@@ -90,7 +90,8 @@ impl Driven {
         dimensions.insert("schedule".to_owned(), self.config.schedule.to_string());
         dimensions.insert("workers".to_owned(), self.config.workers.to_string());
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let count = |metric, unit: &str, value| Row::measured(id, metric, unit, Data::Count { value });
+        let count =
+            |metric, unit: &str, value| Row::measured(id, metric, unit, Data::Count { value });
         let other = |name: &str| Metric::Other(name.to_owned());
         let failures = self.failures();
         let mut rows = vec![

@@ -46,7 +46,12 @@ fn decoded(data: &Data) -> Histogram<u64> {
 /// Operations that took longer than `ns`, within the histogram's three digits.
 fn above(driven: &Driven, time: Duration) -> u64 {
     let ns = time.as_nanos() as u64;
-    driven.latency.iter_recorded().filter(|v| v.value_iterated_to() > ns).map(|v| v.count_at_value()).sum()
+    driven
+        .latency
+        .iter_recorded()
+        .filter(|v| v.value_iterated_to() > ns)
+        .map(|v| v.count_at_value())
+        .sum()
 }
 
 /// 100 per second for 3 s, stalled from 1 s to 2 s: the 100 operations that should have started in

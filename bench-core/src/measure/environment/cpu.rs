@@ -10,14 +10,21 @@ use super::{flag, read_text};
 /// `sysdeps/aarch64/multiarch`), by the names of `/proc/cpuinfo`. A vector's worth of copy is one
 /// instruction or a hundred depending on these, so counts compare only where they are equal.
 const IFUNC_FLAGS: [&str; 24] = [
-    "abm", "asimd", "avx", "avx2", "avx512bw", "avx512f", "avx512vl", "bmi1", "bmi2", "erms", "fma",
-    "fma4", "fsrm", "mops", "movbe", "mte", "popcnt", "rtm", "sse4_1", "sse4_2", "ssse3", "sve",
-    "sve2", "xsavec",
+    "abm", "asimd", "avx", "avx2", "avx512bw", "avx512f", "avx512vl", "bmi1", "bmi2", "erms",
+    "fma", "fma4", "fsrm", "mops", "movbe", "mte", "popcnt", "rtm", "sse4_1", "sse4_2", "ssse3",
+    "sve", "sve2", "xsavec",
 ];
 
 /// What firmware calls itself on a virtual machine.
 const HYPERVISORS: [&str; 9] = [
-    "qemu", "kvm", "vmware", "virtualbox", "xen", "bochs", "virtual machine", "google compute",
+    "qemu",
+    "kvm",
+    "vmware",
+    "virtualbox",
+    "xen",
+    "bochs",
+    "virtual machine",
+    "google compute",
     "openstack",
 ];
 

@@ -108,6 +108,9 @@ mod tests {
 
     #[test]
     fn only_the_kernels_bools_are_bools() {
-        assert_eq!(["0\n", "1", "notsupported", ""].map(flag), [Some(false), Some(true), None, None]);
+        assert_eq!(
+            ["0\n", "1", "notsupported", ""].map(flag),
+            [Some(false), Some(true), None, None]
+        );
     }
 }
