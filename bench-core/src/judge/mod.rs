@@ -1,1 +1,22 @@
 //! Statistics, comparison, verdict: pure functions over records. Judging never touches the machine.
+//!
+//! - [`stats`]: median, spread, quantiles and their intervals.
+//! - [`comparable`](mod@comparable): whether two environments allow a comparison, and why not.
+//! - [`compare`](mod@compare): pairs of rows with effect and interval. No opinion.
+//! - [`policy`]: how much change is too much, by metric and id.
+//! - [`glob`]: the pattern by which policies and filters name ids.
+//! - [`verdict`]: the opinion, and how opinions join.
+
+pub mod comparable;
+pub mod compare;
+pub mod glob;
+pub mod policy;
+pub mod stats;
+pub mod verdict;
+
+pub use comparable::{Comparability, comparable};
+pub use compare::{Effect, Pair, compare};
+pub use glob::{Glob, GlobError};
+pub use policy::{Limit, Policy, Rule};
+pub use stats::Interval;
+pub use verdict::{Direction, Verdict, judge};

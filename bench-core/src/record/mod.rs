@@ -1,12 +1,21 @@
-//! The record: every row of one run with its environment, as one JSON object. The only file that
+//! The record: every row of one run with its environment, as one JSON object. The only folder that
 //! knows the JSON. `schema/run-record.v1.json` describes it; ratios and percentiles are derived on
 //! read and never stored.
+//!
+//! Here are the types; text and files are in `io`, what may not be said in `check`, histograms
+//! and values per operation in `data`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+mod check;
+mod data;
+mod io;
+
+pub use io::{RecordError, replace_file};
 
 /// The version this program writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -59,7 +68,7 @@ pub struct Row {
 
 /// Raw values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Data {
     /// Samples in the row's unit; sample `i` is the total of `iterations[i]` operations.
     Samples {

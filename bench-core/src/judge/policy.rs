@@ -1,0 +1,149 @@
+//! How much change is too much: limits by metric and id. Pure data; who reads the file is not
+//! known here.
+
+use serde::Deserialize;
+
+use super::glob::Glob;
+use crate::record::Metric;
+
+/// A list of rules. Of those that match a row the *last* one holds, so that a file goes from the
+/// general to the particular.
+///
+/// Without a matching rule instructions have [`Limit::INSTRUCTIONS`], every other count
+/// [`Limit::NONE`] (any change counts), and a time has no limit, hence no verdict.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// From the general to the particular.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+}
+
+/// A limit and the rows it is for.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Rule {
+    /// The metric.
+    pub metric: Metric,
+    /// The ids.
+    pub id: Glob,
+    /// What may pass.
+    pub limit: Limit,
+}
+
+/// The change that passes: what exceeds *both* bounds does not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// A fraction of the base: 0.002 is 0.2 %.
+    pub relative: f64,
+    /// A floor in the unit of the row.
+    pub absolute: f64,
+}
+
+/// A rule as it is written down, not yet known to make sense.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    metric: Metric,
+    #[serde(default = "Glob::any")]
+    id: Glob,
+    relative: f64,
+    absolute: f64,
+}
+
+impl Limit {
+    /// For instructions, which repeat to the last digit on an unchanged tree: 0.2 %, and 50
+    /// instructions, so that an operation of a few hundred may move a spill or two.
+    pub const INSTRUCTIONS: Self = Self { relative: 0.002, absolute: 50.0 };
+    /// Any change counts.
+    pub const NONE: Self = Self { relative: 0.0, absolute: 0.0 };
+
+    /// The largest change of `base` that passes, in the unit of the row.
+    pub fn bound(self, base: f64) -> f64 {
+        self.absolute.max(self.relative * base.abs())
+    }
+}
+
+impl Policy {
+    /// The limit of this metric of this id; `None` for a metric that is no count and has no rule.
+    pub fn limit(&self, metric: &Metric, id: &str) -> Option<Limit> {
+        let rule = self.rules.iter().rev().find(|r| r.metric == *metric && r.id.matches(id));
+        rule.map(|rule| rule.limit).or_else(|| match metric {
+            Metric::Instructions => Some(Limit::INSTRUCTIONS),
+            count if count.may_gate() => Some(Limit::NONE),
+            _ => None,
+        })
+    }
+}
+
+impl TryFrom<Written> for Rule {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { metric, id, relative, absolute } = written;
+        if let Metric::Other(name) = &metric {
+            return Err(format!("'{name}' is no metric of this version; see the glossary"));
+        }
+        for (name, bound) in [("relative", relative), ("absolute", absolute)] {
+            if !bound.is_finite() || bound < 0.0 {
+                return Err(format!("{name} = {bound} for {metric} of {id}: write 0 or more"));
+            }
+        }
+        Ok(Self { metric, id, limit: Limit { relative, absolute } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Policy, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn the_last_matching_rule_holds() {
+        let policy = parse(
+            r#"{"rule": [
+                {"metric": "instructions", "relative": 0.01, "absolute": 10},
+                {"metric": "instructions", "id": "grpc/*", "relative": 0.02, "absolute": 20},
+                {"metric": "allocations", "id": "*", "relative": 0.03, "absolute": 30}
+            ]}"#,
+        )
+        .expect("valid");
+        let relative = |metric, id| policy.limit(&metric, id).map(|limit| limit.relative);
+        assert_eq!(relative(Metric::Instructions, "grpc/read"), Some(0.02));
+        assert_eq!(relative(Metric::Instructions, "storage/read"), Some(0.01));
+        assert_eq!(relative(Metric::Allocations, "grpc/read"), Some(0.03));
+    }
+
+    #[test]
+    fn without_a_rule_counts_are_strict_and_times_have_no_limit() {
+        let policy = parse("{}").expect("valid");
+        assert_eq!(policy.limit(&Metric::Instructions, "a"), Some(Limit::INSTRUCTIONS));
+        assert_eq!(policy.limit(&Metric::Syscalls, "a"), Some(Limit::NONE));
+        assert_eq!(policy.limit(&Metric::WallTime, "a"), None);
+    }
+
+    #[test]
+    fn a_change_must_exceed_both_bounds() {
+        assert_eq!(Limit::INSTRUCTIONS.bound(1_000.0), 50.0);
+        assert_eq!(Limit::INSTRUCTIONS.bound(1_000_000.0), 2_000.0);
+        assert_eq!(Limit::NONE.bound(1_000.0), 0.0);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (json, complaint) in [
+            (r#"{"rule": [{"metric": "instruction", "relative": 0, "absolute": 0}]}"#, "no metric"),
+            (r#"{"rule": [{"metric": "errors", "relative": -1, "absolute": 0}]}"#, "relative = -1"),
+            (r#"{"rule": [{"metric": "errors", "relative": 0}]}"#, "absolute"),
+            (r#"{"rule": [{"metric": "errors", "id": "", "relative": 0, "absolute": 0}]}"#, "empty"),
+            (r#"{"rule": [{"metric": "errors", "ids": "a", "relative": 0, "absolute": 0}]}"#, "ids"),
+            (r#"{"rules": []}"#, "rules"),
+        ] {
+            let error = parse(json).expect_err(json).to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
+    }
+}
