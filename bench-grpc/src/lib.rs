@@ -15,6 +15,8 @@ pub mod loopback;
 pub mod operation;
 pub mod profile;
 mod server;
+#[cfg(test)]
+mod settings_tests;
 mod transport;
 pub mod workloads;
 

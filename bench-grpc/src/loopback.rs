@@ -58,6 +58,10 @@ pub struct LoopbackConfig {
     pub payload: Payload,
     /// Bytes of one message of Write and Stream; clipped to the payload. Read is one message.
     pub chunk: ByteSize,
+    /// `SO_SNDBUF` and `SO_RCVBUF` of both ends, as far as the kernel's limits allow. `None` lets
+    /// the kernel resize them by the times it measures: how it splits a transfer into reads, and
+    /// so which instructions are executed, then differs from run to run.
+    pub socket_buffer: Option<ByteSize>,
 }
 
 /// A running server and a connected client. Dropping it ends both without waiting for calls.
@@ -111,6 +115,7 @@ impl Loopback {
         let runtime = transport::runtime()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .map_err(Error::machine("bind the port"))?;
+        transport::fix_buffers(&listener, config.socket_buffer)?;
         let address = listener.local_addr().map_err(Error::machine("read the address"))?;
         let report = SocketReport::default();
         let serve = transport::Serve { listener, service, report: report.clone() };
@@ -122,7 +127,7 @@ impl Loopback {
             }
             Layout::TwoThreads => Some(ServerThread::start(serve, config.profile)?),
         };
-        let dial = transport::connect(address, &config.profile);
+        let dial = transport::connect(address, &config.profile, config.socket_buffer);
         let (channel, client_socket) = runtime.block_on(dial)?;
         let blob = crate::blob::blob_client::BlobClient::new(channel)
             .max_decoding_message_size(limit)
@@ -211,6 +216,9 @@ impl Loopback {
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
         let server = self.server_socket();
         let unknown = || "not readable".to_owned();
+        let buffer = |bytes: Option<usize>| {
+            bytes.map_or_else(unknown, |bytes| ByteSize::new(bytes as u64).to_string())
+        };
         let mut dimensions = vec![
             ("backend", "loopback tcp".to_owned()),
             ("layout", self.config.layout.name().to_owned()),
@@ -221,6 +229,8 @@ impl Loopback {
                 "congestion_control",
                 self.client_socket.congestion_control.clone().unwrap_or_else(unknown),
             ),
+            ("send_buffer", buffer(self.client_socket.send_buffer_bytes)),
+            ("receive_buffer", buffer(self.client_socket.receive_buffer_bytes)),
         ];
         dimensions.extend(self.config.profile.dimensions());
         dimensions
@@ -246,3 +256,7 @@ impl Drop for Loopback {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "loopback_tests.rs"]
+mod tests;

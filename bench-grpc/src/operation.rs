@@ -76,9 +76,7 @@ impl Delivery {
         let operation = self.operation;
         let mut offset = 0;
         for chunk in &self.chunks {
-            payload
-                .verify(offset, chunk)
-                .map_err(|source| Error::Content { operation, source })?;
+            payload.verify(offset, chunk).map_err(|source| Error::Content { operation, source })?;
             offset += chunk.len() as u64;
         }
         expect_length(operation, payload.size.bytes(), offset)

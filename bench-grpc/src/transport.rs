@@ -4,13 +4,16 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bench_core::units::ByteSize;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
@@ -22,7 +25,7 @@ use crate::error::Error;
 use crate::profile::{self, TransportProfile};
 
 /// How long a dropped fixture waits for its server thread before it leaves it behind.
-pub(crate) const SHUTDOWN_BOUND: Duration = Duration::from_secs(2);
+pub(crate) const SHUTDOWN_BOUND: Duration = Duration::from_secs(1);
 
 /// Socket options as the kernel has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,10 @@ pub struct SocketFacts {
     pub nodelay: bool,
     /// `TCP_CONGESTION`; `None` where it cannot be read.
     pub congestion_control: Option<String>,
+    /// `SO_SNDBUF`: twice what was asked for, or less where `net.core.wmem_max` is small.
+    pub send_buffer_bytes: Option<usize>,
+    /// `SO_RCVBUF`, in the same way.
+    pub receive_buffer_bytes: Option<usize>,
 }
 
 /// The options of the first accepted socket, once there is one.
@@ -41,12 +48,23 @@ pub(crate) fn runtime() -> Result<Runtime, Error> {
     Builder::new_current_thread().enable_all().build().map_err(Error::machine("build the runtime"))
 }
 
+/// Fixes the kernel's buffers of a socket that is not connected yet; a listener's are inherited.
+pub(crate) fn fix_buffers(socket: impl AsFd, size: Option<ByteSize>) -> Result<(), Error> {
+    let Some(size) = size else { return Ok(()) };
+    sockopt::set_socket_send_buffer_size(&socket, size.len())
+        .and_then(|()| sockopt::set_socket_recv_buffer_size(&socket, size.len()))
+        .map_err(|source| Error::machine("set the socket buffers")(source.into()))
+}
+
 /// Connects once. A lost connection is an error and never replaced in silence.
 pub(crate) async fn connect(
     address: SocketAddr,
     profile: &TransportProfile,
+    socket_buffer: Option<ByteSize>,
 ) -> Result<(Channel, SocketFacts), Error> {
-    let socket = TcpStream::connect(address).await.map_err(Error::machine("connect the socket"))?;
+    let socket = TcpSocket::new_v4().map_err(Error::machine("open the socket"))?;
+    fix_buffers(&socket, socket_buffer)?;
+    let socket = socket.connect(address).await.map_err(Error::machine("connect the socket"))?;
     let facts =
         configure(&socket, profile.nodelay).map_err(Error::machine("set the socket options"))?;
     let mut socket = Some(TokioIo::new(socket));
@@ -99,7 +117,10 @@ pub(crate) struct ServerThread {
 }
 
 impl ServerThread {
-    pub(crate) fn start<B: Blob>(serve: Serve<B>, profile: TransportProfile) -> Result<Self, Error> {
+    pub(crate) fn start<B: Blob>(
+        serve: Serve<B>,
+        profile: TransportProfile,
+    ) -> Result<Self, Error> {
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = mpsc::channel();
         let (report, ready) = mpsc::channel();
@@ -151,6 +172,8 @@ fn configure(socket: &TcpStream, nodelay: bool) -> io::Result<SocketFacts> {
     socket.set_nodelay(nodelay)?;
     Ok(SocketFacts {
         nodelay: socket.nodelay()?,
-        congestion_control: rustix::net::sockopt::tcp_congestion(socket).ok(),
+        congestion_control: sockopt::tcp_congestion(socket).ok(),
+        send_buffer_bytes: sockopt::socket_send_buffer_size(socket).ok(),
+        receive_buffer_bytes: sockopt::socket_recv_buffer_size(socket).ok(),
     })
 }

@@ -16,6 +16,9 @@ use crate::profile::{ProfileError, TransportProfile};
 
 const SEED: u64 = 42;
 const CHUNK_MAX: ByteSize = ByteSize::mib(1);
+/// An operation of up to 1 MiB then fits into the sockets, so that both ends take turns in the
+/// same way each time and its instructions repeat.
+const SOCKET_BUFFER: ByteSize = ByteSize::mib(1);
 /// Header tables, buffers and the allocator reach their steady state in the first calls.
 const WARM_UP_CALLS: usize = 3;
 
@@ -120,6 +123,7 @@ impl<K: Kind> Workload for Call<K> {
             layout: Layout::OneThread,
             payload: Payload::seeded(SEED, cell.size),
             chunk: CHUNK_MAX.min(cell.size),
+            socket_buffer: Some(SOCKET_BUFFER),
         })?;
         let mut call = Self { loopback, answer: None, kind: PhantomData };
         for _ in 0..WARM_UP_CALLS {
@@ -173,7 +177,16 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused_with_the_right_one() {
-        for bad in ["", "default", "default/1mib", "default/ 1MiB", "default/1024KiB", "1MiB/default", "fast/1MiB", "default/1MiB/2"] {
+        for bad in [
+            "",
+            "default",
+            "default/1mib",
+            "default/ 1MiB",
+            "default/1024KiB",
+            "1MiB/default",
+            "fast/1MiB",
+            "default/1MiB/2",
+        ] {
             let error = bad.parse::<Cell>().expect_err(bad).to_string();
             assert!(error.contains("write"), "{bad}: {error}");
         }

@@ -1,0 +1,276 @@
+//! What the loopback fixture promises: verified content, faults that are caught, an end in
+//! bounded time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, mpsc};
+
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::*;
+use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
+use crate::server::Chunks;
+
+const CHUNK: ByteSize = ByteSize::new(1000);
+
+fn config(layout: Layout, size: ByteSize, chunk: ByteSize) -> LoopbackConfig {
+    let payload = Payload::seeded(7, size);
+    LoopbackConfig {
+        profile: TransportProfile::DEFAULT,
+        layout,
+        payload,
+        chunk,
+        socket_buffer: None,
+    }
+}
+
+fn small(layout: Layout) -> LoopbackConfig {
+    config(layout, ByteSize::new(4500), CHUNK)
+}
+
+#[test]
+fn content_of_every_operation_is_verified_at_every_size() {
+    let sizes = [
+        (ByteSize::new(1), ByteSize::mib(1)),
+        (ByteSize::kib(1), ByteSize::new(1000)),
+        // Beyond tonic's limit of 4 MiB, in one message and in messages of just that limit.
+        (ByteSize::mib(5), ByteSize::mib(4)),
+        (ByteSize::mib(5), ByteSize::mib(5)),
+    ];
+    for layout in [Layout::OneThread, Layout::TwoThreads] {
+        for (size, chunk) in sizes {
+            let mut loopback = Loopback::start(config(layout, size, chunk)).expect("start");
+            for operation in Operation::ALL {
+                loopback.call_verified(operation).expect("verified");
+            }
+            let stream = loopback.call(Operation::Stream).expect("stream");
+            let messages = size.bytes().div_ceil(chunk.bytes());
+            assert_eq!(stream.chunks().len() as u64, messages);
+            assert_eq!(loopback.stored().chunks().len() as u64, messages);
+        }
+    }
+}
+
+#[test]
+fn sizes_that_grpc_cannot_carry_are_clear_errors() {
+    let start = |size, chunk| {
+        let error = Loopback::start(config(Layout::OneThread, size, chunk)).expect_err("size");
+        error.to_string()
+    };
+    let empty = ByteSize::new(0);
+    let huge = ByteSize::mib(4096);
+    assert!(start(empty, CHUNK).starts_with("a payload of 0B cannot"));
+    assert!(start(huge, CHUNK).starts_with("a payload of 4GiB cannot"));
+    assert!(start(CHUNK, empty).starts_with("a chunk of 0B cannot"));
+}
+
+#[test]
+fn a_profile_that_http2_does_not_allow_is_refused_before_a_socket_is_opened() {
+    let profile = TransportProfile { max_frame_size: Some(1 << 24), ..TransportProfile::DEFAULT };
+    let config = LoopbackConfig { profile, ..small(Layout::OneThread) };
+    assert!(matches!(Loopback::start(config), Err(Error::Profile(_))));
+}
+
+#[test]
+fn socket_options_reach_both_ends() {
+    for layout in [Layout::OneThread, Layout::TwoThreads] {
+        for nodelay in [true, false] {
+            let profile = TransportProfile { nodelay, ..TransportProfile::TONIC };
+            let socket_buffer = Some(ByteSize::kib(64));
+            let config = LoopbackConfig { profile, socket_buffer, ..small(layout) };
+            let loopback = Loopback::start(config).expect("start");
+            let server = loopback.server_socket().expect("a connection was accepted");
+            assert_eq!(loopback.client_socket().nodelay, nodelay);
+            assert_eq!(loopback.client_socket(), server);
+            // Linux doubles what is asked for, for its own bookkeeping.
+            assert_eq!(server.send_buffer_bytes, Some(128 << 10));
+            assert_eq!(server.receive_buffer_bytes, Some(128 << 10));
+        }
+    }
+}
+
+#[test]
+fn operations_may_run_at_the_same_time() {
+    let loopback = Loopback::start(small(Layout::OneThread)).expect("start");
+    let (client, other) = (loopback.client(), loopback.client());
+    let (read, stream) = loopback.block_on(async {
+        tokio::join!(client.call(Operation::Read), other.call(Operation::Stream))
+    });
+    for delivery in [read, stream] {
+        delivery.expect("call").verify(&loopback.config().payload).expect("content");
+    }
+}
+
+#[test]
+fn requests_beyond_the_content_are_refused() {
+    let loopback = Loopback::start(small(Layout::OneThread)).expect("start");
+    let mut blob = loopback.client().blob;
+    for (offset, length) in [(4500, 1), (0, 4501), (u64::MAX, 2)] {
+        let reply = loopback.block_on(blob.read(ReadRequest { offset, length }));
+        assert_eq!(reply.expect_err("beyond").code(), tonic::Code::OutOfRange);
+    }
+    let request = StreamRequest { offset: 0, length: 10, chunk: 0 };
+    let reply = loopback.block_on(blob.stream(request));
+    assert_eq!(reply.expect_err("no chunk").code(), tonic::Code::InvalidArgument);
+}
+
+/// What a broken server may do to a content in chunks.
+type Fault = fn(&mut Vec<Bytes>);
+
+const FLIPPED_BYTE: Fault = |chunks| {
+    let last = chunks.last_mut().expect("a chunk");
+    let mut bytes = last.to_vec();
+    *bytes.last_mut().expect("a byte") ^= 1;
+    *last = bytes.into();
+};
+const SHORT: Fault = |chunks| {
+    let last = chunks.last_mut().expect("a chunk");
+    last.truncate(last.len() - 1);
+};
+const WRONG_ORDER: Fault = |chunks| chunks.swap(0, 1);
+const ONE_MESSAGE: Fault = |chunks| *chunks = vec![chunks.concat().into()];
+
+/// A server that damages whatever passes through it.
+struct Faulty {
+    inner: BlobService,
+    fault: Fault,
+}
+
+impl Faulty {
+    fn damaged(&self, chunk: usize) -> Vec<Bytes> {
+        let mut chunks: Vec<Bytes> =
+            crate::operation::slices(self.inner.content.clone(), chunk).collect();
+        (self.fault)(&mut chunks);
+        chunks
+    }
+}
+
+#[tonic::async_trait]
+impl Blob for Faulty {
+    async fn write(
+        &self,
+        request: Request<Streaming<Chunk>>,
+    ) -> Result<Response<WriteReply>, Status> {
+        self.inner.write(request).await?;
+        let mut stored = self.inner.stored.lock().expect("not poisoned");
+        (self.fault)(&mut stored);
+        let length = stored.iter().map(|chunk| chunk.len() as u64).sum();
+        Ok(Response::new(WriteReply { length, messages: stored.len() as u64 }))
+    }
+
+    async fn read(&self, _: Request<ReadRequest>) -> Result<Response<Chunk>, Status> {
+        Ok(Response::new(Chunk { data: self.damaged(CHUNK.len()).concat().into() }))
+    }
+
+    type StreamStream = tokio_stream::Iter<Chunks>;
+
+    async fn stream(
+        &self,
+        request: Request<StreamRequest>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let chunks = self.damaged(request.into_inner().chunk as usize);
+        let chunks: Chunks = Box::new(chunks.into_iter().map(|data| Ok(Chunk { data })));
+        Ok(Response::new(tokio_stream::iter(chunks)))
+    }
+}
+
+fn with_fault(operation: Operation, fault: Fault) -> Result<(), Error> {
+    let config = small(Layout::OneThread);
+    let stored = Stored::default();
+    let content = config.payload.to_bytes();
+    let inner = BlobService { content: content.clone(), stored: stored.clone() };
+    Loopback::connect(config, content, Faulty { inner, fault }, stored)?.call_verified(operation)
+}
+
+#[test]
+fn faults_of_the_server_are_caught_in_every_operation() {
+    for operation in Operation::ALL {
+        let fails = |fault| with_fault(operation, fault).expect_err("a fault");
+        assert!(matches!(fails(FLIPPED_BYTE), Error::Content { .. }), "{operation}");
+        assert!(matches!(fails(WRONG_ORDER), Error::Content { .. }), "{operation}");
+        assert!(matches!(fails(SHORT), Error::Length { found: 4499, .. }), "{operation}");
+        with_fault(operation, |_| {}).expect("no fault, no error");
+    }
+    for operation in [Operation::Write, Operation::Stream] {
+        let error = with_fault(operation, ONE_MESSAGE).expect_err("a fault");
+        assert!(matches!(error, Error::Messages { expected: 5, found: 1, .. }), "{operation}");
+    }
+}
+
+/// Refuses everything but Read, whose handler blocks the server's thread until it is released.
+struct Stuck {
+    entered: Mutex<Option<oneshot::Sender<()>>>,
+    release: Mutex<mpsc::Receiver<()>>,
+}
+
+#[tonic::async_trait]
+impl Blob for Stuck {
+    async fn write(&self, _: Request<Streaming<Chunk>>) -> Result<Response<WriteReply>, Status> {
+        Err(Status::data_loss("no disk"))
+    }
+
+    async fn read(&self, _: Request<ReadRequest>) -> Result<Response<Chunk>, Status> {
+        drop(self.entered.lock().expect("not poisoned").take());
+        self.release.lock().expect("not poisoned").recv().expect_err("the sender is dropped");
+        Err(Status::internal("stuck"))
+    }
+
+    type StreamStream = tokio_stream::Iter<Chunks>;
+
+    async fn stream(
+        &self,
+        _: Request<StreamRequest>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let chunks: Chunks = Box::new(std::iter::once(Err(Status::aborted("half way"))));
+        Ok(Response::new(tokio_stream::iter(chunks)))
+    }
+}
+
+#[test]
+fn a_stuck_server_does_not_keep_the_fixture_from_ending_and_its_status_is_told() {
+    let (enter, entered) = oneshot::channel();
+    let (release, released) = mpsc::channel();
+    let stuck = Stuck { entered: Some(enter).into(), release: released.into() };
+    let config = small(Layout::TwoThreads);
+    let content = config.payload.to_bytes();
+    let mut loopback =
+        Loopback::connect(config, content, stuck, Stored::default()).expect("connect");
+
+    let write = loopback.call(Operation::Write).expect_err("refused").to_string();
+    assert_eq!(write, "write ended with status DataLoss: no disk");
+    let stream = loopback.call(Operation::Stream).expect_err("refused").to_string();
+    assert_eq!(stream, "stream ended with status Aborted: half way");
+
+    let client = loopback.client();
+    loopback.block_on(async {
+        tokio::select! {
+            _ = client.call(Operation::Read) => panic!("the handler is stuck"),
+            _ = entered => {}
+        }
+    });
+    // Would wait for ever if it waited for the handler, which is released only afterwards.
+    drop(loopback);
+    drop(release);
+}
+
+#[test]
+fn a_panic_ends_the_server_too() {
+    for layout in [Layout::OneThread, Layout::TwoThreads] {
+        let loopback = Loopback::start(small(layout)).expect("start");
+        let server = Arc::downgrade(&loopback.stored);
+        let caught = catch_unwind(AssertUnwindSafe(move || {
+            let _loopback = loopback;
+            std::panic::resume_unwind(Box::new("the bench failed"));
+        }));
+        assert!(caught.is_err());
+        // The server's service held the other half.
+        assert!(server.upgrade().is_none(), "{}", layout.name());
+    }
+}
+
+#[test]
+fn a_fixture_may_be_dropped_inside_a_runtime() {
+    let loopback = Loopback::start(small(Layout::TwoThreads)).expect("start");
+    let runtime = transport::runtime().expect("runtime");
+    runtime.block_on(async move { drop(loopback) });
+}
