@@ -1,0 +1,4 @@
+//! Rows out of the files that other tools write.
+
+pub(crate) mod critcmp;
+pub(crate) mod criterion;

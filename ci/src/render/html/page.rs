@@ -1,0 +1,148 @@
+//! The page around the rooms: what was measured, what failed, the machine, the raw rows.
+
+use super::escape::Html;
+use super::room;
+use crate::render::view::View;
+use crate::render::words;
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+/// The browser itself is told to load nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+/// The whole page.
+pub(crate) fn report(view: &View<'_>) -> String {
+    let mut html = Html::default();
+    html.raw("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
+    html.raw("<meta name=\"color-scheme\" content=\"light dark\">");
+    html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").text(POLICY).raw("\">");
+    html.tag("title", "Benchmark report").raw("<style>").raw(STYLE).raw("</style></head><body>");
+    head(&mut html, view);
+    html.raw("<main>");
+    failures(&mut html, view);
+    machine(&mut html, view);
+    for (index, one) in view.rooms.iter().enumerate() {
+        html.add(room::section(one, index));
+    }
+    raw_rows(&mut html, view);
+    html.raw("</main><script>").raw(SCRIPT).raw("</script></body></html>\n");
+    html.finish()
+}
+
+fn head(html: &mut Html, view: &View<'_>) {
+    html.raw("<header><div><p class=\"brand\">Weighbridge</p>");
+    html.tag("h1", words::summary(view));
+    html.raw("<p class=\"when\">Started <time>").text(&view.record.started_at);
+    html.raw("</time>, run <code>").text(&view.record.run_id).raw("</code></p></div>");
+    html.raw("<nav aria-label=\"Rooms\">");
+    for (index, room) in view.rooms.iter().enumerate() {
+        let failed = room.entries.iter().filter(|entry| entry.failed()).count();
+        html.raw(&format!("<a href=\"#room-{index}\">")).text(room.name);
+        html.raw("<small>").text(room.entries.len());
+        if failed > 0 {
+            html.raw(" <b class=\"bad\">").text(failed).raw(" failed</b>");
+        }
+        html.raw("</small></a>");
+    }
+    html.raw("</nav><label class=\"filter\"><span>Filter ids</span>");
+    html.raw("<input id=\"filter\" type=\"search\" placeholder=\"grpc stream 1MiB\" autocomplete=\"off\">");
+    html.raw("<kbd>/</kbd><output id=\"found\" for=\"filter\"></output></label></header>");
+}
+
+fn failures(html: &mut Html, view: &View<'_>) {
+    if view.failures().next().is_none() {
+        return;
+    }
+    html.raw("<section class=\"card failed\" role=\"alert\"><h2>Failed</h2><dl>");
+    for row in view.failures() {
+        html.raw("<div><dt><code>").text(&row.id).raw("</code> ");
+        html.tag("small", words::name(&row.metric)).raw("</dt>");
+        html.tag("dd", row.error.as_deref().unwrap_or("no reason given")).raw("</div>");
+    }
+    html.raw("</dl></section>");
+}
+
+fn machine(html: &mut Html, view: &View<'_>) {
+    let environment = &view.record.environment;
+    html.raw("<section class=\"machine\"><div class=\"card\"><h2>Machine</h2><dl class=\"facts\">");
+    for (name, value) in words::facts(environment) {
+        html.raw("<div>").tag("dt", name).tag("dd", value).raw("</div>");
+    }
+    html.raw("</dl></div>");
+    let caveats = words::caveats(environment);
+    if !caveats.is_empty() {
+        html.raw("<div class=\"card caveats\"><h2>What these numbers cannot tell</h2><ul>");
+        for caveat in caveats {
+            html.tag("li", caveat);
+        }
+        html.raw("</ul></div>");
+    }
+    html.raw("</section>");
+}
+
+/// The record's rows as they are on disk, one a line, folded away.
+fn raw_rows(html: &mut Html, view: &View<'_>) {
+    html.raw("<details class=\"card raw\"><summary>Raw rows, as the record holds them (");
+    html.text(view.record.rows.len()).raw(")</summary><pre tabindex=\"0\">");
+    for row in &view.record.rows {
+        let line = serde_json::to_string(row).expect("a row is made of plain values");
+        html.text(line).raw("\n");
+    }
+    html.raw("</pre></details>");
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::record::{Metric, Row};
+
+    use super::*;
+    use crate::render::view::sample;
+
+    #[test]
+    fn the_page_loads_nothing() {
+        let page = report(&View::of(&sample::record()));
+        for load in ["http://", "https://", "src=", "@import", "url(", "<link", "<iframe", "fetch("]
+        {
+            assert!(!page.contains(load), "{load}");
+        }
+        for link in page.split("href=\"").skip(1) {
+            assert!(link.starts_with('#'), "{}", &link[..20]);
+        }
+    }
+
+    #[test]
+    fn every_id_is_on_the_page_and_the_failure_says_why() {
+        let record = sample::record();
+        let page = report(&View::of(&record));
+        for row in &record.rows {
+            assert!(page.contains(&row.id), "{}", row.id);
+        }
+        assert!(page.contains("stream reset by peer"));
+        assert!(!page.contains("NaN") && !page.contains("inf "));
+    }
+
+    #[test]
+    fn hostile_text_never_becomes_markup() {
+        const EVIL: &str = "x\"'><script>alert(1)</script>/&<img src=http://a onerror=b>/1KiB";
+        let mut record = sample::record();
+        for row in &mut record.rows {
+            row.id = format!("{EVIL}{}", row.id);
+            row.dimensions.insert(EVIL.to_owned(), EVIL.to_owned());
+        }
+        record.rows.push(Row::failed(EVIL, Metric::Other(EVIL.to_owned()), EVIL, EVIL));
+        record.started_at = EVIL.to_owned();
+        record.environment.cpu_model = Some(EVIL.to_owned());
+        let page = report(&View::of(&record));
+        assert_eq!(page.matches("<script").count(), 1, "our own");
+        assert!(!page.contains("<img"));
+        assert!(!page.contains("x\"'"));
+    }
+
+    #[test]
+    fn an_empty_record_is_a_page_too() {
+        let mut record = sample::record();
+        record.rows.clear();
+        assert!(report(&View::of(&record)).contains("0 benchmarks measured"));
+    }
+}

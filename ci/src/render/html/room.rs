@@ -1,0 +1,271 @@
+//! One room: charts over the sizes, a table that sorts and filters, latency curves.
+
+use super::escape::Html;
+use super::plot::{Axis, Point, SERIES_MAX, Series, chart};
+use super::svg;
+use crate::render::view::{Entry, Latency, Room, ladder};
+use crate::render::{number, words};
+
+/// Below the median latencies are uneventful.
+const PERCENTILES: [f64; 12] =
+    [50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.95, 99.99];
+const NAMED: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
+
+type Value = fn(&Entry<'_>) -> Option<f64>;
+type Name = fn(f64) -> String;
+
+/// What is drawn over the sizes.
+const CHARTS: [(&str, Value, Name); 3] = [
+    ("Time of one operation, by size", |e| Some(e.time.as_ref()?.median), number::time),
+    ("Throughput, by size", |e| e.throughput(), number::rate),
+    ("Instructions per byte, by size", |e| e.instructions_per_byte(), number::short),
+];
+
+/// The section of the room, the target of `#room-INDEX`.
+pub(super) fn section(room: &Room<'_>, index: usize) -> Html {
+    let mut html = Html::default();
+    html.raw(&format!("<section class=\"card room\" id=\"room-{index}\">"));
+    html.tag("h2", room.name);
+    ladders(&mut html, room);
+    measured(&mut html, room);
+    latencies(&mut html, room);
+    others(&mut html, room);
+    html.raw("</section>");
+    html
+}
+
+fn ladders(html: &mut Html, room: &Room<'_>) {
+    html.raw("<div class=\"charts\">");
+    for (title, value, name) in CHARTS {
+        let series = series(room, value, name);
+        for some in series.chunks(SERIES_MAX) {
+            let points = || some.iter().flat_map(|line| &line.points);
+            let mut sizes: Vec<u64> = points().map(|point| point.x as u64).collect();
+            sizes.sort_unstable();
+            sizes.dedup();
+            let steps = sizes.into_iter().map(|size| (size as f64, number::bytes(size)));
+            let y = Axis::log(points().map(|point| point.y), name);
+            html.add(chart(title, &Axis::steps(steps.collect()), &y, some));
+        }
+    }
+    html.raw("</div>");
+}
+
+/// A line for each workload that was measured at two sizes or more.
+fn series(room: &Room<'_>, value: Value, name: Name) -> Vec<Series> {
+    let mut lines: Vec<Series> = Vec::new();
+    for entry in &room.entries {
+        let (workload, Some(size)) = ladder(entry.id) else { continue };
+        let Some(y) = value(entry).filter(|y| *y > 0.0) else { continue };
+        let line = inside(workload, room.name);
+        let point = Point { x: size.bytes() as f64, y, told: format!("{size}: {}", name(y)) };
+        match lines.last_mut().filter(|last| last.name == line) {
+            Some(last) => last.points.push(point),
+            None => lines.push(Series { name: line.to_owned(), points: vec![point] }),
+        }
+    }
+    // A logarithmic axis has no place for a size of 0.
+    for line in &mut lines {
+        line.points.retain(|point| point.x > 0.0);
+    }
+    lines.retain(|line| line.points.len() >= 2);
+    lines
+}
+
+fn measured(html: &mut Html, room: &Room<'_>) {
+    let shown =
+        |entry: &&Entry<'_>| entry.time.is_some() || entry.instructions.is_some() || entry.failed();
+    let entries: Vec<_> = room.entries.iter().filter(shown).collect();
+    if entries.is_empty() {
+        return;
+    }
+    let reach = svg::reach(entries.iter().filter_map(|entry| entry.time.as_ref()));
+    let samples = format!("samples, ±{:.0} % of the median", reach * 100.0);
+    open_table(
+        html,
+        &[
+            ("id", true),
+            ("median", true),
+            ("± 95 %", true),
+            (&samples, false),
+            ("throughput", true),
+            ("ns/byte", true),
+            ("instructions", true),
+            ("instr./byte", true),
+        ],
+    );
+    for entry in entries {
+        line(html, entry, reach);
+    }
+    html.raw("</tbody></table></div>");
+}
+
+fn line(html: &mut Html, entry: &Entry<'_>, reach: f64) {
+    html.raw(if entry.failed() { "<tr class=\"bad\">" } else { "<tr>" });
+    name(html, entry);
+    let time = entry.time.as_ref();
+    cell(html, time.map(|time| time.median), number::time);
+    cell(html, time.and_then(|time| time.half_width()), |half| format!("{:.1} %", half * 100.0));
+    html.raw("<td class=\"drawn\">");
+    if let Some(time) = time {
+        html.add(svg::strip(time, reach));
+    } else if let Some(failure) = entry.failures.first() {
+        html.text(words::one_line(failure.error.as_deref().unwrap_or("failed")));
+    }
+    html.raw("</td>");
+    cell(html, entry.throughput(), number::rate);
+    cell(html, entry.ns_per_byte(), number::short);
+    cell(html, entry.instructions.map(|count| count as f64), |count| number::count(count as u64));
+    cell(html, entry.instructions_per_byte(), number::short);
+    html.raw("</tr>");
+}
+
+fn latencies(html: &mut Html, room: &Room<'_>) {
+    let all: Vec<_> = room.entries.iter().filter_map(|e| Some((e, e.latency.as_ref()?))).collect();
+    if all.is_empty() {
+        return;
+    }
+    html.raw("<h3>Latency, from the intended start</h3><div class=\"charts\">");
+    for some in all.chunks(SERIES_MAX) {
+        html.add(curves(some, room.name));
+    }
+    html.raw("</div>");
+    let titles = ["id", "operations", "p50", "p90", "p99", "p99.9", "max"];
+    open_table(html, &titles.map(|title| (title, true)));
+    for (entry, latency) in all {
+        html.raw("<tr>");
+        name(html, entry);
+        cell(html, Some(latency.operations() as f64), |count| number::count(count as u64));
+        for percentile in [50.0, 90.0, 99.0, 99.9] {
+            cell(html, Some(latency.at(percentile)), number::time);
+        }
+        cell(html, Some(latency.max()), number::time);
+        html.raw("</tr>");
+    }
+    html.raw("</tbody></table></div>");
+}
+
+fn curves(some: &[(&Entry<'_>, &Latency)], room: &str) -> Html {
+    let lines: Vec<Series> = some
+        .iter()
+        .map(|(entry, latency)| Series {
+            name: inside(entry.id, room).to_owned(),
+            points: known(latency, &PERCENTILES)
+                .map(|p| {
+                    let y = latency.at(p).max(1.0);
+                    Point { x: p, y, told: format!("p{p}: {}", number::time(y)) }
+                })
+                .collect(),
+        })
+        .collect();
+    let values = lines.iter().flat_map(|line| line.points.iter().map(|point| point.y));
+    let y = Axis::log(values, number::time);
+    let mut named: Vec<f64> = some.iter().flat_map(|(_, latency)| known(latency, &NAMED)).collect();
+    named.sort_by(f64::total_cmp);
+    named.dedup();
+    chart("Latency by percentile", &Axis::percentiles(&named), &y, &lines)
+}
+
+/// The percentiles beyond which at least one operation lies; past them there is only the maximum.
+fn known<'a>(latency: &Latency, percentiles: &'a [f64]) -> impl Iterator<Item = f64> + use<'a> {
+    let operations = latency.operations() as f64;
+    let known = move |p: &f64| *p == 50.0 || operations * (1.0 - p / 100.0) >= 1.0;
+    percentiles.iter().copied().filter(known)
+}
+
+fn others(html: &mut Html, room: &Room<'_>) {
+    let told: Vec<_> = room.entries.iter().filter(|entry| !entry.others.is_empty()).collect();
+    if told.is_empty() {
+        return;
+    }
+    html.raw("<h3>Also measured</h3>");
+    open_table(html, &[("id", true), ("values", false)]);
+    for entry in told {
+        html.raw("<tr>");
+        name(html, entry);
+        html.raw("<td class=\"left\">");
+        for row in &entry.others {
+            html.raw("<span class=\"pill\">").text(words::other(row)).raw("</span> ");
+        }
+        html.raw("</td></tr>");
+    }
+    html.raw("</tbody></table></div>");
+}
+
+/// Titles that sort are buttons, so that the keyboard reaches them.
+fn open_table(html: &mut Html, titles: &[(&str, bool)]) {
+    html.raw("<div class=\"wide\"><table><thead><tr>");
+    for (title, sorts) in titles {
+        html.raw("<th scope=\"col\">");
+        if *sorts {
+            html.raw("<button type=\"button\">").text(title).raw("</button>");
+        } else {
+            html.text(title);
+        }
+        html.raw("</th>");
+    }
+    html.raw("</tr></thead><tbody>");
+}
+
+fn name(html: &mut Html, entry: &Entry<'_>) {
+    html.raw("<th scope=\"row\" data-id=\"").text(entry.id).raw("\"><code>");
+    html.text(entry.id).raw("</code>");
+    let told = entry.told_dimensions();
+    if !told.is_empty() {
+        html.tag("small", told.join(" "));
+    }
+    html.raw("</th>");
+}
+
+fn cell(html: &mut Html, value: Option<f64>, print: impl Fn(f64) -> String) {
+    match value {
+        Some(value) => {
+            html.raw("<td data-value=\"").text(value).raw("\">").text(print(value)).raw("</td>")
+        }
+        None => html.raw("<td class=\"none\"></td>"),
+    };
+}
+
+/// The id within its room.
+fn inside<'a>(id: &'a str, room: &str) -> &'a str {
+    id.strip_prefix(room).and_then(|rest| rest.strip_prefix('/')).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::view::{View, sample};
+
+    #[test]
+    fn a_line_needs_two_sizes() {
+        let mut record = sample::record();
+        record
+            .rows
+            .retain(|row| row.id.starts_with("grpc/read") || row.id == "grpc/write/default/1KiB");
+        let view = View::of(&record);
+        let lines = series(&view.rooms[0], CHARTS[0].1, CHARTS[0].2);
+        let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["read/default"]);
+        assert_eq!(lines[0].points.len(), 7);
+    }
+
+    #[test]
+    fn percentiles_end_where_the_operations_do() {
+        let record = sample::record();
+        let view = View::of(&record);
+        let latency = view.entries().find_map(|entry| entry.latency.as_ref()).expect("measured");
+        assert_eq!(known(latency, &NAMED).last(), Some(99.99), "20,000 operations");
+    }
+
+    #[test]
+    fn a_room_shows_charts_for_what_it_has() {
+        let record = sample::record();
+        let view = View::of(&record);
+        let drawn = |name: &str| {
+            let room = view.rooms.iter().find(|room| room.name == name).expect(name);
+            section(room, 0).finish().matches("class=\"chart\"").count()
+        };
+        assert_eq!(drawn("pool"), 3);
+        assert_eq!(drawn("scenario"), 1);
+    }
+}

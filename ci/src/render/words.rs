@@ -1,0 +1,197 @@
+//! What a report says in sentences: the summary, the machine, and what it could not tell.
+
+use bench_core::record::{Data, Environment, Metric, Row};
+
+use super::number;
+use super::view::View;
+
+/// One sentence: what was measured, and what failed.
+pub(crate) fn summary(view: &View<'_>) -> String {
+    let (mut times, mut counts, mut latencies, mut failed, mut ids) = (0, 0, 0, 0, 0);
+    for entry in view.entries() {
+        ids += 1;
+        times += usize::from(entry.time.is_some());
+        counts += usize::from(entry.instructions.is_some());
+        latencies += usize::from(entry.latency.is_some());
+        failed += usize::from(entry.failed());
+    }
+    let parts = [
+        (counts, "instruction count", "instruction counts"),
+        (times, "time", "times"),
+        (latencies, "latency distribution", "latency distributions"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(many, ..)| *many > 0)
+        .map(|(many, one, more)| format!("{many} {}", if many == 1 { one } else { more }))
+        .collect();
+    let measured = if parts.is_empty() { "nothing".to_owned() } else { join(&parts) };
+    let ids = if ids == 1 { "1 benchmark".to_owned() } else { format!("{ids} benchmarks") };
+    match failed {
+        0 => format!("{ids} measured, none failed: {measured}."),
+        failed => format!("{failed} of {ids} failed; measured were {measured}."),
+    }
+}
+
+/// The machine and the toolchain: a name and what is known. What is not known is not here.
+pub(crate) fn facts(e: &Environment) -> Vec<(&'static str, String)> {
+    let commit = e.git_commit.as_ref().map(|commit| {
+        let dirty = if e.git_dirty == Some(true) { " with uncommitted changes" } else { "" };
+        format!("{}{dirty}", commit.chars().take(12).collect::<String>())
+    });
+    let yes = |known: Option<bool>| known.map(|yes| if yes { "on" } else { "off" }.to_owned());
+    let facts = [
+        ("CPU", e.cpu_model.clone()),
+        ("cores", e.cores.map(|cores| cores.to_string())),
+        ("memory", e.memory_bytes.map(number::bytes)),
+        ("kernel", e.kernel.clone()),
+        ("virtual machine", e.virtualised.map(|yes| if yes { "yes" } else { "no" }.to_owned())),
+        ("governor", e.governor.clone()),
+        ("turbo", yes(e.turbo)),
+        ("SMT", yes(e.smt)),
+        ("glibc", e.glibc.clone()),
+        ("rustc", e.rustc.clone()),
+        ("target", e.target.clone()),
+        ("profile", e.profile.clone()),
+        ("RUSTFLAGS", e.rustflags.clone().filter(|flags| !flags.is_empty())),
+        ("valgrind", e.valgrind.clone()),
+        ("GLIBC_TUNABLES", e.glibc_tunables.clone().filter(|tunables| !tunables.is_empty())),
+        ("commit", commit),
+        ("TCP congestion control", e.tcp_congestion_control.clone()),
+        ("read-ahead", e.read_ahead_bytes.map(number::bytes)),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// What the numbers of this machine can't tell, and what could not be read.
+pub(crate) fn caveats(e: &Environment) -> Vec<String> {
+    let mut told = Vec::new();
+    if e.virtualised == Some(true) {
+        told.push(
+            "This is a virtual machine: what its neighbours do is in every time. \
+             Compare times only within interleaved pairs."
+                .to_owned(),
+        );
+    }
+    if e.turbo == Some(true) {
+        told.push("Turbo is on: times depend on how warm the CPU was.".to_owned());
+    }
+    if e.smt == Some(true) {
+        told.push("Cores share execution units: a busy sibling slows a benchmark down.".to_owned());
+    }
+    if e.governor.as_deref().is_some_and(|governor| governor != "performance") {
+        told.push(
+            "The governor is not 'performance': short benchmarks run at a lower clock.".to_owned(),
+        );
+    }
+    if e.cores.is_some_and(|cores| cores < 4) {
+        told.push(
+            "Fewer than four cores: clients and servers take time from each other, so latencies \
+             under load are an upper bound."
+                .to_owned(),
+        );
+    }
+    if e.valgrind.is_none() {
+        told.push(
+            "No valgrind: no instructions were counted, and nothing here can gate.".to_owned(),
+        );
+    }
+    if e.git_dirty == Some(true) {
+        told.push(
+            "The tree had uncommitted changes: the commit alone does not make these numbers."
+                .to_owned(),
+        );
+    }
+    let unread = unread(e);
+    if !unread.is_empty() {
+        told.push(format!("Not readable here, and so not known: {}.", join(&unread)));
+    }
+    told
+}
+
+fn unread(e: &Environment) -> Vec<String> {
+    let fields = [
+        ("host", e.host_id.is_none()),
+        ("CPU model", e.cpu_model.is_none()),
+        ("cores", e.cores.is_none()),
+        ("memory", e.memory_bytes.is_none()),
+        ("governor", e.governor.is_none()),
+        ("turbo", e.turbo.is_none()),
+        ("SMT", e.smt.is_none()),
+        ("virtualisation", e.virtualised.is_none()),
+        ("glibc", e.glibc.is_none()),
+        ("rustc", e.rustc.is_none()),
+        ("commit", e.git_commit.is_none()),
+        ("TCP congestion control", e.tcp_congestion_control.is_none()),
+        ("read-ahead", e.read_ahead_bytes.is_none()),
+    ];
+    fields.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// A row that has no column of its own, as `metric value`.
+pub(crate) fn other(row: &Row) -> String {
+    let value = match &row.data {
+        Some(Data::Count { value }) => number::with_unit(*value as f64, &row.unit),
+        Some(Data::Samples { values, iterations }) => {
+            let total: u64 = iterations.iter().sum();
+            let mean = values.iter().sum::<f64>() / total.max(1) as f64;
+            format!("{} on average", number::with_unit(mean, &row.unit))
+        }
+        Some(Data::Histogram { .. }) => "a histogram that can't be read".to_owned(),
+        None => "no value".to_owned(),
+    };
+    format!("{} {value}", name(&row.metric))
+}
+
+/// A metric as people say it.
+pub(crate) fn name(metric: &Metric) -> String {
+    metric.name().replace('_', " ")
+}
+
+/// The first line of a text.
+pub(crate) fn one_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim()
+}
+
+/// `a, b and c`.
+pub(crate) fn join(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::view::sample;
+
+    #[test]
+    fn the_summary_leads_with_what_failed() {
+        let mut record = sample::record();
+        let told = summary(&View::of(&record));
+        assert!(told.contains(" failed; measured were "), "{told}");
+        record.rows.retain(|row| row.ok);
+        let told = summary(&View::of(&record));
+        assert!(told.contains("none failed"), "{told}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_said_and_not_shown_as_a_fact() {
+        let environment = Environment { turbo: Some(true), ..Environment::default() };
+        assert_eq!(facts(&environment), [("turbo", "on".to_owned())]);
+        let told = caveats(&environment).join("\n");
+        assert!(told.contains("Turbo is on"), "{told}");
+        assert!(told.contains("governor, SMT"), "{told}");
+        assert!(told.contains("No valgrind"), "{told}");
+    }
+
+    #[test]
+    fn lists_read_as_sentences() {
+        let parts: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+        assert_eq!(join(&parts), "a, b and c");
+        assert_eq!(join(&parts[..1]), "a");
+        assert_eq!(one_line("\n  why \nmore"), "why");
+    }
+}
