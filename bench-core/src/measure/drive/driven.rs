@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::DriveConfig;
 use crate::measure::recorder::Dimensions;
@@ -118,18 +115,5 @@ fn times(id: &str, metric: Metric, histogram: &Histogram<u64>) -> Row {
     if histogram.is_empty() {
         return Row::failed(id, metric, "ns", "no operation succeeded");
     }
-    Row::measured(id, metric, "ns", encoded(histogram))
-}
-
-fn encoded(histogram: &Histogram<u64>) -> Data {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(histogram, &mut bytes)
-        .expect("a histogram of valid bounds serializes into memory");
-    Data::Histogram {
-        base64: BASE64_STANDARD.encode(bytes),
-        low: histogram.low(),
-        high: histogram.high(),
-        digits: histogram.sigfig(),
-    }
+    Row::measured(id, metric, "ns", Data::from_histogram(histogram))
 }

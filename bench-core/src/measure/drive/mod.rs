@@ -6,9 +6,9 @@
 //! latency is that of the operation alone.
 //!
 //! All workers live in the one task that awaits [`drive`], so operations need not be `Send`; what
-//! shall use other cores is spawned by the operation. Tokio's timer has a grain of a millisecond,
-//! so a worker sleeps until shortly before the intended start and then yields in a loop: a
-//! generator of more than about a thousand operations per second keeps one core busy.
+//! shall use other cores is spawned by the operation. Tokio's timer wakes up to two milliseconds
+//! late, so a worker sleeps until shortly before the intended start and then yields in a loop: a
+//! generator of more than a few hundred operations per second keeps one core busy.
 
 mod driven;
 mod ledger;
@@ -26,9 +26,9 @@ pub use self::driven::{Driven, OTHER_ERRORS};
 use self::ledger::Ledger;
 use super::schedule::Schedule;
 
-/// Grain of tokio's timer and what the kernel adds: how long before an intended start a worker
-/// stops sleeping.
-const TIMER_GRAIN: Duration = Duration::from_micros(1_200);
+/// How long before an intended start a worker stops sleeping: tokio rounds a deadline up to a
+/// millisecond, then the time-out of its poll once more, and the kernel adds some of its own.
+const TIMER_GRAIN: Duration = Duration::from_micros(2_200);
 
 /// What to drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

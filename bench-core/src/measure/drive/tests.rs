@@ -5,10 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::*;
@@ -33,14 +29,6 @@ async fn stalling_server(born: Instant) -> Result<(), String> {
     }
     sleep(MS).await;
     Ok(())
-}
-
-/// What a reader of the record does.
-fn decoded(data: &Data) -> Histogram<u64> {
-    let Data::Histogram { base64, low, high, digits } = data else { panic!("{data:?}") };
-    assert_eq!((*low, *high, *digits), (1, 3_600_000_000_000, 3));
-    let bytes = BASE64_STANDARD.decode(base64).expect("base64");
-    Deserializer::new().deserialize(&mut bytes.as_slice()).expect("a histogram")
 }
 
 /// Operations that took longer than `ns`, within the histogram's three digits.
@@ -247,7 +235,7 @@ async fn rows_hold_the_raw_values_and_what_made_them() {
     let elapsed = row(Metric::Other("elapsed".into()));
     assert_eq!(elapsed.data, Some(Data::Count { value: 30_000_000 }));
     let data = row(Metric::Latency).data.clone().expect("times");
-    assert_eq!(decoded(&data), latency);
+    assert_eq!(data.histogram().expect("decodes"), latency);
     for row in &rows {
         assert!(!row.gates && !row.ok);
         assert_eq!(row.errors["refused"], 1);
