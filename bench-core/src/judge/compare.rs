@@ -3,18 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::comparable::{Comparability, comparable};
-use super::stats::{Interval, median, median_ratio_interval, quantile_ranks};
-use crate::record::{Data, Metric, Row, RunRecord};
+use super::effect::{Effect, effect};
+use crate::record::{Metric, Row, RunRecord};
 
 /// The dimensions that make two rows numbers of the same thing: which implementation really ran.
 pub const IDENTITY: [&str; 2] = ["backend", "congestion_control"];
-
-const CONFIDENCE: f64 = 0.95;
-const RESAMPLES: u32 = 2_000;
-/// Any will do, as long as the same records give the same interval.
-const SEED: u64 = 42;
-/// Below this an interval of the median at 95 % does not exist, and a bootstrap only pretends.
-const SAMPLES_MIN: usize = 6;
 
 /// The rows of one metric of one id on both sides.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,19 +26,6 @@ pub struct Pair {
     pub comparability: Comparability,
     /// How they differ; `None` where one is absent or failed, or they do not compare.
     pub effect: Option<Effect>,
-}
-
-/// How two rows differ, per operation in the unit of the pair. Of many values the median counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Effect {
-    /// Before.
-    pub base: f64,
-    /// After.
-    pub head: f64,
-    /// `head / base`; `None` where base is 0.
-    pub ratio: Option<f64>,
-    /// Where the ratio lies; `None` for counts, which are exact, and where values are too few.
-    pub interval: Option<Interval>,
 }
 
 impl Pair {
@@ -143,10 +123,9 @@ fn pair(base: Option<&Row>, head: Option<&Row>, comparability: Comparability) ->
         Some(reason) => Comparability::No(reason),
         None => comparability,
     };
-    let effect = match (base.and_then(values), head.and_then(values)) {
-        (Some(base), Some(head)) if !matches!(comparability, Comparability::No(_)) => {
-            Some(effect(&base, &head))
-        }
+    let effect = match (base, head) {
+        _ if matches!(comparability, Comparability::No(_)) => None,
+        (Some(base), Some(head)) => effect(base, head),
         _ => None,
     };
     Pair {
@@ -160,83 +139,99 @@ fn pair(base: Option<&Row>, head: Option<&Row>, comparability: Comparability) ->
     }
 }
 
-/// What a row measured, ready to be computed with.
-enum Values {
-    Count(f64),
-    Samples(Vec<f64>),
-    /// Values in order, each with how often it occurred.
-    Histogram(Vec<(f64, u64)>),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Data, Environment};
 
-fn values(row: &Row) -> Option<Values> {
-    match row.data.as_ref().filter(|_| row.ok)? {
-        Data::Count { value } => Some(Values::Count(*value as f64)),
-        Data::Samples { .. } => {
-            let samples = row.per_operation();
-            (!samples.is_empty()).then_some(Values::Samples(samples))
-        }
-        data @ Data::Histogram { .. } => {
-            let histogram = data.histogram().ok()?;
-            let buckets: Vec<(f64, u64)> = histogram
-                .iter_recorded()
-                .map(|step| (step.value_iterated_to() as f64, step.count_at_value()))
-                .collect();
-            (!buckets.is_empty()).then_some(Values::Histogram(buckets))
+    fn record(rows: Vec<Row>) -> RunRecord {
+        let text = |t: &str| Some(t.to_owned());
+        let environment = Environment {
+            host_id: text("h"),
+            rustc: text("1"),
+            target: text("t"),
+            rustflags: text(""),
+            profile: text("bench"),
+            glibc: text("2"),
+            valgrind: text("3"),
+            glibc_tunables: text(""),
+            cpu_features: vec!["avx2".to_owned()],
+            ..Environment::default()
+        };
+        RunRecord { rows, ..RunRecord::begin(environment) }
+    }
+
+    fn count(id: &str, value: u64) -> Row {
+        Row::measured(id, Metric::Instructions, "instructions", Data::Count { value })
+    }
+
+    fn with(mut row: Row, name: &str, value: &str) -> Row {
+        row.dimensions.insert(name.to_owned(), value.to_owned());
+        row
+    }
+
+    fn times(values: impl Iterator<Item = u32>) -> Row {
+        let values: Vec<f64> = values.map(|v| f64::from(v) * 10.0).collect();
+        let iterations = vec![10; values.len()];
+        Row::measured("a", Metric::WallTime, "ns", Data::Samples { values, iterations })
+    }
+
+    fn only(base: Vec<Row>, head: Vec<Row>) -> Pair {
+        let mut pairs = compare(&record(base), &record(head));
+        assert_eq!(pairs.len(), 1, "{pairs:#?}");
+        pairs.remove(0)
+    }
+
+    #[test]
+    fn pairs_are_sorted_and_nothing_is_lost() {
+        let base = record(vec![count("b", 2), times(1..10), count("a", 1), count("gone", 1)]);
+        let head = record(vec![count("new", 1), count("a", 3), times(1..10), count("b", 2)]);
+        let pairs = compare(&base, &head);
+        let seen: Vec<_> = pairs.iter().map(|p| (p.id.as_str(), p.metric.name())).collect();
+        let instructions = "instructions";
+        let expected = [
+            ("a", instructions),
+            ("a", "wall_time"),
+            ("b", instructions),
+            ("gone", instructions),
+            ("new", instructions),
+        ];
+        assert_eq!(seen, expected);
+        let effect = Effect { base: 1.0, head: 3.0, ratio: Some(3.0), interval: None };
+        assert_eq!(pairs[0].effect, Some(effect));
+        assert!(pairs[3].head.is_none() && pairs[3].effect.is_none());
+        assert!(pairs[4].is_new() && pairs[4].effect.is_none());
+    }
+
+    #[test]
+    fn another_backend_does_not_compare_and_both_are_named() {
+        let io_uring = with(count("a", 1), "backend", "io_uring");
+        let pread = with(count("a", 9), "backend", "pread");
+        let pair = only(vec![io_uring.clone()], vec![pread.clone()]);
+        let reason = "backend differs: 'io_uring' and 'pread'".to_owned();
+        assert_eq!((pair.comparability, pair.effect), (Comparability::No(reason), None));
+        // With both on both sides each finds its own, in whatever order they were measured.
+        let base = record(vec![io_uring.clone(), pread.clone()]);
+        let pairs = compare(&base, &record(vec![pread, io_uring]));
+        assert!(pairs.iter().all(|p| p.effect.is_some_and(|e| e.ratio == Some(1.0))));
+    }
+
+    #[test]
+    fn another_unit_does_not_compare() {
+        let other = Row { unit: "thousands".to_owned(), ..count("a", 1) };
+        let pair = only(vec![count("a", 1)], vec![other]);
+        assert!(matches!(pair.comparability, Comparability::No(_)), "{pair:?}");
+    }
+
+    #[test]
+    fn a_dimension_outside_of_the_identity_only_prefers() {
+        let seeded = |seed| with(count("a", 1), "seed", seed);
+        let pair = only(vec![seeded("1")], vec![seeded("2")]);
+        assert_eq!(pair.comparability, Comparability::Yes);
+        let base = record(vec![seeded("1"), seeded("2")]);
+        for pair in compare(&base, &record(vec![seeded("2"), seeded("1")])) {
+            let seed = |row: Option<Row>| row.expect("there").dimensions;
+            assert_eq!(seed(pair.base), seed(pair.head));
         }
     }
-}
-
-fn effect(base: &Values, head: &Values) -> Effect {
-    let (from, to) = (base.centre(), head.centre());
-    let interval = match (base, head) {
-        _ if from == 0.0 => None,
-        (Values::Count(_), Values::Count(_)) => None,
-        (Values::Samples(b), Values::Samples(h)) if b.len().min(h.len()) >= SAMPLES_MIN => {
-            median_ratio_interval(b, h, CONFIDENCE, RESAMPLES, SEED)
-        }
-        (Values::Histogram(b), Values::Histogram(h)) => ratio_of_medians(b, h),
-        _ => None,
-    };
-    Effect { base: from, head: to, ratio: (from != 0.0).then(|| to / from), interval }
-}
-
-impl Values {
-    fn centre(&self) -> f64 {
-        match self {
-            Self::Count(value) => *value,
-            Self::Samples(samples) => median(samples),
-            Self::Histogram(buckets) => at_rank(buckets, total(buckets).div_ceil(2)),
-        }
-    }
-}
-
-/// Both medians lie in their own interval at half the error each, so the ratio lies between the
-/// extreme ratios of the two (Bonferroni). Wider than a bootstrap, and needs no resampling of
-/// millions of values.
-fn ratio_of_medians(base: &[(f64, u64)], head: &[(f64, u64)]) -> Option<Interval> {
-    let each = 1.0 - (1.0 - CONFIDENCE) / 2.0;
-    let bounds = |buckets: &[(f64, u64)]| {
-        let (low, high) = quantile_ranks(total(buckets), 0.5, each)?;
-        Some((at_rank(buckets, low), at_rank(buckets, high)))
-    };
-    let ((base_low, base_high), (head_low, head_high)) = (bounds(base)?, bounds(head)?);
-    (base_low > 0.0).then(|| Interval {
-        low: head_low / base_high,
-        high: head_high / base_low,
-        confidence: CONFIDENCE,
-    })
-}
-
-fn total(buckets: &[(f64, u64)]) -> u64 {
-    buckets.iter().map(|(_, count)| count).sum()
-}
-
-/// The value of the given rank, counted from 1.
-fn at_rank(buckets: &[(f64, u64)], rank: u64) -> f64 {
-    let mut seen = 0;
-    let bucket = buckets.iter().find(|(_, count)| {
-        seen += count;
-        seen >= rank
-    });
-    bucket.expect("the rank is within the total").0
 }

@@ -138,8 +138,14 @@ mod tests {
             (r#"{"rule": [{"metric": "instruction", "relative": 0, "absolute": 0}]}"#, "no metric"),
             (r#"{"rule": [{"metric": "errors", "relative": -1, "absolute": 0}]}"#, "relative = -1"),
             (r#"{"rule": [{"metric": "errors", "relative": 0}]}"#, "absolute"),
-            (r#"{"rule": [{"metric": "errors", "id": "", "relative": 0, "absolute": 0}]}"#, "empty"),
-            (r#"{"rule": [{"metric": "errors", "ids": "a", "relative": 0, "absolute": 0}]}"#, "ids"),
+            (
+                r#"{"rule": [{"metric": "errors", "id": "", "relative": 0, "absolute": 0}]}"#,
+                "empty",
+            ),
+            (
+                r#"{"rule": [{"metric": "errors", "ids": "a", "relative": 0, "absolute": 0}]}"#,
+                "ids",
+            ),
             (r#"{"rules": []}"#, "rules"),
         ] {
             let error = parse(json).expect_err(json).to_string();

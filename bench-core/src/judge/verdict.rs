@@ -1,9 +1,4 @@
-//! The opinion: what a policy says about a pair, and how opinions on many pairs become one.
-
-use super::comparable::Comparability;
-use super::compare::{Effect, Pair};
-use super::policy::{Limit, Policy};
-use crate::record::{Data, Metric};
+//! The opinion, and how opinions on many pairs become one.
 
 /// What became of a number, or of all numbers of a run.
 ///
@@ -47,15 +42,6 @@ pub enum Verdict {
     Incomparable(String),
 }
 
-/// Which way is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Less is better: instructions, time, errors.
-    Lower,
-    /// More is better: throughput, operations done.
-    Higher,
-}
-
 impl Verdict {
     /// The lowest verdict above both. Commutative, associative, idempotent.
     #[must_use]
@@ -93,79 +79,52 @@ impl Verdict {
     }
 }
 
-impl Metric {
-    /// Which way is better; `None` for a metric that this version does not know.
-    pub const fn direction(&self) -> Option<Direction> {
-        match self {
-            Self::ThroughputBytes | Self::Operations => Some(Direction::Higher),
-            Self::Other(_) => None,
-            _ => Some(Direction::Lower),
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_verdict() -> impl Strategy<Value = Verdict> {
+        prop_oneof![
+            Just(Verdict::Improved),
+            Just(Verdict::Unchanged),
+            Just(Verdict::Regressed),
+            Just(Verdict::Mixed),
+            Just(Verdict::Undecided),
+            Just(Verdict::Missing),
+            "[a-c]{0,2}".prop_map(Verdict::Incomparable),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn verdicts_are_a_lattice(a in any_verdict(), b in any_verdict(), c in any_verdict()) {
+            let join = |a: &Verdict, b: &Verdict| a.clone().join(b.clone());
+            prop_assert_eq!(join(&a, &a), a.clone());
+            prop_assert_eq!(join(&a, &b), join(&b, &a));
+            prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+            prop_assert_eq!(join(&Verdict::Unchanged, &a), a.clone());
+            prop_assert_eq!(join(&Verdict::Mixed, &a), Verdict::Mixed);
+        }
+
+        #[test]
+        fn nothing_hides_a_regression(verdicts in proptest::collection::vec(any_verdict(), 0..8)) {
+            let regressed = verdicts.iter().any(Verdict::is_regression);
+            prop_assert_eq!(Verdict::join_all(verdicts).is_regression(), regressed);
         }
     }
-}
 
-/// What the policy says about one pair.
-///
-/// - A side that is absent or failed: `Missing`. But an id that is new and measured has nothing to
-///   be judged by, and is `Undecided`: announce it ([`Pair::is_new`]) and leave it out of the join.
-/// - Not comparable: `Incomparable`. Taken at two different times: `Undecided`, whatever the effect.
-/// - A count that gates: by the limit, exactly. A count that does not gate because it does not
-///   repeat: `Undecided` beyond the limit.
-/// - All else: by the interval of the ratio. Entirely beyond the relative limit is a change,
-///   entirely within is none, across it is `Undecided`; so is an effect without interval and a
-///   metric without limit. The absolute floor holds as well.
-pub fn judge(pair: &Pair, policy: &Policy) -> Verdict {
-    if pair.is_new() {
-        return Verdict::Undecided;
+    #[test]
+    fn joins_as_drawn() {
+        use Verdict::{Improved, Missing, Mixed, Regressed, Undecided};
+        let incomparable = |reason: &str| Verdict::Incomparable(reason.to_owned());
+        assert_eq!(Improved.join(Regressed), Mixed);
+        assert_eq!(Regressed.join(incomparable("a")), Mixed);
+        assert_eq!(Missing.join(incomparable("a")), Missing);
+        assert_eq!(Undecided.join(incomparable("a")), incomparable("a"));
+        assert_eq!(incomparable("b").join(incomparable("a")), incomparable("a"));
+        assert_eq!(Improved.join(Undecided), Undecided);
+        assert_eq!(Verdict::join_all([]), Missing);
     }
-    let (Some(base), Some(head)) = (pair.measured_base(), pair.measured_head()) else {
-        return Verdict::Missing;
-    };
-    match &pair.comparability {
-        Comparability::No(reason) => return Verdict::Incomparable(reason.clone()),
-        Comparability::Unpaired(_) => return Verdict::Undecided,
-        Comparability::Yes => {}
-    }
-    let limit = policy.limit(&pair.metric, &pair.id);
-    let (Some(effect), Some(limit), Some(better)) = (pair.effect, limit, pair.metric.direction())
-    else {
-        return Verdict::Undecided;
-    };
-    match (&base.data, &head.data) {
-        (Some(Data::Count { .. }), Some(Data::Count { .. })) => {
-            match by_limit(effect, limit, better) {
-                Verdict::Improved | Verdict::Regressed if !pair.gates() => Verdict::Undecided,
-                verdict => verdict,
-            }
-        }
-        _ => by_interval(effect, limit, better),
-    }
-}
-
-fn by_limit(effect: Effect, limit: Limit, better: Direction) -> Verdict {
-    let change = effect.head - effect.base;
-    if change.abs() <= limit.bound(effect.base) {
-        return Verdict::Unchanged;
-    }
-    changed(change > 0.0, better)
-}
-
-fn by_interval(effect: Effect, limit: Limit, better: Direction) -> Verdict {
-    let Some(interval) = effect.interval else { return Verdict::Undecided };
-    // Base is not zero here: a ratio to zero has no interval.
-    let bound = limit.bound(effect.base) / effect.base;
-    let (low, high) = (interval.low - 1.0, interval.high - 1.0);
-    if -bound <= low && high <= bound {
-        Verdict::Unchanged
-    } else if low > bound {
-        changed(true, better)
-    } else if high < -bound {
-        changed(false, better)
-    } else {
-        Verdict::Undecided
-    }
-}
-
-fn changed(grew: bool, better: Direction) -> Verdict {
-    if grew == (better == Direction::Higher) { Verdict::Improved } else { Verdict::Regressed }
 }

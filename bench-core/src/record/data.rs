@@ -39,9 +39,16 @@ impl Data {
             return Err(error("the values are not a histogram".to_owned()));
         };
         if *digits > DIGITS_MAX {
-            return Err(error(format!("it claims {digits} digits; there are at most {DIGITS_MAX}")));
+            return Err(error(format!(
+                "it claims {digits} digits; there are at most {DIGITS_MAX}"
+            )));
         }
         let bytes = STANDARD.decode(base64).map_err(|e| error(format!("its base64: {e}")))?;
+        // Cookie and length come first; the decoder does not miss a tail that holds the checksum.
+        let length = bytes.get(4..8).and_then(|field| field.try_into().ok());
+        if length.map(u32::from_be_bytes).map(|n| n as usize + 8) != Some(bytes.len()) {
+            return Err(error("its bytes: cut short".to_owned()));
+        }
         let histogram: Histogram<u64> = Deserializer::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(|e| error(format!("its bytes: {e}")))?;

@@ -172,3 +172,54 @@ fn parse(text: &[u8], origin: &str) -> Result<RunRecord, RecordError> {
     })?;
     Ok(record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Data, Environment, Metric, Row};
+
+    /// A disk with this many bytes left.
+    struct AlmostFull<'a> {
+        room: usize,
+        out: &'a mut dyn Write,
+    }
+
+    impl Write for AlmostFull<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            let written = self.out.write(&bytes[..bytes.len().min(self.room)])?;
+            self.room -= written;
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.out.flush()
+        }
+    }
+
+    #[test]
+    fn wherever_the_disk_gets_full_the_old_record_stays() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("run.json");
+        let mut record = RunRecord::begin(Environment::default());
+        record.write(&path).expect("written");
+        let old = record.clone();
+        let data = Data::Count { value: 1 };
+        record.rows.push(Row::measured("a", Metric::Syscalls, "1", data));
+        let length = record.to_json().expect("sound").len();
+        // Every 40th place: each try forces a file to the disk.
+        for room in (0..=length).step_by(40) {
+            let full = replace_file(&path, |out| record.write_to(&mut AlmostFull { room, out }));
+            let said = full.expect_err("full").to_string();
+            let expected = format!("failed to write {}: no storage space", path.display());
+            assert_eq!(said, expected);
+            assert_eq!(RunRecord::read(&path).expect("read"), old);
+            assert_eq!(std::fs::read_dir(directory.path()).expect("directory").count(), 1);
+        }
+        let room = length + 1;
+        replace_file(&path, |out| record.write_to(&mut AlmostFull { room, out })).expect("fits");
+        assert_eq!(RunRecord::read(&path).expect("read"), record);
+    }
+}

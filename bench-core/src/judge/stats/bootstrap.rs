@@ -89,3 +89,70 @@ impl SplitMix64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: [f64; 10] = [3.1, 4.1, 5.9, 2.6, 5.3, 5.8, 9.7, 9.3, 2.3, 8.4];
+
+    fn mean(samples: &[f64]) -> f64 {
+        samples.iter().sum::<f64>() / samples.len() as f64
+    }
+
+    fn near(interval: Interval, low: f64, high: f64, by: f64) {
+        assert!((interval.low - low).abs() <= by, "{interval:?}");
+        assert!((interval.high - high).abs() <= by, "{interval:?}");
+    }
+
+    #[test]
+    fn the_same_intervals_as_scipy() {
+        // python: scipy.stats.bootstrap((x,), numpy.median, n_resamples=200000,
+        //     method='percentile', confidence_level=.95, rng=1); the same with numpy.mean
+        near(bootstrap_interval(&X, median, 0.95, 20_000, 1), 3.1, 8.4, 1e-9);
+        near(bootstrap_interval(&X, mean, 0.95, 200_000, 1), 4.09, 7.27, 0.011);
+        // base = range(100, 111); numpy.median(head) / numpy.median(base) of both resampled
+        let base: Vec<f64> = (100..=110).map(f64::from).collect();
+        let head = [120.0, 122.0, 119.0, 125.0, 130.0, 128.0, 121.0, 124.0, 127.0, 126.0, 123.0];
+        let ratio = median_ratio_interval(&base, &head, 0.95, 20_000, 1).expect("a ratio");
+        near(ratio, 1.138_888_888, 1.225_490_196, 0.005);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let of = |seed| bootstrap_interval(&X, mean, 0.9, 100, seed);
+        assert_eq!(of(7), of(7));
+        assert_ne!(of(7), of(8));
+    }
+
+    #[test]
+    fn equal_samples_have_no_width_and_zero_has_no_ratio() {
+        near(bootstrap_interval(&[4.0; 5], median, 0.95, 50, 1), 4.0, 4.0, 0.0);
+        let ratio = median_ratio_interval(&[2.0; 5], &[3.0; 5], 0.95, 50, 1).expect("a ratio");
+        near(ratio, 1.5, 1.5, 0.0);
+        assert_eq!(median_ratio_interval(&[0.0; 5], &[3.0; 5], 0.95, 50, 1), None);
+    }
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        let mut random = SplitMix64(1_234_567);
+        let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973];
+        assert_eq!([random.next(), random.next()], expected);
+    }
+
+    /// Both sides from the same distribution: the interval holds 1 nearly as often as it says.
+    #[test]
+    fn the_interval_holds_the_truth_as_often_as_it_says() {
+        let mut random = SplitMix64(3);
+        let mut sample = || -> Vec<f64> {
+            (0..25).map(|_| 1.0 + (random.next() >> 11) as f64 / (1_u64 << 53) as f64).collect()
+        };
+        let held = (0..400).filter(|&seed| {
+            let interval = median_ratio_interval(&sample(), &sample(), 0.95, 200, seed);
+            interval.is_some_and(|i| i.low <= 1.0 && 1.0 <= i.high)
+        });
+        // 380 are due; five standard deviations of a binomial are 22.
+        let held = held.count();
+        assert!((358..=400).contains(&held), "{held} of 400");
+    }
+}
