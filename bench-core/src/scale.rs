@@ -21,7 +21,8 @@ impl Scale {
     /// All scales, smallest first.
     pub const ALL: [Self; 3] = [Self::Smoke, Self::Quick, Self::Full];
 
-    /// The scale that the environment asks for; `Quick` where it asks for none.
+    /// The scale that the environment asks for. Where it asks for none: `Quick` under `cargo bench`,
+    /// which passes `--bench`, and otherwise `Smoke`, so that benches are quick when run as tests.
     ///
     /// # Panics
     /// When the variable holds something else than a scale: measuring at another scale than the
@@ -29,7 +30,8 @@ impl Scale {
     pub fn from_env() -> Self {
         match std::env::var(SCALE_VARIABLE) {
             Ok(text) => text.parse().unwrap_or_else(|error| panic!("{SCALE_VARIABLE}: {error}")),
-            Err(_) => Self::Quick,
+            Err(_) if std::env::args().any(|argument| argument == "--bench") => Self::Quick,
+            Err(_) => Self::Smoke,
         }
     }
 

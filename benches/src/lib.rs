@@ -1,1 +1,68 @@
-//! Shared composition.
+//! What the bench targets share: how a workload is put under callgrind. Time is measured through
+//! [`bench_core::measure`]; the workloads themselves live in their rooms.
+
+#[cfg(feature = "faults")]
+pub mod faults;
+
+use bench_core::counting::GLIBC_TUNABLES;
+use bench_core::workload::{self, Workload};
+use gungraun::LibraryBenchmarkConfig;
+
+/// How every count bench runs: no cache simulation, because only instructions are judged.
+pub fn count_config() -> LibraryBenchmarkConfig {
+    let mut config = LibraryBenchmarkConfig::default();
+    config
+        .env("GLIBC_TUNABLES", GLIBC_TUNABLES)
+        .tool(gungraun::Callgrind::with_args(["--cache-sim=no"]));
+    config
+}
+
+/// A workload ready to be counted: it ran once, so that first-use costs are paid, and is prepared
+/// for the operation that counts.
+///
+/// # Panics
+/// When `name` is not the workload's, so that both harnesses measure it under one id; when the
+/// parameter does not parse; when set-up, preparation or check fail.
+pub fn to_count<W: Workload>(name: &str, parameter: &str) -> W {
+    assert_eq!(name, W::NAME, "the count target names the workload differently");
+    let text = parameter.trim_start_matches('_').replace("__", "/");
+    let parameter = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let failed = |failure: workload::Failure| -> W { panic!("{name}/{text}: {failure}") };
+    let mut workload = workload::run_once::<W>(&parameter).unwrap_or_else(failed);
+    workload.prepare().unwrap_or_else(|failure| panic!("{name}/{text}: {failure}"));
+    workload
+}
+
+/// The check after the operation that counted, outside the count.
+///
+/// # Panics
+/// When the answer was wrong.
+pub fn counted<W: Workload>(mut workload: W) {
+    workload.check().unwrap_or_else(|failure| panic!("{}: {failure}", W::NAME));
+}
+
+/// Declares a count target: `group: function = Workload [parameters]`. The id of each bench is
+/// `group/function/parameter`, where a parameter is written as an identifier: `_4KiB` is `4KiB`,
+/// and `default__1MiB` is `default/1MiB`.
+#[macro_export]
+macro_rules! counts {
+    ($group:ident: $($function:ident = $workload:ty [$($parameter:ident)+];)+) => {
+        $(
+            #[::gungraun::library_benchmark(teardown = $crate::counted)]
+            $(
+                #[bench::$parameter($crate::to_count::<$workload>(
+                    concat!(stringify!($group), "/", stringify!($function)),
+                    stringify!($parameter),
+                ))]
+            )+
+            fn $function(mut workload: $workload) -> $workload {
+                ::bench_core::workload::Workload::run(&mut workload);
+                workload
+            }
+        )+
+        // Both macros call themselves by their bare names.
+        use ::gungraun::{library_benchmark_group, main};
+        library_benchmark_group!(name = $group, benchmarks = [$($function),+]);
+        main!(config = $crate::count_config(), library_benchmark_groups = $group);
+    };
+}

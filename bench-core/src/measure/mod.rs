@@ -2,7 +2,8 @@
 //!
 //! - [`environment`]: where and with what a run measures.
 //! - [`recorder`]: how a bench executable hands its rows to the front door.
-//! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies.
+//! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies;
+//!   `scenario`: the `main` around them.
 //! - `wall`: a workload under criterion; `profiler`: its flamegraph; `pin`: one CPU for a thread.
 //!
 //! The first two are always there, since the front door reads records without a harness; the rest
@@ -16,6 +17,8 @@ pub mod pin;
 #[cfg(feature = "measure")]
 pub mod profiler;
 pub mod recorder;
+#[cfg(feature = "measure")]
+pub mod scenario;
 #[cfg(feature = "measure")]
 pub mod schedule;
 #[cfg(feature = "measure")]

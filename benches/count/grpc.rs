@@ -1,0 +1,11 @@
+//! How many user-space instructions does a gRPC call cost, client and server together, on one
+//! current-thread runtime? Gates.
+
+use bench_grpc::{Read, Stream, Write};
+
+benches::counts! {
+    grpc:
+        write = Write [default__1KiB default__64KiB default__1MiB];
+        read = Read [default__1KiB default__64KiB default__1MiB];
+        stream = Stream [default__1KiB default__64KiB default__1MiB];
+}

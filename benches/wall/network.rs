@@ -1,0 +1,22 @@
+//! How long does a TCP echo take, with both ends on one thread or on two pinned ones, and how long
+//! a connection? Reports; never gates.
+
+use bench_core::fixture::SizeLadder;
+use bench_core::measure::wall::{criterion as config, wall};
+use bench_core::units::ByteSize;
+use bench_network::{Cell, Connect, Echo, Layout};
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn network(c: &mut Criterion) {
+    let sizes = SizeLadder::from_env().up_to(ByteSize::mib(1)).expect("every scale has 1KiB");
+    for layout in [Layout::OneThread, Layout::Pinned] {
+        wall::<Echo>(c, &Cell { layout, size: ByteSize::new(64) });
+        for size in sizes {
+            wall::<Echo>(c, &Cell { layout, size });
+        }
+    }
+    wall::<Connect>(c, &Layout::Pinned);
+}
+
+criterion_group! { name = benches; config = config(); targets = network }
+criterion_main!(benches);

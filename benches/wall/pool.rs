@@ -1,0 +1,20 @@
+//! How long does a buffer take, from the pool and from the allocator, by size? Reports; never
+//! gates.
+
+use bench_core::fixture::SizeLadder;
+use bench_core::fixture::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
+use bench_core::measure::wall::{criterion as config, wall};
+use bench_core::units::ByteSize;
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn pool(c: &mut Criterion) {
+    let sizes = SizeLadder::from_env().from(ByteSize::kib(4)).expect("every scale reaches 4KiB");
+    for size in sizes {
+        wall::<PoolCycle>(c, &size);
+        wall::<PoolFreeze>(c, &size);
+        wall::<FreshBuffer>(c, &size);
+    }
+}
+
+criterion_group! { name = benches; config = config(); targets = pool }
+criterion_main!(benches);
