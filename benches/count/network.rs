@@ -1,6 +1,6 @@
 //! How many user-space instructions does a TCP echo cost, both ends on one thread? Gates.
 
-use bench_network::Echo;
+use bench_network::echo::Echo;
 
 benches::counts! {
     network:

@@ -4,7 +4,9 @@
 use bench_core::fixture::SizeLadder;
 use bench_core::measure::wall::{criterion as config, wall};
 use bench_core::units::ByteSize;
-use bench_network::{Cell, Connect, Echo, Layout};
+use bench_network::connect::Connect;
+use bench_network::echo::Echo;
+use bench_network::layout::{Cell, Layout};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn network(c: &mut Criterion) {
