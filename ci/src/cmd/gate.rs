@@ -1,9 +1,212 @@
-//! `cargo perf gate`.
+//! `cargo perf gate`: counts the working tree and a git ref in one place, and judges.
+//!
+//! Reads the repository, `benches/expected.toml` and `ci/policy.toml`; writes under
+//! `target/perf`: `gate-base.json`, `gate-head.json`, `gate.md`, and what it builds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bench_core::counting::GLIBC_TUNABLES;
+use bench_core::judge::{Policy, Verdict};
+use bench_core::record::{Environment, RunRecord};
+use sha2::{Digest, Sha256};
 
 use crate::cli::GateArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, failure};
+use crate::expected::Expected;
+use crate::gate::code_hash::hex;
+use crate::gate::count::Counted;
+use crate::gate::explain::explain;
+use crate::gate::git::{self, Git};
+use crate::gate::ids::Only;
+use crate::gate::outcome::{Code, Outcome, Question, outcome};
+use crate::gate::render::{self, Facts};
+use crate::gate::sides::{Ready, Workshop, codes};
+use crate::gate::stage::Stage;
+use crate::process;
+use crate::render::disk;
 use crate::ui::Ui;
+use crate::workspace::Workspace;
 
-pub(crate) fn run(_args: &GateArgs, _ui: Ui) -> anyhow::Result<Exit> {
-    Ok(Exit::Fine)
+const POLICY: &str = include_str!("../../policy.toml");
+
+/// Counts, judges, renders. Whatever can be refused is refused before anything is built.
+///
+/// # Errors
+/// Wrong usage, a tree that does not build, a disk that refuses; see [`Exit`].
+pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
+    let started = Instant::now();
+    git::check_ref(&args.base)?;
+    let only = Only::parse(&args.selection.only)?;
+    let workspace = Workspace::find()?;
+    let git = Git::find(&workspace.root, &workspace.target.join("perf/gate/git"))?;
+    let base = git.resolve(&args.base)?;
+    require_valgrind()?;
+    let expected = expected(&workspace.root, &only)?;
+    let policy = policy(&workspace.root)?;
+
+    let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
+    let head = git.snapshot(&workspace.target)?;
+    let mut facts = facts(args, &base, &head);
+    if head.dirty {
+        ui.say("the working tree has uncommitted changes; they are part of what is counted");
+    }
+    if git.differs(&base.tree, &head.tree, ".cargo")? {
+        facts.remarks.push(".cargo differs; the working tree's settings reach both sides".into());
+    }
+    let workshop = Workshop { workspace: &workspace, git: &git, stage: &stage, ui };
+    let features = &args.selection.features;
+    let base = workshop.ready(base, ("a", &format!("the base {}", args.base)), &[], &only)?;
+    let head = workshop.ready(head, ("b", "the working tree"), features, &only)?;
+    if head.benches.is_empty() && base.benches.is_empty() {
+        return Err(only.matches_nothing());
+    }
+    let codes = codes(&base, &head)?;
+    facts.same_code = codes.values().all(Code::same);
+    facts.text_sha256 = text_hash(&codes);
+
+    let counting = Instant::now();
+    let counted = workshop.count(&base, &head, args.selection.deadline)?;
+    facts.counting_seconds = counting.elapsed().as_secs_f64();
+    let jobs = counted.iter().flatten();
+    let interrupted = process::interrupted()
+        .then(|| (jobs.clone().filter(|job| job.is_some()).count(), jobs.count()));
+    let [of_base, of_head] = counted.map(|side| side.into_iter().flatten().collect::<Vec<_>>());
+    let environment = Environment::gather(&workspace.root);
+    let base_record =
+        record(&environment, &base, &workshop, &of_base, |code| code.base.as_ref(), &codes);
+    let head_record =
+        record(&environment, &head, &workshop, &of_head, |code| code.head.as_ref(), &codes);
+    let mut outcome = outcome(
+        &base_record,
+        &head_record,
+        Question {
+            policy: &policy,
+            codes: &codes,
+            expected: expected.as_deref(),
+            listed: &head.benches.iter().map(|bench| bench.id.clone()).collect::<BTreeSet<_>>(),
+            interrupted,
+        },
+    );
+    name_functions(&mut outcome, &of_base, &of_head, &workshop.root());
+    facts.seconds = started.elapsed().as_secs_f64();
+    let exit = outcome.exit(args.strict);
+    write(&workspace, &base_record, &head_record, &render::markdown(&facts, &outcome, exit))?;
+    let text = render::text(&facts, &outcome, exit, ui.colour());
+    ui.result(&text, &render::json(&facts, &outcome, exit))?;
+    Ok(exit)
+}
+
+/// The ids that must be counted, of those that the user asked for; `None` where no list says.
+fn expected(root: &Path, only: &Only) -> anyhow::Result<Option<Vec<String>>> {
+    let expected = Expected::read(root)?;
+    let wanted = || expected.counts().iter().filter(|id| only.wants(id)).cloned().collect();
+    Ok(root.join("benches/expected.toml").exists().then(wanted))
+}
+
+fn facts(args: &GateArgs, base: &git::Side, head: &git::Side) -> Facts {
+    Facts {
+        base_ref: args.base.clone(),
+        base_commit: base.commit.clone(),
+        head_commit: head.commit.clone(),
+        dirty: head.dirty,
+        features: args.selection.features.clone(),
+        remarks: vec!["both sides were built and counted in one place".into()],
+        ..Facts::default()
+    }
+}
+
+/// Nothing is counted without valgrind, so nothing is built without it either.
+fn require_valgrind() -> anyhow::Result<()> {
+    let asked = process::run(Command::new("valgrind").arg("--version"), Duration::from_secs(60));
+    match asked {
+        Ok(answer) if answer.success() => Ok(()),
+        _ => Err(failure(
+            Exit::NotMeasured,
+            "valgrind is not here, and without it no instruction can be counted; \
+             `cargo perf setup` installs it",
+        )),
+    }
+}
+
+/// The policy of the working tree, or the one this program was built with.
+fn policy(root: &Path) -> anyhow::Result<Policy> {
+    let path = root.join("ci/policy.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => POLICY.to_owned(),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display()))?,
+    };
+    toml::from_str(&text).map_err(|error| {
+        let why = error.to_string();
+        failure(Exit::Usage, format!("{} can't be read: {}", path.display(), why.trim_end()))
+    })
+}
+
+/// One hash for the code of all targets of the head.
+fn text_hash(codes: &BTreeMap<String, Code>) -> String {
+    let mut hash = Sha256::new();
+    for (target, code) in codes {
+        hash.update(target);
+        hash.update(code.head.as_ref().map_or("", |code| &code.text));
+    }
+    hex(&hash.finalize())
+}
+
+fn record(
+    environment: &Environment,
+    ready: &Ready,
+    workshop: &Workshop<'_>,
+    counted: &[Counted],
+    side: impl Fn(&Code) -> Option<&crate::gate::code_hash::CodeHash>,
+    codes: &BTreeMap<String, Code>,
+) -> RunRecord {
+    let hashes = codes.iter().filter_map(|(target, code)| Some((target.clone(), side(code)?)));
+    let mut record = RunRecord::begin(Environment {
+        glibc_tunables: Some(GLIBC_TUNABLES.to_owned()),
+        profile: Some("bench".to_owned()),
+        git_commit: Some(ready.side.commit.clone()),
+        git_dirty: Some(ready.side.dirty),
+        lockfile_hash: workshop.lockfile_hash(&ready.side),
+        executables: hashes.map(|(target, code)| (target, code.text.clone())).collect(),
+        ..environment.clone()
+    });
+    record.rows = counted.iter().map(|counted| counted.row.clone()).collect();
+    record
+}
+
+/// Says for each id that changed which functions it came from. That it can't be said is a remark
+/// on the id and no reason to lose its verdict.
+fn name_functions(outcome: &mut Outcome, base: &[Counted], head: &[Counted], root: &Path) {
+    let files = |side: &[Counted], id: &str| {
+        side.iter().find(|counted| counted.row.id == id).map(|counted| counted.callgrind.clone())
+    };
+    for judged in &mut outcome.judged {
+        let id = &judged.pair.id;
+        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
+        let (true, Some(base), Some(head)) = (changed, files(base, id), files(head, id)) else {
+            continue;
+        };
+        match explain(&base, &head, &[root]) {
+            Ok(changes) => judged.changes = changes,
+            Err(error) => judged.note = Some(format!("not explained: {error:#}")),
+        }
+    }
+}
+
+fn write(
+    workspace: &Workspace,
+    base: &RunRecord,
+    head: &RunRecord,
+    markdown: &str,
+) -> anyhow::Result<()> {
+    let perf = workspace.perf()?;
+    for (record, name) in [(base, "gate-base.json"), (head, "gate-head.json")] {
+        let json = record.to_json().context("failed to write a record")?;
+        disk::write(&perf.join(name), json.as_bytes())?;
+    }
+    disk::write(&perf.join("gate.md"), markdown.as_bytes())
 }

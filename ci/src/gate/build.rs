@@ -1,0 +1,187 @@
+//! Builds the count benches of one tree.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::exit::{Exit, failure};
+use crate::process::{self, Ending, Outcome};
+use crate::ui::Ui;
+use crate::workspace::cargo;
+
+/// A build that takes longer hangs.
+const DEADLINE: Duration = Duration::from_secs(3600);
+/// What gungraun's benches call; built beside them, at the path that is compiled into them.
+const RUNNER: &str = "gungraun-runner";
+
+/// What `package benches` builds for counting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Executables {
+    /// The runner of the benches' own version of gungraun.
+    pub(crate) runner: Option<PathBuf>,
+    /// Bench executables by target name, as in `count_pool`.
+    pub(crate) benches: BTreeMap<String, PathBuf>,
+}
+
+/// What to build and where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Build<'a> {
+    /// The tree's name for the user, as in "the working tree".
+    pub(crate) name: &'a str,
+    /// The folder with the virtual manifest.
+    pub(crate) root: &'a Path,
+    /// Cargo's target folder; the workspace's own when `None`.
+    pub(crate) target: Option<&'a Path>,
+    /// Features of `package benches`.
+    pub(crate) features: &'a [String],
+}
+
+/// Builds every `count_*` target of `package benches` with the bench profile. A tree without the
+/// package or without such targets has no executables, and that is no error.
+///
+/// # Errors
+/// [`Exit::Broke`] with the compiler's first error; [`Exit::NotMeasured`] when interrupted.
+pub(crate) fn count_executables(build: &Build<'_>, ui: Ui) -> anyhow::Result<Executables> {
+    bench_executables(build, &["count_*"], ui)
+}
+
+/// As [`count_executables`], for the targets whose names match one of these patterns.
+pub(crate) fn bench_executables(
+    build: &Build<'_>,
+    targets: &[&str],
+    ui: Ui,
+) -> anyhow::Result<Executables> {
+    let spinner = ui.spinner(format!("building {}", build.name));
+    let outcome = process::run(&mut command(build, targets), DEADLINE);
+    spinner.finish_and_clear();
+    let outcome = outcome?;
+    if outcome.success() {
+        return Ok(executables(&outcome.stdout));
+    }
+    if outcome.ending == Ending::Interrupted {
+        let sentence = format!("interrupted while building {}; nothing was counted", build.name);
+        return Err(failure(Exit::NotMeasured, sentence));
+    }
+    if has_no_targets(&outcome.stderr) {
+        return Ok(Executables::default());
+    }
+    let why = first_error(&outcome);
+    Err(failure(Exit::Broke, format!("{} does not build: {why}", build.name)))
+}
+
+fn command(build: &Build<'_>, targets: &[&str]) -> Command {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(build.root)
+        .args(["bench", "--package=benches", "--no-run", "--locked"])
+        .args(targets.iter().map(|target| format!("--bench={target}")))
+        .arg("--message-format=json")
+        .env("CARGO_TERM_COLOR", "never");
+    if let Some(target) = build.target {
+        command.env("CARGO_TARGET_DIR", target);
+    }
+    if !build.features.is_empty() {
+        command.arg(format!("--features={}", build.features.join(",")));
+    }
+    // Of the cargo that runs us, about us; build scripts of the tree must not see them.
+    for (name, _) in std::env::vars_os() {
+        let of_package = name.to_str().is_some_and(|name| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|own| name.starts_with(own))
+        });
+        if of_package {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn messages(stdout: &str) -> impl Iterator<Item = Value> {
+    stdout.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
+fn executables(stdout: &str) -> Executables {
+    let mut found = Executables::default();
+    for message in messages(stdout) {
+        let target = &message["target"];
+        let kind = target["kind"][0].as_str();
+        if let (Some(name), Some(path)) = (target["name"].as_str(), message["executable"].as_str())
+        {
+            match kind {
+                Some("bench") => drop(found.benches.insert(name.to_owned(), path.into())),
+                Some("bin") if name == RUNNER => found.runner = Some(path.into()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Whether cargo says that nothing by this name is there to be built.
+fn has_no_targets(stderr: &str) -> bool {
+    ["no bench target matches pattern", "no bench target in", "did not match any packages"]
+        .iter()
+        .any(|message| stderr.contains(message))
+}
+
+/// The compiler's first error, or cargo's when it came no further.
+fn first_error(outcome: &Outcome) -> String {
+    let compiler = messages(&outcome.stdout).find_map(|message| {
+        let message = &message["message"];
+        let is_error = message["level"] == "error";
+        is_error.then(|| message["rendered"].as_str().unwrap_or_default().trim().to_owned())
+    });
+    let cargo = || {
+        let lines = outcome.stderr.lines();
+        let from_error: Vec<&str> = lines.skip_while(|line| !line.starts_with("error")).collect();
+        from_error.iter().take(6).copied().collect::<Vec<_>>().join("\n").trim().to_owned()
+    };
+    match compiler.unwrap_or_else(cargo) {
+        empty if empty.is_empty() => format!("cargo {}", outcome.ending),
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(stdout: &str, stderr: &str) -> Outcome {
+        let ending = Ending::Overdue(Duration::from_secs(9));
+        Outcome { ending, stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn benches_and_runner_are_found_among_cargos_messages() {
+        let stdout = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"x"},"executable":null}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"gungraun-runner"},"executable":"/t/release/gungraun-runner"}
+{"reason":"compiler-artifact","target":{"kind":["bench"],"name":"count_pool"},"executable":"/t/deps/count_pool-1"}
+not json
+{"reason":"build-finished","success":true}"#;
+        let found = executables(stdout);
+        assert_eq!(found.runner, Some("/t/release/gungraun-runner".into()));
+        assert_eq!(found.benches, [("count_pool".into(), "/t/deps/count_pool-1".into())].into());
+    }
+
+    #[test]
+    fn the_compilers_first_error_speaks_before_cargos() {
+        let stdout = r#"{"reason":"compiler-message","message":{"level":"warning","rendered":"w"}}
+{"reason":"compiler-message","message":{"level":"error","rendered":"error: first\n --> a.rs\n"}}
+{"reason":"compiler-message","message":{"level":"error","rendered":"error: second"}}"#;
+        let stderr = "   Compiling a\nerror: could not compile `a`\n";
+        assert_eq!(first_error(&outcome(stdout, stderr)), "error: first\n --> a.rs");
+        assert_eq!(first_error(&outcome("", stderr)), "error: could not compile `a`");
+        assert!(first_error(&outcome("", "")).contains("cargo still ran after 9 s"));
+    }
+
+    #[test]
+    fn a_tree_without_count_benches_is_told_from_one_that_does_not_build() {
+        assert!(has_no_targets("error: no bench target matches pattern `count_*` in default-run"));
+        assert!(has_no_targets(
+            "error: package ID specification `benches` did not match any packages"
+        ));
+        assert!(!has_no_targets("error: could not compile `a`"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Reads callgrind's output: self instructions by function, file and line.
+//!
+//! The format is Valgrind's "Callgrind Format Specification" (version 1): names may be
+//! compressed (`fn=(1) name`, later `fn=(1)`), positions may be relative (`+3`, `-2`, `*`), and
+//! the line after `calls=` holds the inclusive cost of the call, which is not the caller's own.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Where instructions were executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The function whose symbol covers them; inlined code counts to the function it lies in.
+    pub(crate) function: String,
+    /// The source file, of the inlined code where there is some.
+    pub(crate) file: String,
+    /// The line in it; 0 where it is not known.
+    pub(crate) line: u64,
+}
+
+/// Self instructions by place.
+pub(crate) type Costs = BTreeMap<Place, u64>;
+
+/// Why a text is not callgrind's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ParseError {
+    /// No `events:` line with `Ir`.
+    #[error("it counts no instructions: no `events:` line names Ir")]
+    NoInstructions,
+    /// A cost line without numbers, or out of range.
+    #[error("line {0} is not understood")]
+    Line(usize),
+}
+
+/// Adds up the instructions of one output file.
+///
+/// # Errors
+/// When the text is not callgrind's.
+pub(crate) fn parse(text: &str) -> Result<Costs, ParseError> {
+    let mut reader = Reader::default();
+    for (number, line) in text.lines().enumerate() {
+        reader.read(line).ok_or(ParseError::Line(number + 1))?;
+    }
+    if reader.event.is_none() { Err(ParseError::NoInstructions) } else { Ok(reader.costs) }
+}
+
+#[derive(Debug, Default)]
+struct Reader {
+    /// Columns before the costs: `instr`, `line`; one when the file does not say.
+    positions: Option<Vec<String>>,
+    /// The column of `Ir` among the costs.
+    event: Option<usize>,
+    functions: HashMap<u64, String>,
+    files: HashMap<u64, String>,
+    at: Place,
+    /// The previous position, by column.
+    previous: Vec<u64>,
+    /// Whether the next cost line is a call's.
+    call: bool,
+    costs: Costs,
+}
+
+impl Reader {
+    /// Reads one line; `None` when it makes no sense.
+    fn read(&mut self, line: &str) -> Option<()> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Some(());
+        }
+        if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+            return self.cost(line);
+        }
+        if let Some((key, value)) = line.split_once('=') {
+            self.name(key.trim(), value.trim());
+        } else if let Some((key, value)) = line.split_once(':') {
+            self.header(key.trim(), value.trim());
+        }
+        Some(())
+    }
+
+    fn header(&mut self, key: &str, value: &str) {
+        match key {
+            "positions" => {
+                self.positions = Some(value.split_whitespace().map(str::to_owned).collect());
+            }
+            "events" => self.event = value.split_whitespace().position(|event| event == "Ir"),
+            _ => {}
+        }
+    }
+
+    fn name(&mut self, key: &str, value: &str) {
+        match key {
+            "fn" => self.at.function = expand(&mut self.functions, value),
+            "cfn" => {
+                let _callee = expand(&mut self.functions, value);
+            }
+            "fl" | "fi" | "fe" => self.at.file = expand(&mut self.files, value),
+            "cfi" | "cfl" => {
+                let _callee = expand(&mut self.files, value);
+            }
+            "calls" => self.call = true,
+            // Objects, jumps and what later versions add are no costs.
+            _ => {}
+        }
+    }
+
+    fn cost(&mut self, line: &str) -> Option<()> {
+        let columns = self.positions.as_ref().map_or(1, Vec::len);
+        let mut words = line.split_whitespace();
+        let mut position = Vec::with_capacity(columns);
+        for column in 0..columns {
+            let previous = self.previous.get(column).copied().unwrap_or(0);
+            position.push(absolute(words.next()?, previous)?);
+        }
+        self.previous = position;
+        let is_call = std::mem::take(&mut self.call);
+        // Trailing zero costs are left out.
+        let instructions: u64 = match self.event.and_then(|event| words.nth(event)) {
+            Some(word) => word.parse().ok()?,
+            None => 0,
+        };
+        if !is_call && instructions > 0 {
+            let lines = self
+                .positions
+                .as_ref()
+                .map_or(Some(0), |names| names.iter().position(|name| name == "line"));
+            self.at.line = lines.and_then(|column| self.previous.get(column)).map_or(0, |l| *l);
+            let cost = self.costs.entry(self.at.clone()).or_default();
+            *cost = cost.checked_add(instructions)?;
+        }
+        Some(())
+    }
+}
+
+/// A position: absolute, relative to the previous one, or the same.
+fn absolute(word: &str, previous: u64) -> Option<u64> {
+    let number = |digits: &str| match digits.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => digits.parse().ok(),
+    };
+    match word.as_bytes().first()? {
+        b'*' => Some(previous),
+        b'+' => previous.checked_add(number(&word[1..])?),
+        b'-' => previous.checked_sub(number(&word[1..])?),
+        _ => number(word),
+    }
+}
+
+/// `(1) name` defines, `(1)` repeats, anything else is the name itself.
+fn expand(names: &mut HashMap<u64, String>, value: &str) -> String {
+    let compressed = value.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    let Some((number, name)) = compressed.and_then(|(n, name)| Some((n.parse().ok()?, name)))
+    else {
+        return value.to_owned();
+    };
+    match name.trim() {
+        "" => names.get(&number).cloned().unwrap_or_else(|| value.to_owned()),
+        name => {
+            names.insert(number, name.to_owned());
+            name.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn place(function: &str, file: &str, line: u64) -> Place {
+        Place { function: function.into(), file: file.into(), line }
+    }
+
+    const COMPRESSED: &str = "# callgrind format\n\
+        version: 1\npositions: line\nevents: Dr Ir Dw\nsummary: 1 2 3\n\n\
+        fl=(1) main.rs\nfn=(1) main\n16 0 40\ncfi=(2) lib.rs\ncfn=(2) work\ncalls=1 50\n\
+        16 9 400 9\n+2 0 4\nfi=(2)\n* 1 6 1\nfe=(1)\n-1 1\n\nfl=(2)\nfn=(2)\n51 9 100 9\n\
+        calls=3 51\n* 9 300 9\n";
+
+    #[test]
+    fn self_costs_are_kept_and_the_cost_of_calls_is_not() {
+        let costs = parse(COMPRESSED).expect("callgrind's");
+        let expected = [
+            (place("main", "lib.rs", 18), 6),
+            (place("main", "main.rs", 16), 40),
+            (place("main", "main.rs", 18), 4),
+            (place("work", "lib.rs", 51), 100),
+        ];
+        assert_eq!(costs.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn names_without_compression_and_instruction_addresses_are_read() {
+        let text =
+            "positions: instr line\nevents: Ir\nfl=a.rs\nfn=(below main)\n0x10 7 3\n+4 * 2\n";
+        let costs = parse(text).expect("callgrind's");
+        assert_eq!(costs.into_iter().collect::<Vec<_>>(), [(place("(below main)", "a.rs", 7), 5)]);
+    }
+
+    #[test]
+    fn what_is_not_callgrinds_is_an_error() {
+        assert_eq!(parse(""), Err(ParseError::NoInstructions));
+        assert_eq!(parse("events: Dr\n1 2\n"), Err(ParseError::NoInstructions));
+        assert_eq!(parse("events: Ir\nfn=a\n-1 5\n"), Err(ParseError::Line(3)));
+        assert_eq!(parse("events: Ir\n1 five\n"), Err(ParseError::Line(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\PC{0,20}|[0-9+*= ():x\n-]{0,20}|fn=|events: Ir\n){0,12}") {
+            let _costs = parse(&text);
+        }
+
+        #[test]
+        fn the_sum_of_self_costs_is_what_was_written(
+            costs in prop::collection::vec((0u64..5, 1u64..1000), 1..20),
+        ) {
+            let mut text = "events: Ir\nfl=f\n".to_owned();
+            for (line, cost) in &costs {
+                text += &format!("fn=f{line}\n{line} {cost}\ncalls=1 1\n{line} 77\n");
+            }
+            let total: u64 = parse(&text).expect("callgrind's").values().sum();
+            prop_assert_eq!(total, costs.iter().map(|(_, cost)| cost).sum::<u64>());
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What the gate asks git: the commit behind a ref, and the working tree as a tree object.
+//!
+//! Nothing is written into the user's repository: new objects and indexes go into a scratch
+//! folder, and the repository's own objects are only read, as alternates.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::exit::{Exit, failure};
+use crate::process::{self, Ending, Outcome};
+
+/// Git answers at once; only the snapshot of a very large tree takes longer.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Variables by which a hook or the user points git elsewhere.
+const FOREIGN: [&str; 7] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_PREFIX",
+];
+
+/// One side of a comparison, as git knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Side {
+    /// Full hash of the commit.
+    pub(crate) commit: String,
+    /// Full hash of the tree: equal trees are equal sources.
+    pub(crate) tree: String,
+    /// Whether the tree differs from the commit's.
+    pub(crate) dirty: bool,
+}
+
+/// A repository that is read, and the scratch folder that is written in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Git {
+    /// The folder that holds `.git`.
+    root: PathBuf,
+    /// Where the cargo workspace lies under it; empty when it is the root.
+    prefix: PathBuf,
+    git_dir: PathBuf,
+    objects: PathBuf,
+    index: PathBuf,
+    scratch: PathBuf,
+}
+
+/// Refuses what git would take for an option, before git sees it.
+///
+/// # Errors
+/// [`Exit::Usage`].
+pub(crate) fn check_ref(name: &str) -> anyhow::Result<()> {
+    if name.is_empty() || name.starts_with('-') || name.chars().any(char::is_control) {
+        let sentence = format!("'{name}' is not a git ref; name a branch, a tag or a commit");
+        return Err(failure(Exit::Usage, sentence));
+    }
+    Ok(())
+}
+
+impl Git {
+    /// The repository that `folder` lies in. `scratch` is made when first needed.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when `folder` is not in a repository with a working tree.
+    pub(crate) fn find(folder: &Path, scratch: &Path) -> anyhow::Result<Self> {
+        let asked = ["--show-toplevel", "--absolute-git-dir", "--show-prefix"];
+        let outcome = run(plain(folder).arg("rev-parse").args(asked))?;
+        let mut lines = outcome.stdout.lines();
+        let (Some(root), Some(git_dir), true) = (lines.next(), lines.next(), outcome.success())
+        else {
+            let sentence = format!(
+                "{} is not in a git repository; the gate compares with a commit of one",
+                folder.display()
+            );
+            return Err(failure(Exit::Usage, sentence));
+        };
+        let prefix = PathBuf::from(lines.next().unwrap_or_default());
+        let root = PathBuf::from(root);
+        let inside = |name: &str| -> anyhow::Result<PathBuf> {
+            let path = answer(plain(&root).args(["rev-parse", "--git-path", name]))?;
+            Ok(root.join(path))
+        };
+        Ok(Self {
+            objects: inside("objects")?,
+            index: inside("index")?,
+            git_dir: PathBuf::from(git_dir),
+            scratch: scratch.to_owned(),
+            prefix,
+            root,
+        })
+    }
+
+    /// Where the cargo workspace lies under the root of the repository.
+    pub(crate) fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// The commit that `name` means now, resolved once.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when it means none.
+    pub(crate) fn resolve(&self, name: &str) -> anyhow::Result<Side> {
+        check_ref(name)?;
+        let parse = |what: String| {
+            run(plain(&self.root)
+                .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
+                .arg(what))
+        };
+        let commit = parse(format!("{name}^{{commit}}"))?;
+        if !commit.success() {
+            let sentence =
+                format!("git knows no commit '{name}' here; fetch it, or name another ref");
+            return Err(failure(Exit::Usage, sentence));
+        }
+        let commit = commit.stdout.trim().to_owned();
+        let tree = parse(format!("{commit}^{{tree}}"))?.stdout.trim().to_owned();
+        Ok(Self::side(commit, tree))
+    }
+
+    fn side(commit: String, tree: String) -> Side {
+        Side { commit, tree, dirty: false }
+    }
+
+    /// The working tree as it is now: tracked, changed and new files, but not ignored ones and
+    /// nothing under `except` (the target folder).
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when there is no commit yet; whatever git says when it can't read a file.
+    pub(crate) fn snapshot(&self, except: &Path) -> anyhow::Result<Side> {
+        let head = self.resolve("HEAD")?;
+        let index = self.scratch.join("snapshot.index");
+        std::fs::create_dir_all(&self.scratch)
+            .with_context(|| format!("failed to create {}", self.scratch.display()))?;
+        // The user's index knows which files are unchanged, which spares reading them all.
+        if std::fs::copy(&self.index, &index).is_err() {
+            let _missing = std::fs::remove_file(&index);
+        }
+        let _stale = std::fs::remove_file(index.with_extension("index.lock"));
+        let mut add = self.apart(&self.root, &index);
+        add.args(["add", "--all", "--", "."]);
+        if let Ok(inside) = except.strip_prefix(&self.root) {
+            let mut pattern = std::ffi::OsString::from(":(exclude,top,literal)");
+            pattern.push(inside);
+            add.arg(pattern);
+        }
+        answer(&mut add)?;
+        let tree = answer(self.apart(&self.root, &index).arg("write-tree"))?;
+        Ok(Side { dirty: tree != head.tree, tree, ..head })
+    }
+
+    /// A git command on this repository whose working tree is `work_tree` and whose index is
+    /// `index`; new objects land in the scratch folder, and no hook of the user runs.
+    pub(crate) fn apart(&self, work_tree: &Path, index: &Path) -> Command {
+        let objects = self.scratch.join("objects");
+        // Without this folder git sees no repository; where it can't be made, git says so.
+        let _failed = std::fs::create_dir_all(&objects);
+        let mut command = plain(work_tree);
+        command
+            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
+            .args(["-c", "core.splitIndex=false", "-c", "advice.addEmbeddedRepo=false"])
+            .env("GIT_DIR", &self.git_dir)
+            .env("GIT_WORK_TREE", work_tree)
+            .env("GIT_INDEX_FILE", index)
+            .env("GIT_OBJECT_DIRECTORY", objects)
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.objects);
+        command
+    }
+
+    /// The text of a file of a tree.
+    ///
+    /// # Errors
+    /// When the tree has no such file.
+    pub(crate) fn file(&self, tree: &str, path: &Path) -> anyhow::Result<String> {
+        let mut command = self.apart(&self.root, &self.scratch.join("snapshot.index"));
+        let outcome = run(command.arg("show").arg(format!("{tree}:{}", path.display())))?;
+        anyhow::ensure!(outcome.success(), "the tree has no {}", path.display());
+        Ok(outcome.stdout)
+    }
+
+    /// Whether two trees differ under `path`.
+    pub(crate) fn differs(&self, a: &str, b: &str, path: &str) -> anyhow::Result<bool> {
+        let mut command = self.apart(&self.root, &self.scratch.join("snapshot.index"));
+        let path = self.prefix.join(path);
+        command.args(["diff-tree", "--quiet", a, b, "--"]).arg(path);
+        Ok(!run(&mut command)?.success())
+    }
+}
+
+fn plain(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    FOREIGN.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    // Without it a mere question refreshes the user's index.
+    command.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder);
+    command
+}
+
+fn run(command: &mut Command) -> anyhow::Result<Outcome> {
+    let outcome = process::run(command, DEADLINE)?;
+    match outcome.ending {
+        Ending::Interrupted => Err(failure(Exit::NotMeasured, "interrupted: nothing was counted")),
+        _ => Ok(outcome),
+    }
+}
+
+/// What the command prints, trimmed.
+///
+/// # Errors
+/// What git said when it failed.
+pub(crate) fn answer(command: &mut Command) -> anyhow::Result<String> {
+    let outcome = run(command)?;
+    let verb = command.get_args().find(|arg| is_verb(arg)).unwrap_or_default().to_string_lossy();
+    anyhow::ensure!(outcome.success(), "failed to run git {verb}: {}", outcome.last_words(3));
+    Ok(outcome.stdout.trim().to_owned())
+}
+
+fn is_verb(arg: &OsStr) -> bool {
+    ["add", "write-tree", "read-tree", "rev-parse"].iter().any(|verb| arg == *verb)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A repository with one commit of one file, a `target` folder that nobody ignores, and no
+    /// setting of the user's.
+    pub(crate) fn repository() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        fs::write(folder.path().join("a.txt"), "one\n").expect("write");
+        git(folder.path(), &["init", "--quiet", "--initial-branch=main", "."]);
+        git(folder.path(), &["add", "--all"]);
+        commit(folder.path());
+        fs::create_dir(folder.path().join("target")).expect("create");
+        folder
+    }
+
+    pub(crate) fn commit(folder: &Path) {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+        git(folder, &[&who[..], &["commit", "--quiet", "--all", "--message=x"]].concat());
+    }
+
+    pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
+        answer(plain(folder).args(args)).expect("git succeeds")
+    }
+
+    fn found(folder: &Path) -> Git {
+        Git::find(folder, &folder.join("target/scratch")).expect("a repository")
+    }
+
+    fn listing(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("readable") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push((path.clone(), fs::read(path).expect("readable")));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn options_and_unknown_refs_are_usage_errors_that_name_the_ref() {
+        let folder = repository();
+        let git = found(folder.path());
+        for bad in ["-x", "--upload-pack=evil", "", "no-such-branch", "main:a.txt", "a\nb"] {
+            let error = git.resolve(bad).expect_err(bad);
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            assert!(error.to_string().contains(&format!("'{bad}'")), "{error}");
+        }
+        assert_eq!(git.resolve("main").expect("known").commit.len(), 40);
+    }
+
+    #[test]
+    fn a_folder_without_repository_is_a_usage_error() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let error = Git::find(folder.path(), folder.path()).expect_err("no repository");
+        assert_eq!(crate::exit::of(&error), Exit::Usage);
+    }
+
+    #[test]
+    fn a_snapshot_sees_every_change_and_writes_nothing_into_the_repository() {
+        let folder = repository();
+        let git = found(folder.path());
+        let target = folder.path().join("target");
+        let before = listing(&folder.path().join(".git"));
+        let clean = git.snapshot(&target).expect("snapshot");
+        assert_eq!(clean, git.resolve("HEAD").expect("known"));
+        fs::write(folder.path().join("b.txt"), "new\n").expect("write");
+        let with_new = git.snapshot(&target).expect("snapshot");
+        fs::write(folder.path().join("a.txt"), "two\n").expect("write");
+        let with_both = git.snapshot(&target).expect("snapshot");
+        assert!(with_new.dirty && with_both.dirty);
+        assert_ne!(with_new.tree, with_both.tree);
+        assert!(git.differs(&with_new.tree, &with_both.tree, "a.txt").expect("trees"));
+        assert!(!git.differs(&with_new.tree, &with_both.tree, "b.txt").expect("trees"));
+        assert_eq!(listing(&folder.path().join(".git")), before);
+    }
+}

@@ -1,0 +1,265 @@
+//! From two records to verdicts and one exit code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bench_core::judge::{Pair, Policy, Verdict, compare, judge};
+use bench_core::record::{Data, Row, RunRecord};
+
+use super::code_hash::CodeHash;
+use super::explain::Change;
+use crate::exit::Exit;
+
+/// The code of one bench target on both sides; `None` where a side has no such target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Code {
+    pub(crate) base: Option<CodeHash>,
+    pub(crate) head: Option<CodeHash>,
+}
+
+/// One id with what is said of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) pair: Pair,
+    pub(crate) verdict: Verdict,
+    /// What else is to be known of it, in one sentence.
+    pub(crate) note: Option<String>,
+    /// The functions that a change came from.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// What the two sides have to say about each other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Ids that the base has, or that failed; they make the verdict.
+    pub(crate) judged: Vec<Judged>,
+    /// Measured here and not in the base.
+    pub(crate) new: Vec<(String, u64)>,
+    /// In the base, and neither here nor expected any more.
+    pub(crate) removed: Vec<String>,
+    /// Expected, and not there to be measured.
+    pub(crate) absent: Vec<String>,
+    /// There, and not in the list of what is expected.
+    pub(crate) unlisted: Vec<String>,
+    /// How many jobs were done and how many there were, when the user interrupted.
+    pub(crate) interrupted: Option<(usize, usize)>,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) policy: &'a Policy,
+    /// By target.
+    pub(crate) codes: &'a BTreeMap<String, Code>,
+    /// What must be measured, as far as the user asked for it; `None` when nobody wrote it down.
+    pub(crate) expected: Option<&'a [String]>,
+    /// The ids that the head lists, as far as the user asked for them.
+    pub(crate) listed: &'a BTreeSet<String>,
+    pub(crate) interrupted: Option<(usize, usize)>,
+}
+
+impl Code {
+    /// Whether both sides run the same instructions on the same constants.
+    pub(crate) fn same(&self) -> bool {
+        self.base.is_some() && self.base == self.head
+    }
+}
+
+impl Judged {
+    /// Why the head has no number though it has the bench.
+    pub(crate) fn broke(&self) -> Option<&str> {
+        self.pair.head.as_ref().and_then(|row| row.error.as_deref())
+    }
+
+    /// The two counts, where both are there.
+    pub(crate) fn counts(&self) -> Option<(u64, u64)> {
+        Some((count(self.pair.measured_base()?)?, count(self.pair.measured_head()?)?))
+    }
+}
+
+/// Judges every pair of the two records.
+pub(crate) fn outcome(base: &RunRecord, head: &RunRecord, question: Question<'_>) -> Outcome {
+    let mut outcome = Outcome { interrupted: question.interrupted, ..Outcome::default() };
+    for pair in compare(base, head) {
+        let expected = question.expected.is_none_or(|ids| ids.contains(&pair.id));
+        let complete = pair.base.is_some() && pair.head.is_some();
+        if pair.is_new() && question.interrupted.is_none() {
+            let value = pair.head.as_ref().and_then(count).unwrap_or(0);
+            outcome.new.push((pair.id, value));
+        } else if pair.head.is_none() && !expected && !question.listed.contains(&pair.id) {
+            outcome.removed.push(pair.id);
+        } else if complete || question.interrupted.is_none() {
+            outcome.judged.push(judged(pair, question));
+        }
+    }
+    if let Some(expected) = question.expected {
+        let known = |id: &&String| !question.listed.contains(*id);
+        outcome.absent = expected.iter().filter(known).cloned().collect();
+        let unlisted = question.listed.iter().filter(|id| !expected.contains(id));
+        outcome.unlisted = unlisted.cloned().collect();
+    }
+    outcome
+}
+
+fn judged(pair: Pair, question: Question<'_>) -> Judged {
+    let verdict = judge(&pair, question.policy);
+    let target = pair.head.as_ref().and_then(|row| row.dimensions.get("target"));
+    let same_code = target.and_then(|target| question.codes.get(target)).is_some_and(Code::same);
+    let mut judged = Judged { pair, verdict, note: None, changes: Vec::new() };
+    if let (true, Some((base, head))) = (same_code, judged.counts().filter(|(b, h)| b != h)) {
+        let reason = format!("it does not repeat: the same code counted {base} and {head}");
+        // Within the limit the note suffices; beyond it no verdict on the code is possible.
+        if matches!(judged.verdict, Verdict::Regressed | Verdict::Improved) {
+            judged.verdict = Verdict::Incomparable(reason.clone());
+        }
+        judged.note = Some(reason);
+    }
+    if let Some(error) = judged.broke() {
+        judged.note = Some(error.to_owned());
+    } else if let Some(error) = judged.pair.base.as_ref().and_then(|row| row.error.as_deref()) {
+        judged.note = Some(format!("in the base: {error}"));
+    } else if let Verdict::Incomparable(reason) = &judged.verdict {
+        judged.note = Some(reason.clone());
+    }
+    judged
+}
+
+impl Outcome {
+    /// The verdict of all, without new and removed ids.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let absent = self.absent.iter().map(|_| Verdict::Missing);
+        Verdict::join_all(self.judged.iter().map(|judged| judged.verdict.clone()).chain(absent))
+    }
+
+    /// The exit code, the gravest reason first: an interrupt says nothing of what it left out, a
+    /// regression outweighs a hole, a bench that broke outweighs one that was not there.
+    pub(crate) fn exit(&self, strict: bool) -> Exit {
+        if self.interrupted.is_some() {
+            return Exit::NotMeasured;
+        }
+        let any = |wanted: fn(&Verdict) -> bool| self.judged.iter().any(|j| wanted(&j.verdict));
+        if any(Verdict::is_regression) {
+            Exit::Regressed
+        } else if self.judged.iter().any(|judged| judged.broke().is_some()) {
+            Exit::Broke
+        } else if self.verdict() == Verdict::Missing || any(|v| *v == Verdict::Missing) {
+            Exit::NotMeasured
+        } else if any(|verdict| matches!(verdict, Verdict::Incomparable(_))) {
+            Exit::NotComparable
+        } else if strict && any(|verdict| *verdict == Verdict::Undecided) {
+            Exit::Undecided
+        } else {
+            Exit::Fine
+        }
+    }
+}
+
+/// The one count of a row.
+pub(crate) fn count(row: &Row) -> Option<u64> {
+    match row.data {
+        Some(Data::Count { value }) => Some(value),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use bench_core::record::{Environment, Metric};
+
+    use super::*;
+
+    pub(crate) fn record(rows: &[(&str, Result<u64, &str>)]) -> RunRecord {
+        let known = || Some("x".to_owned());
+        let mut record = RunRecord::begin(Environment {
+            rustc: known(),
+            target: known(),
+            rustflags: known(),
+            profile: known(),
+            glibc: known(),
+            cpu_features: vec!["avx2".into()],
+            glibc_tunables: known(),
+            valgrind: known(),
+            ..Environment::default()
+        });
+        for (id, value) in rows {
+            let mut row = match value {
+                Ok(value) => {
+                    let data = Data::Count { value: *value };
+                    Row::measured(id, Metric::Instructions, "instructions", data)
+                }
+                Err(error) => Row::failed(id, Metric::Instructions, "instructions", error),
+            };
+            row.dimensions.insert("target".into(), "count_a".into());
+            record.rows.push(row);
+        }
+        record
+    }
+
+    type Rows<'a> = &'a [(&'a str, Result<u64, &'a str>)];
+
+    fn code(same: bool) -> BTreeMap<String, Code> {
+        let hash = |text: &str| Some(CodeHash { text: text.into(), data: String::new() });
+        let head = hash(if same { "1" } else { "2" });
+        [("count_a".to_owned(), Code { base: hash("1"), head })].into()
+    }
+
+    fn ask(base: Rows<'_>, head: Rows<'_>, expected: Option<&[&str]>, same_code: bool) -> Outcome {
+        let expected: Option<Vec<String>> =
+            expected.map(|ids| ids.iter().map(|&id| id.to_owned()).collect());
+        let question = Question {
+            policy: &toml::from_str(include_str!("../../policy.toml")).expect("sound"),
+            codes: &code(same_code),
+            expected: expected.as_deref(),
+            listed: &head.iter().map(|(id, _)| (*id).to_owned()).collect(),
+            interrupted: None,
+        };
+        outcome(&record(base), &record(head), question)
+    }
+
+    #[test]
+    fn exit_codes_follow_the_gravest_verdict() {
+        let cases: [(Rows<'_>, Rows<'_>, Exit); 9] = [
+            (&[("a", Ok(10_000))], &[("a", Ok(10_000))], Exit::Fine),
+            (&[("a", Ok(10_000))], &[("a", Ok(10_050))], Exit::Fine),
+            (&[("a", Ok(10_000))], &[("a", Ok(10_051))], Exit::Regressed),
+            (&[("a", Ok(10_000))], &[("a", Ok(9_000))], Exit::Fine),
+            (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(900)), ("b", Err("hung"))], Exit::Regressed),
+            (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(9)), ("b", Err("hung"))], Exit::Broke),
+            (&[("a", Ok(9)), ("b", Err("hung"))], &[("a", Ok(9)), ("b", Ok(9))], Exit::NotMeasured),
+            (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(9))], Exit::NotMeasured),
+            (&[], &[("a", Ok(9))], Exit::NotMeasured),
+        ];
+        for (base, head, exit) in cases {
+            assert_eq!(ask(base, head, None, false).exit(false), exit, "{base:?} {head:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_what_is_expected_tells_removed_from_missing() {
+        let base: Rows<'_> = &[("a", Ok(9)), ("b", Ok(9))];
+        let head: Rows<'_> = &[("a", Ok(9)), ("c", Ok(7))];
+        let gone = ask(base, head, Some(&["a"]), false);
+        assert_eq!(gone.exit(false), Exit::Fine);
+        assert_eq!(gone.removed, ["b"]);
+        assert_eq!((gone.new, gone.unlisted), (vec![("c".to_owned(), 7)], vec!["c".to_owned()]));
+        let missing = ask(base, head, Some(&["a", "b"]), false);
+        assert_eq!(missing.exit(false), Exit::NotMeasured);
+        assert_eq!(missing.absent, ["b"]);
+    }
+
+    #[test]
+    fn the_same_code_never_regresses() {
+        let far = ask(&[("a", Ok(10_000))], &[("a", Ok(20_000))], None, true);
+        assert_eq!(far.exit(false), Exit::NotComparable);
+        assert!(far.judged[0].note.as_deref().is_some_and(|note| note.contains("10000 and 20000")));
+        let near = ask(&[("a", Ok(10_000))], &[("a", Ok(10_001))], None, true);
+        assert_eq!(near.exit(true), Exit::Fine);
+        assert!(near.judged[0].note.is_some());
+    }
+
+    #[test]
+    fn an_interrupted_gate_never_passes() {
+        let mut outcome = ask(&[("a", Ok(9))], &[("a", Ok(9))], None, false);
+        outcome.interrupted = Some((2, 4));
+        assert_eq!(outcome.exit(false), Exit::NotMeasured);
+    }
+}

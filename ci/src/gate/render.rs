@@ -1,0 +1,330 @@
+//! The gate's result for the terminal, for Markdown and for scripts. Says, does not decide.
+
+use std::fmt::Write;
+
+use bench_core::judge::Verdict;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::explain::Change;
+use super::outcome::{Judged, Outcome};
+use crate::exit::Exit;
+use crate::render::markdown::cell;
+use crate::render::number;
+use crate::render::table::{Table, Tone};
+
+/// More unchanged ids than this are one line.
+const UNCHANGED_MAX: usize = 20;
+const TITLES: [&str; 6] = ["id", "base", "head", "difference", "change", "verdict"];
+
+/// What is said besides the numbers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Facts {
+    /// The ref as the user wrote it.
+    pub(crate) base_ref: String,
+    /// Full hash.
+    pub(crate) base_commit: String,
+    /// Full hash of the commit that the working tree is of.
+    pub(crate) head_commit: String,
+    /// Whether the working tree differs from that commit.
+    pub(crate) dirty: bool,
+    /// Features of the working tree's side.
+    pub(crate) features: Vec<String>,
+    /// SHA-256 over `.text` of every target; the same on both sides when `same_code`.
+    pub(crate) text_sha256: String,
+    /// Whether every target runs the same code on both sides.
+    pub(crate) same_code: bool,
+    /// Sentences on how the counts came about.
+    pub(crate) remarks: Vec<String>,
+    pub(crate) seconds: f64,
+    /// Seconds of them spent on counting.
+    pub(crate) counting_seconds: f64,
+}
+
+/// What is compared, in one sentence.
+fn headline(facts: &Facts) -> String {
+    let short = |commit: &str| commit.get(..12).unwrap_or(commit).to_owned();
+    let state = if facts.dirty { "with uncommitted changes" } else { "clean" };
+    let features = match facts.features.as_slice() {
+        [] => String::new(),
+        features => format!(", features {}", features.join(", ")),
+    };
+    format!(
+        "base {} ({}), head: the working tree at {}, {state}{features}",
+        facts.base_ref,
+        short(&facts.base_commit),
+        short(&facts.head_commit),
+    )
+}
+
+/// Sentences before the table.
+fn sentences(facts: &Facts) -> Vec<String> {
+    let mut said = vec![headline(facts)];
+    if facts.same_code {
+        let hash = facts.text_sha256.get(..16).unwrap_or(&facts.text_sha256);
+        said.push(format!("same code on both sides (.text sha256 {hash}…)"));
+    }
+    said.extend(facts.remarks.iter().cloned());
+    said
+}
+
+/// Sentences after the table: what is not a number, and the end of it.
+fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut list = |ids: &[String], what: &str| {
+        if !ids.is_empty() {
+            said.push(format!("{what}: {}", ids.join(", ")));
+        }
+    };
+    list(&outcome.absent, "expected and not there to be counted");
+    list(&outcome.removed, "in the base only, and no longer expected");
+    list(&outcome.unlisted, "not in benches/expected.toml; add it there");
+    for judged in &outcome.judged {
+        if let Some(note) = &judged.note {
+            said.push(format!("{}: {note}", judged.pair.id));
+        }
+    }
+    if let Some((done, all)) = outcome.interrupted {
+        said.push(format!("interrupted: {done} of {all} ids counted"));
+    }
+    said.push(verdict_sentence(outcome, exit));
+    said
+}
+
+fn verdict_sentence(outcome: &Outcome, exit: Exit) -> String {
+    let number = |wanted: fn(&Verdict) -> bool| {
+        outcome.judged.iter().filter(|judged| wanted(&judged.verdict)).count()
+    };
+    let mut parts = vec![
+        (number(|v| *v == Verdict::Regressed), "regressed"),
+        (number(|v| *v == Verdict::Improved), "improved"),
+        (number(|v| *v == Verdict::Unchanged), "unchanged"),
+        (number(|v| matches!(v, Verdict::Incomparable(_))), "not comparable"),
+        (number(|v| *v == Verdict::Undecided), "undecided"),
+        (number(|v| *v == Verdict::Missing) + outcome.absent.len(), "missing"),
+        (outcome.new.len(), "new"),
+    ];
+    parts.retain(|(number, _)| *number > 0);
+    let parts: Vec<String> =
+        parts.iter().map(|(number, what)| format!("{number} {what}")).collect();
+    let counted = if parts.is_empty() { "nothing was counted".into() } else { parts.join(", ") };
+    let passed = if exit == Exit::Fine { "passed" } else { "did not pass" };
+    format!("gate {passed} (exit {}): {counted}", exit as u8)
+}
+
+fn rows(outcome: &Outcome) -> Vec<(Tone, Vec<String>)> {
+    let mut judged: Vec<&Judged> = outcome.judged.iter().collect();
+    let unchanged = |judged: &&Judged| judged.verdict == Verdict::Unchanged;
+    if judged.iter().filter(|j| unchanged(j)).count() > UNCHANGED_MAX {
+        judged.retain(|judged| !unchanged(judged));
+    }
+    let new = outcome.new.iter().map(|(id, value)| {
+        let cells = [id, "-", &number::count(*value), "", "", "new"].map(str::to_owned);
+        (Tone::Quiet, cells.to_vec())
+    });
+    judged.into_iter().map(row).chain(new).collect()
+}
+
+fn row(judged: &Judged) -> (Tone, Vec<String>) {
+    let (word, tone) = word(&judged.verdict);
+    let (difference, change) = match judged.counts() {
+        Some((base, head)) => (difference(base, head), percent(base, head)),
+        None => (String::new(), String::new()),
+    };
+    let side = |row: Option<&bench_core::record::Row>| {
+        row.and_then(super::outcome::count).map_or_else(|| "-".to_owned(), number::count)
+    };
+    let (base, head) = (side(judged.pair.measured_base()), side(judged.pair.measured_head()));
+    (tone, vec![judged.pair.id.clone(), base, head, difference, change, word.to_owned()])
+}
+
+fn word(verdict: &Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Improved => ("improved", Tone::Good),
+        Verdict::Unchanged => ("unchanged", Tone::Quiet),
+        Verdict::Regressed => ("regressed", Tone::Bad),
+        Verdict::Mixed => ("mixed", Tone::Bad),
+        Verdict::Undecided => ("undecided", Tone::Neutral),
+        Verdict::Missing => ("missing", Tone::Bad),
+        Verdict::Incomparable(_) => ("not comparable", Tone::Bad),
+    }
+}
+
+fn difference(base: u64, head: u64) -> String {
+    let sign = match head.cmp(&base) {
+        std::cmp::Ordering::Less => "-",
+        std::cmp::Ordering::Equal => "",
+        std::cmp::Ordering::Greater => "+",
+    };
+    format!("{sign}{}", number::count(head.abs_diff(base)))
+}
+
+fn percent(base: u64, head: u64) -> String {
+    if base == 0 { String::new() } else { number::change(head as f64 / base as f64) }
+}
+
+fn summary(outcome: &Outcome) -> Option<String> {
+    let unchanged: Vec<&Judged> =
+        outcome.judged.iter().filter(|j| j.verdict == Verdict::Unchanged).collect();
+    let exact = unchanged.iter().filter(|j| j.counts().is_some_and(|(b, h)| b == h)).count();
+    (unchanged.len() > UNCHANGED_MAX)
+        .then(|| format!("{} ids unchanged, {exact} of them to the last digit", unchanged.len()))
+}
+
+fn function_row(change: &Change) -> Vec<String> {
+    vec![
+        change.function.clone(),
+        number::count(change.base),
+        number::count(change.head),
+        difference(change.base, change.head),
+        change.place.clone().unwrap_or_default(),
+    ]
+}
+
+/// The result as text.
+pub(crate) fn text(facts: &Facts, outcome: &Outcome, exit: Exit, colour: bool) -> String {
+    let mut table = Table::new(&TITLES);
+    rows(outcome).into_iter().for_each(|(tone, cells)| table.push(tone, cells));
+    let mut text = sentences(facts).join("\n") + "\n\n";
+    if !table.is_empty() {
+        text += &(table.text(colour) + "\n");
+    }
+    text.extend(summary(outcome).map(|line| line + "\n\n"));
+    for judged in outcome.judged.iter().filter(|judged| !judged.changes.is_empty()) {
+        let mut functions =
+            Table::new(&["  own instructions of", "base", "head", "difference", "changed most at"]);
+        for change in &judged.changes {
+            let mut cells = function_row(change);
+            cells[0].insert_str(0, "  ");
+            functions.push(Tone::Neutral, cells);
+        }
+        text += &format!("{}\n{}\n", judged.pair.id, functions.text(colour));
+    }
+    text + &remarks(outcome, exit).join("\n") + &format!("\n{}\n", times(facts))
+}
+
+fn times(facts: &Facts) -> String {
+    format!("{:.1} s, {:.1} s of them counting", facts.seconds, facts.counting_seconds)
+}
+
+/// The result as Markdown.
+pub(crate) fn markdown(facts: &Facts, outcome: &Outcome, exit: Exit) -> String {
+    let mut out = String::from("# Instruction gate\n\n");
+    let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all");
+    line(format!("**{}**\n", cell(&verdict_sentence(outcome, exit))));
+    sentences(facts).iter().for_each(|said| line(format!("- {}", cell(said))));
+    let rows = rows(outcome);
+    if !rows.is_empty() {
+        line(format!("\n| {} |\n|---|--:|--:|--:|--:|---|", TITLES.join(" | ")));
+        for (_, cells) in rows {
+            line(format!("| {} |", cells.iter().map(|c| cell(c)).collect::<Vec<_>>().join(" | ")));
+        }
+    }
+    if let Some(summary) = summary(outcome) {
+        line(format!("\n{summary}"));
+    }
+    for judged in outcome.judged.iter().filter(|judged| !judged.changes.is_empty()) {
+        line(format!("\n## {}\n", cell(&judged.pair.id)));
+        line("| own instructions of | base | head | difference | changed most at |".into());
+        line("|---|--:|--:|--:|---|".into());
+        for change in &judged.changes {
+            let cells: Vec<String> = function_row(change).iter().map(|c| cell(c)).collect();
+            line(format!("| {} |", cells.join(" | ")));
+        }
+    }
+    line(String::new());
+    remarks(outcome, exit).iter().for_each(|said| line(format!("- {}", cell(said))));
+    line(format!("- {}", times(facts)));
+    out
+}
+
+/// The result for scripts.
+pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
+    let id = |judged: &Judged| {
+        let side = |row: Option<&bench_core::record::Row>| row.and_then(super::outcome::count);
+        json!({
+            "id": judged.pair.id,
+            "metric": judged.pair.metric.name(),
+            "base": side(judged.pair.measured_base()),
+            "head": side(judged.pair.measured_head()),
+            "verdict": word(&judged.verdict).0,
+            "note": judged.note,
+            "functions": judged.changes,
+        })
+    };
+    let new = |(id, head): &(String, u64)| json!({ "id": id, "head": head });
+    json!({
+        "command": "gate",
+        "exit": exit as u8,
+        "verdict": word(&outcome.verdict()).0,
+        "facts": facts,
+        "ids": outcome.judged.iter().map(id).collect::<Vec<_>>(),
+        "new": outcome.new.iter().map(new).collect::<Vec<_>>(),
+        "removed": outcome.removed,
+        "absent": outcome.absent,
+        "unlisted": outcome.unlisted,
+        "interrupted": outcome.interrupted.map(|(done, all)| json!({ "counted": done, "of": all })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::judge::{Policy, compare, judge};
+
+    use super::super::outcome::tests::record;
+    use super::*;
+
+    fn sample(ids: usize) -> Outcome {
+        let names: Vec<String> = (0..ids).map(|n| format!("a/{n}")).collect();
+        let mut base: Vec<(&str, Result<u64, &str>)> = vec![("pool/fill", Ok(10_000))];
+        base.extend(names.iter().map(|name| (name.as_str(), Ok(500))));
+        let mut head = base.clone();
+        head[0].1 = Ok(12_500);
+        let judged = compare(&record(&base), &record(&head)).into_iter().map(|pair| {
+            let verdict = judge(&pair, &Policy::default());
+            Judged { pair, verdict, note: None, changes: Vec::new() }
+        });
+        let mut outcome = Outcome { judged: judged.collect(), ..Outcome::default() };
+        let change = Change {
+            function: "fill<u8>".into(),
+            base: 1,
+            head: 2_501,
+            place: Some("a.rs:7".into()),
+        };
+        outcome.judged.iter_mut().find(|j| j.pair.id == "pool/fill").expect("there").changes =
+            vec![change];
+        outcome
+    }
+
+    #[test]
+    fn a_regression_names_numbers_and_function_everywhere() {
+        let (facts, outcome) = (Facts { same_code: false, ..Facts::default() }, sample(2));
+        let text = text(&facts, &outcome, Exit::Regressed, false);
+        for part in ["pool/fill", "12,500", "+2,500", "+25.00 %", "regressed", "fill<u8>", "a.rs:7"]
+        {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(text.contains("gate did not pass (exit 3): 1 regressed, 2 unchanged"), "{text}");
+        assert!(markdown(&facts, &outcome, Exit::Regressed).contains("fill&lt;u8&gt;"));
+        let json = json(&facts, &outcome, Exit::Regressed);
+        assert_eq!(json["exit"], 3);
+        assert_eq!(json["verdict"], "regressed");
+    }
+
+    #[test]
+    fn many_unchanged_ids_are_one_line() {
+        let text = text(&Facts::default(), &sample(21), Exit::Regressed, false);
+        assert!(text.contains("21 ids unchanged, 21 of them to the last digit"), "{text}");
+        assert!(!text.contains("a/7"), "{text}");
+    }
+
+    #[test]
+    fn the_same_code_is_said_in_all_three() {
+        let facts = Facts { same_code: true, text_sha256: "ab".repeat(32), ..Facts::default() };
+        let outcome = sample(1);
+        let said = "same code on both sides (.text sha256 abababababababab";
+        assert!(text(&facts, &outcome, Exit::Fine, false).contains(said));
+        assert!(markdown(&facts, &outcome, Exit::Fine).contains(said));
+        assert_eq!(json(&facts, &outcome, Exit::Fine)["facts"]["same_code"], true);
+    }
+}

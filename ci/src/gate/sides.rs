@@ -1,0 +1,222 @@
+//! The two sides of a gate, built from one folder and laid out so that nothing but their code
+//! tells them apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use super::build::{Build, Executables, count_executables};
+use super::cache::{self, Cache};
+use super::code_hash::{CodeHash, code_hash, hex};
+use super::count::{Counted, Job, Place, count};
+use super::git::{Git, Side};
+use super::ids::{Bench, Only};
+use super::outcome::Code;
+use super::stage::Stage;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+/// One side, ready to be counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    /// As git knows it.
+    pub(crate) side: Side,
+    /// Where it is counted.
+    pub(crate) place: Place,
+    /// What it has to count, as far as the user asked for it.
+    pub(crate) benches: Vec<Bench>,
+    runner: Option<PathBuf>,
+}
+
+/// Builds sides and keeps what was built.
+#[derive(Debug)]
+pub(crate) struct Workshop<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) git: &'a Git,
+    pub(crate) stage: &'a Stage,
+    pub(crate) ui: Ui,
+}
+
+impl Workshop<'_> {
+    /// The folder of the cargo workspace in the stage.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.stage.tree.join(self.git.prefix())
+    }
+
+    /// SHA-256 of the side's lock file.
+    pub(crate) fn lockfile_hash(&self, side: &Side) -> Option<String> {
+        let path = self.git.prefix().join("Cargo.lock");
+        let lock = self.git.file(&side.tree, &path).ok()?;
+        Some(hex(&Sha256::digest(lock)))
+    }
+
+    /// Builds one side, or takes it from the cache, and lists what it can count. `letter` names
+    /// its folders: one letter each, so that no path of one side is longer than the other's.
+    ///
+    /// # Errors
+    /// When it does not build or can't list its benches.
+    pub(crate) fn ready(
+        &self,
+        side: Side,
+        (letter, name): (&str, &str),
+        features: &[String],
+        only: &Only,
+    ) -> anyhow::Result<Ready> {
+        let built = self.build(&side, name, features)?;
+        let folder = self.workspace.perf_dir("gate/run")?.join(letter);
+        let benches = lay_out(&built.benches, &folder)?;
+        let home = self.workspace.perf_dir("gate/out")?.join(letter);
+        let place = Place { benches, folder, home };
+        let mut ready = Ready { side, place, benches: Vec::new(), runner: built.runner };
+        self.install_runner(&ready)?;
+        ready.benches = ready.place.list()?;
+        ready.benches.retain(|bench| only.wants(&bench.id));
+        Ok(ready)
+    }
+
+    fn build(&self, side: &Side, name: &str, features: &[String]) -> anyhow::Result<Executables> {
+        let cache = Cache::new(self.workspace.perf()?.join("cache"));
+        let settings = self.workspace.root.join(".cargo/config.toml");
+        let key = cache::key(&side.tree, features, &self.stage.tree, &settings)?;
+        if let Some(kept) = cache.get(&key) {
+            return Ok(kept);
+        }
+        self.stage.fill(self.git, &side.tree)?;
+        let root = self.root();
+        if !root.join("Cargo.toml").exists() {
+            // A commit from before there was a workspace here.
+            return Ok(Executables::default());
+        }
+        let target = Some(self.stage.target.as_path());
+        let built = count_executables(&Build { name, root: &root, target, features }, self.ui)?;
+        cache.put(&key, &built)
+    }
+
+    /// Puts the side's own runner where its benches look for it.
+    fn install_runner(&self, ready: &Ready) -> anyhow::Result<()> {
+        let Some(runner) = &ready.runner else { return Ok(()) };
+        let place = self.stage.target.join("release/gungraun-runner");
+        if same_content(runner, &place) {
+            return Ok(());
+        }
+        fs::create_dir_all(self.stage.target.join("release"))
+            .and_then(|()| link(runner, &place))
+            .with_context(|| format!("failed to install {}", place.display()))
+    }
+
+    /// Counts both sides: interleaved, so that whatever changes on the machine meanwhile meets
+    /// both; one after the other where each needs a runner of its own. Of each job what came of
+    /// it, or nothing where an interrupt came first.
+    ///
+    /// # Errors
+    /// When a runner can't be put in place.
+    pub(crate) fn count(
+        &self,
+        base: &Ready,
+        head: &Ready,
+        deadline: Duration,
+    ) -> anyhow::Result<[Vec<Option<Counted>>; 2]> {
+        let jobs = |ready: &Ready| -> Vec<Bench> { ready.benches.clone() };
+        let (of_base, of_head) = (jobs(base), jobs(head));
+        if !same_runner(base, head) {
+            let mut counted = [base, head].map(|_| Vec::new());
+            for (ready, slot) in [base, head].into_iter().zip(&mut counted) {
+                self.install_runner(ready)?;
+                let jobs: Vec<Job<'_>> =
+                    ready.benches.iter().map(|bench| Job { place: &ready.place, bench }).collect();
+                *slot = count(&jobs, deadline, self.ui);
+            }
+            return Ok(counted);
+        }
+        let mut jobs: Vec<(bool, Job<'_>)> = Vec::new();
+        jobs.extend(of_base.iter().map(|bench| (false, Job { place: &base.place, bench })));
+        jobs.extend(of_head.iter().map(|bench| (true, Job { place: &head.place, bench })));
+        jobs.sort_by(|(a_head, a), (b_head, b)| (&a.bench.id, a_head).cmp(&(&b.bench.id, b_head)));
+        let plain: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
+        let mut sides = [Vec::new(), Vec::new()];
+        for ((is_head, _), counted) in jobs.iter().zip(count(&plain, deadline, self.ui)) {
+            sides[usize::from(*is_head)].push(counted);
+        }
+        Ok(sides)
+    }
+}
+
+/// The code of every target that one of the sides has.
+///
+/// # Errors
+/// When an executable can't be read.
+pub(crate) fn codes(base: &Ready, head: &Ready) -> anyhow::Result<BTreeMap<String, Code>> {
+    let targets: BTreeSet<&String> =
+        base.place.benches.keys().chain(head.place.benches.keys()).collect();
+    let hash = |ready: &Ready, target: &String| -> anyhow::Result<Option<CodeHash>> {
+        ready.place.benches.get(target).map(|path| code_hash(path)).transpose()
+    };
+    let code = |target: &String| -> anyhow::Result<(String, Code)> {
+        Ok((target.clone(), Code { base: hash(base, target)?, head: hash(head, target)? }))
+    };
+    targets.into_iter().map(code).collect()
+}
+
+/// Links the executables into `folder` under their targets' names, and nothing else.
+fn lay_out(
+    benches: &BTreeMap<String, PathBuf>,
+    folder: &Path,
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let _older = fs::remove_dir_all(folder);
+    let place = |(target, path): (&String, &PathBuf)| {
+        let there = folder.join(target);
+        link(path, &there).map(|()| (target.clone(), there))
+    };
+    fs::create_dir_all(folder)
+        .and_then(|()| benches.iter().map(place).collect())
+        .with_context(|| format!("failed to lay out {}", folder.display()))
+}
+
+/// A hard link where the file system has them, a copy where not.
+fn link(from: &Path, to: &Path) -> std::io::Result<()> {
+    let _older = fs::remove_file(to);
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+}
+
+fn same_runner(base: &Ready, head: &Ready) -> bool {
+    let hash = |ready: &Ready| ready.runner.as_ref().and_then(|path| code_hash(path).ok());
+    match (&base.runner, &head.runner) {
+        (Some(a), Some(b)) => {
+            same_content(a, b) || (hash(base).is_some() && hash(base) == hash(head))
+        }
+        // A side without benches needs none.
+        _ => true,
+    }
+}
+
+fn same_content(a: &Path, b: &Path) -> bool {
+    let length = |path: &Path| fs::metadata(path).map(|data| data.len()).ok();
+    length(a).is_some()
+        && length(a) == length(b)
+        && matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_are_laid_out_under_paths_of_equal_length_without_leftovers() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let built = folder.path().join("count_a-123");
+        fs::write(&built, "x").expect("write");
+        let benches: BTreeMap<String, PathBuf> = [("count_a".to_owned(), built)].into();
+        let (a, b) = (folder.path().join("run/a"), folder.path().join("run/b"));
+        fs::create_dir_all(&a).expect("create");
+        fs::write(a.join("count_old"), "left over").expect("write");
+        let (a, b) = (lay_out(&benches, &a).expect("a"), lay_out(&benches, &b).expect("b"));
+        let length = |places: &BTreeMap<String, PathBuf>| places["count_a"].as_os_str().len();
+        assert_eq!(length(&a), length(&b));
+        assert_eq!(fs::read_dir(folder.path().join("run/a")).expect("list").count(), 1);
+        assert!(same_content(&a["count_a"], &b["count_a"]));
+    }
+}

@@ -1,0 +1,174 @@
+//! The one folder from which both sides are built, so that no path inside an executable, and no
+//! length of one, tells them apart.
+//!
+//! Only the files that differ between two trees get new times, so cargo builds only these. The
+//! user's repository does not know of the folder.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::git::{Git, answer};
+use crate::exit::{Exit, failure};
+use crate::process;
+use crate::ui::Ui;
+
+/// How often a gate that waits for another looks again.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The folder and what belongs to it. Held by one gate at a time.
+#[derive(Debug)]
+#[must_use = "dropping it lets another gate into the folder"]
+pub(crate) struct Stage {
+    /// Sources.
+    pub(crate) tree: PathBuf,
+    /// Cargo's target folder for them.
+    pub(crate) target: PathBuf,
+    index: PathBuf,
+    complete: PathBuf,
+    _lock: File,
+}
+
+impl Stage {
+    /// Takes the stage under `folder`; waits while another gate has it.
+    ///
+    /// # Errors
+    /// [`Exit::NotMeasured`] when interrupted while it waits; when the disk refuses.
+    pub(crate) fn take(folder: &Path, ui: Ui) -> anyhow::Result<Self> {
+        let path = folder.join("lock");
+        fs::create_dir_all(folder)
+            .and_then(|()| File::create(&path))
+            .with_context(|| format!("failed to create {}", path.display()))
+            .and_then(|lock| {
+                wait(&lock, ui)?;
+                Ok(Self {
+                    tree: folder.join("tree"),
+                    target: folder.join("target"),
+                    index: folder.join("stage.index"),
+                    complete: folder.join("stage.complete"),
+                    _lock: lock,
+                })
+            })
+    }
+
+    /// Makes the folder hold exactly `tree`. Files already as they should be are not touched;
+    /// what an interrupted gate left half-written is thrown away.
+    ///
+    /// # Errors
+    /// What git said.
+    pub(crate) fn fill(&self, git: &Git, tree: &str) -> anyhow::Result<()> {
+        if fs::remove_file(&self.complete).is_err() {
+            self.clear()?;
+        }
+        // We hold the lock, so a lock of git's can only be left over.
+        let _stale = fs::remove_file(self.index.with_extension("index.lock"));
+        fs::create_dir_all(&self.tree)
+            .with_context(|| format!("failed to create {}", self.tree.display()))?;
+        let mut command = git.apart(&self.tree, &self.index);
+        answer(command.args(["read-tree", "--reset", "-u", tree]))?;
+        fs::write(&self.complete, tree)
+            .with_context(|| format!("failed to write {}", self.complete.display()))
+    }
+
+    fn clear(&self) -> anyhow::Result<()> {
+        let _missing = fs::remove_file(&self.index);
+        match fs::remove_dir_all(&self.tree) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("failed to remove {}", self.tree.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn wait(lock: &File, ui: Ui) -> anyhow::Result<()> {
+    let mut said = false;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error).context("failed to lock"),
+            Err(TryLockError::WouldBlock) if process::interrupted() => {
+                let sentence = "interrupted while another gate was running; nothing was counted";
+                return Err(failure(Exit::NotMeasured, sentence));
+            }
+            Err(TryLockError::WouldBlock) => {
+                if !std::mem::replace(&mut said, true) {
+                    ui.say("another gate is running in this checkout; waiting for it to end");
+                }
+                std::thread::sleep(POLL);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::git::tests::{commit, git, repository};
+    use super::*;
+
+    const UI: Ui = Ui { json: true };
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("readable");
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_stage_holds_exactly_the_tree_and_touches_only_what_differs() {
+        let folder = repository();
+        let root = folder.path();
+        fs::write(root.join("gone.txt"), "g").expect("write");
+        git(root, &["add", "gone.txt"]);
+        commit(root);
+        let known = Git::find(root, &root.join("target/scratch")).expect("a repository");
+        let first = known.resolve("HEAD").expect("known");
+        fs::remove_file(root.join("gone.txt")).expect("remove");
+        fs::write(root.join("new.txt"), "n").expect("write");
+        let second = known.snapshot(&root.join("target")).expect("snapshot");
+
+        let stage = Stage::take(&root.join("target/gate"), UI).expect("free");
+        stage.fill(&known, &first.tree).expect("fill");
+        assert_eq!(names(&stage.tree), ["a.txt", "gone.txt"]);
+        let time =
+            || fs::metadata(stage.tree.join("a.txt")).and_then(|m| m.modified()).expect("time");
+        let before = time();
+        stage.fill(&known, &second.tree).expect("fill");
+        assert_eq!(names(&stage.tree), ["a.txt", "new.txt"]);
+        assert_eq!(time(), before);
+        assert_eq!(git(root, &["worktree", "list"]).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_stage_that_was_left_half_written_is_made_anew() {
+        let folder = repository();
+        let root = folder.path();
+        let known = Git::find(root, &root.join("target/scratch")).expect("a repository");
+        let tree = known.resolve("HEAD").expect("known").tree;
+        let stage = Stage::take(&root.join("target/gate"), UI).expect("free");
+        fs::create_dir_all(&stage.tree).expect("create");
+        fs::write(stage.tree.join("half.txt"), "").expect("write");
+        fs::write(stage.index.with_extension("index.lock"), "").expect("write");
+        stage.fill(&known, &tree).expect("fill");
+        assert_eq!(names(&stage.tree), ["a.txt"]);
+        fs::write(stage.tree.join("a.txt"), "spoilt by somebody").expect("write");
+        stage.fill(&known, &tree).expect("fill");
+        assert_eq!(fs::read_to_string(stage.tree.join("a.txt")).expect("text"), "one\n");
+    }
+
+    #[test]
+    fn two_gates_do_not_share_a_stage() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let held = Stage::take(folder.path(), UI).expect("free");
+        let path = folder.path().to_owned();
+        let waiting = std::thread::spawn(move || Stage::take(&path, UI).map(|_stage| ()));
+        assert!(File::open(folder.path().join("lock")).expect("there").try_lock().is_err());
+        drop(held);
+        waiting.join().expect("no panic").expect("taken once free");
+    }
+}
