@@ -102,8 +102,10 @@ mod tests {
         }
     }
 
-    /// The verdict when `change` is made to one side, which side it is must not matter.
-    fn after(metric: Metric, change: fn(&mut Environment)) -> Comparability {
+    type Change = fn(&mut Environment);
+
+    /// What comes out when `change` is made to one side; which side it is must not matter.
+    fn after(metric: Metric, change: Change) -> Comparability {
         let (a, mut b) = (known(), known());
         change(&mut b);
         let forth = a.comparable(&b, &metric);
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_count_names_the_field_and_both_values() {
-        let changes: [(&str, fn(&mut Environment)); 8] = [
+        let changes: [(&str, Change); 8] = [
             ("rustc differs: '1.95.0' and 'new'", |e| e.rustc = Some("new".to_owned())),
             ("target differs", |e| e.target = Some("new".to_owned())),
             ("rustflags differs: '' and 'new'", |e| e.rustflags = Some("new".to_owned())),
