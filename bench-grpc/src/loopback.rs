@@ -65,6 +65,24 @@ pub struct LoopbackConfig {
 }
 
 /// A running server and a connected client. Dropping it ends both without waiting for calls.
+///
+/// ```
+/// use bench_core::fixture::Payload;
+/// use bench_core::units::ByteSize;
+/// use bench_grpc::{Layout, Loopback, LoopbackConfig, Operation, TransportProfile};
+///
+/// let mut loopback = Loopback::start(LoopbackConfig {
+///     profile: TransportProfile::AGGRESSIVE,
+///     layout: Layout::TwoThreads,
+///     payload: Payload::seeded(42, ByteSize::kib(256)),
+///     chunk: ByteSize::kib(64),
+///     socket_buffer: None,
+/// })?;
+/// let delivery = loopback.call(Operation::Stream)?; // measure this
+/// assert_eq!(delivery.chunks().len(), 4);
+/// loopback.delivered(delivery).verify(&loopback.config().payload)?; // and not this
+/// # Ok::<(), bench_grpc::Error>(())
+/// ```
 #[must_use = "dropping the fixture ends its server"]
 #[derive(Debug)]
 pub struct Loopback {
