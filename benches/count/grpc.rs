@@ -1,7 +1,7 @@
 //! How many user-space instructions does a gRPC call cost, client and server together, on one
 //! current-thread runtime? Gates.
 
-use bench_grpc::{Read, Stream, Write};
+use bench_grpc::workloads::{Read, Stream, Write};
 
 benches::counts! {
     grpc:

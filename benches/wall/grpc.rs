@@ -2,7 +2,8 @@
 
 use bench_core::fixture::SizeLadder;
 use bench_core::measure::wall::{criterion as config, wall};
-use bench_grpc::{Cell, Read, Stream, TransportProfile, Write};
+use bench_grpc::TransportProfile;
+use bench_grpc::workloads::{Cell, Read, Stream, Write};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn grpc(c: &mut Criterion) {
