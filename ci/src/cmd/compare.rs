@@ -8,7 +8,7 @@ use bench_core::record::{Environment, RunRecord};
 use serde_json::{Value, json};
 
 use crate::cli::CompareArgs;
-use crate::cmd::report;
+use crate::cmd::{gate, report};
 use crate::exit::{Exit, failure};
 use crate::import::{critcmp, criterion};
 use crate::render::number;
@@ -41,12 +41,18 @@ pub(crate) fn run(args: &CompareArgs, ui: Ui) -> anyhow::Result<Exit> {
         let why = format!("'{base}' and '{head}' have no id in common, so nothing was compared");
         return Err(failure(Exit::NotMeasured, why));
     }
-    let policy = Policy::default();
+    let policy = policy()?;
     let judge = |pair: Pair| Judged { verdict: judge::judge(&pair, &policy), pair };
     let judged: Vec<Judged> = pairs.into_iter().map(judge).collect();
     let exit = exit_of(&overall(&judged), args.strict);
     ui.result(&text(&judged, exit, ui.colour()), &json(&judged, exit))?;
     Ok(exit)
+}
+
+/// The gate's policy; outside of a workspace the one this program was built with.
+fn policy() -> anyhow::Result<Policy> {
+    let root = Workspace::find().map(|workspace| workspace.root).unwrap_or_default();
+    gate::policy(&root)
 }
 
 /// A file is a record or an export, by its content; anything else is the name of a baseline.

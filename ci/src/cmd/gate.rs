@@ -133,7 +133,7 @@ fn require_valgrind() -> anyhow::Result<()> {
 }
 
 /// The policy of the working tree, or the one this program was built with.
-fn policy(root: &Path) -> anyhow::Result<Policy> {
+pub(crate) fn policy(root: &Path) -> anyhow::Result<Policy> {
     let path = root.join("ci/policy.toml");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,

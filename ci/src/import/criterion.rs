@@ -85,14 +85,6 @@ pub(crate) fn rows(home: &Path, baseline: &str) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The row of one id in a baseline, if it was measured.
-///
-/// # Errors
-/// As [`rows`].
-pub(crate) fn row(home: &Path, baseline: &str, id: &str) -> anyhow::Result<Option<Row>> {
-    Ok(rows(home, baseline)?.into_iter().find(|row| row.id == id))
-}
-
 fn missing(home: &Path, baseline: &str) -> String {
     let saved = names(home);
     let there = if saved.is_empty() {
@@ -198,7 +190,7 @@ mod tests {
         save(home.path(), "pool_cycle/4KiB/main", "pool/cycle/4KiB", r#"{"Bytes":4096}"#);
         save(home.path(), "pool_cycle/1KiB/main", "pool/cycle/1KiB", r#"{"Elements":3}"#);
         save(home.path(), "pool_cycle/1KiB/new", "pool/cycle/1KiB", "null");
-        let rows = rows(home.path(), "main").expect("readable");
+        let rows = saved(home.path(), "main").expect("readable");
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(ids, ["pool/cycle/1KiB", "pool/cycle/4KiB"]);
         assert_eq!(rows[1].dimensions["bytes"], "4096");
@@ -206,8 +198,6 @@ mod tests {
         let data = Data::Samples { values: vec![10.0, 22.5], iterations: vec![1, 2] };
         assert_eq!(rows[0].data, Some(data));
         assert!(!rows[0].gates);
-        let one = row(home.path(), "new", "pool/cycle/1KiB").expect("readable");
-        assert_eq!(one.expect("measured").id, "pool/cycle/1KiB");
     }
 
     #[test]

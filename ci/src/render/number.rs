@@ -19,7 +19,7 @@ pub(crate) fn count(value: u64) -> String {
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
-        x if x >= 1e6 || x < 1e-4 => format!("{value:.2e}"),
+        x if !(1e-4..1e6).contains(&x) => format!("{value:.2e}"),
         x if x >= 99.95 => count_signed(value),
         x if x >= 9.995 => format!("{value:.1}"),
         x if x >= 0.9995 => format!("{value:.2}"),
@@ -42,10 +42,19 @@ pub(crate) fn time(ns: f64) -> String {
 
 /// A rate in bytes per second with three significant digits, in binary units.
 pub(crate) fn rate(bytes_per_second: f64) -> String {
-    let units = [("GiB/s", 30), ("MiB/s", 20), ("KiB/s", 10)];
-    let unit = units.into_iter().find(|(_, power)| bytes_per_second >= f64::from(1 << power));
-    let (unit, factor) = unit.map_or(("B/s", 1.0), |(unit, power)| (unit, f64::from(1 << power)));
+    let units = [("TiB/s", 40), ("GiB/s", 30), ("MiB/s", 20), ("KiB/s", 10), ("B/s", 0)];
+    let units = units.map(|(unit, power)| (unit, 2_f64.powi(power)));
+    let unit = units.into_iter().find(|(_, factor)| bytes_per_second >= *factor);
+    let (unit, factor) = unit.unwrap_or(("B/s", 1.0));
     format!("{} {unit}", short(bytes_per_second / factor))
+}
+
+/// A printed number without the zeros that only show its precision: `10.0 ms` is `10 ms`.
+pub(crate) fn round(printed: &str) -> String {
+    let (number, unit) = printed.split_once(' ').map_or((printed, None), |(n, u)| (n, Some(u)));
+    let fraction = number.contains('.') && !number.contains('e');
+    let number = if fraction { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}"))
 }
 
 /// A value in the unit of its row.
@@ -114,6 +123,10 @@ mod tests {
         assert_eq!(rate(1.5 * 1024.0 * 1024.0), "1.50 MiB/s");
         assert_eq!(bytes(4096), "4KiB");
         assert_eq!(bytes(10_000_001), "9.54 MiB");
+        assert_eq!(rate(3.0 * 2_f64.powi(40)), "3.00 TiB/s");
+        let printed = ["10.0 ms", "0.500", "100 ns", "1.00e6", "1.50 GiB/s", "p99.9"];
+        let rounded = ["10 ms", "0.5", "100 ns", "1.00e6", "1.5 GiB/s", "p99.9"];
+        assert_eq!(printed.map(round), rounded);
         assert_eq!(with_unit(12.0, "1"), "12");
         assert_eq!(with_unit(12.5, "requests"), "12.5 requests");
     }

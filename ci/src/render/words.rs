@@ -140,7 +140,10 @@ pub(crate) fn other(row: &Row) -> String {
         Some(Data::Histogram { .. }) => "a histogram that can't be read".to_owned(),
         None => "no value".to_owned(),
     };
-    format!("{} {value}", name(&row.metric))
+    let kinds: Vec<String> =
+        row.errors.iter().map(|(kind, many)| format!("{kind} {}", number::count(*many))).collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    format!("{} {value}{kinds}", name(&row.metric))
 }
 
 /// A metric as people say it.

@@ -4,18 +4,23 @@
 use std::fmt::Write;
 
 use super::escape::Html;
+use crate::render::number;
 
 /// Lines in one chart: as many as there are colours.
 pub(super) const SERIES_MAX: usize = 8;
 
-const WIDTH: f64 = 600.0;
-const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 128.0;
+const WIDTH: f64 = 470.0;
+const HEIGHT: f64 = 270.0;
+const LEFT: f64 = 68.0;
+const RIGHT: f64 = 112.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
 /// Names at the ends of lines stay this far apart.
 const NAME_GAP: f64 = 15.0;
+/// Names of ticks on the horizontal axis start this far apart.
+const TICK_GAP: f64 = 42.0;
+/// Longer names of lines would leave the chart.
+const NAME_CHARS: usize = 17;
 /// A logarithmic axis covers at least this ratio.
 const RATIO_MIN: f64 = 3.0;
 /// What powers of ten are multiplied with for ticks, coarse to fine: the last gives three or more
@@ -60,6 +65,16 @@ impl Axis {
         let every = ticks.len().div_ceil(7).max(1);
         let ticks = ticks.into_iter().step_by(every).map(|tick| (tick, name(tick))).collect();
         Self { low, high, place: f64::ln, ticks }
+    }
+
+    /// As [`log`](Self::log), with ticks at powers of two: binary units are round there.
+    pub(super) fn binary(values: impl Iterator<Item = f64>, name: fn(f64) -> String) -> Self {
+        let axis = Self::log(values, name);
+        let powers = axis.low.log2().ceil() as i32..=axis.high.log2().floor() as i32;
+        let step = powers.clone().count().div_ceil(7).max(1);
+        let ticks = powers.filter(|power| power.rem_euclid(step as i32) == 0);
+        let ticks = ticks.map(|power| 2_f64.powi(power)).map(|tick| (tick, name(tick)));
+        Self { ticks: ticks.collect(), ..axis }
     }
 
     /// A logarithmic axis of steps that have a name each.
@@ -132,10 +147,15 @@ fn grid(html: &mut Html, x: &Axis, y: &Axis) {
             LEFT - 8.0,
             at + 4.0
         ));
-        html.text(name).raw("</text>");
+        html.text(number::round(name)).raw("</text>");
     }
+    let mut last = f64::NEG_INFINITY;
     for (value, name) in &x.ticks {
         let at = x.x(*value);
+        if at - last < TICK_GAP {
+            continue;
+        }
+        last = at;
         html.raw(&format!("<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/>"));
         html.raw(&format!("<text class=\"tick mid\" x=\"{at:.1}\" y=\"{:.1}\">", bottom + 18.0));
         html.text(name).raw("</text>");
@@ -174,8 +194,16 @@ fn names(html: &mut Html, x: &Axis, y: &Axis, series: &[Series]) {
             from + 4.0
         ));
         html.raw(&format!("<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">", edge + 3.0, at + 4.0));
-        html.text(&series[colour].name).raw("</text></g>");
+        html.text(short(&series[colour].name)).raw("</text></g>");
     }
+}
+
+/// The name, cut where it would leave the chart; its points tell the whole of it.
+fn short(name: &str) -> String {
+    if name.chars().count() <= NAME_CHARS {
+        return name.to_owned();
+    }
+    name.chars().take(NAME_CHARS - 1).chain(['…']).collect()
 }
 
 /// Ascending places, moved as little as keeps them apart and on the chart.
@@ -197,7 +225,6 @@ fn apart(wanted: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::number;
 
     #[test]
     fn axes_name_what_lies_on_them() {
@@ -223,11 +250,17 @@ mod tests {
 
     #[test]
     fn names_never_cover_each_other() {
-        for wanted in [[50.0, 50.0, 51.0], [268.0, 269.0, 270.0], [20.0, 100.0, 200.0]] {
+        for wanted in [[50.0, 50.0, 51.0], [238.0, 239.0, 240.0], [20.0, 100.0, 200.0]] {
             let places = apart(&wanted);
             assert!(places.windows(2).all(|two| two[1] - two[0] >= NAME_GAP - 1e-9), "{places:?}");
         }
         assert_eq!(apart(&[20.0, 100.0]), [20.0, 100.0]);
+    }
+
+    #[test]
+    fn long_names_end_where_the_chart_does() {
+        assert_eq!(short("stream/default"), "stream/default");
+        assert_eq!(short("stream/default/high_bandwidth"), "stream/default/h…");
     }
 
     #[test]

@@ -14,11 +14,35 @@ const NAMED: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 type Value = fn(&Entry<'_>) -> Option<f64>;
 type Name = fn(f64) -> String;
 
+/// One kind of chart over the sizes.
+struct Kind {
+    title: &'static str,
+    value: Value,
+    name: Name,
+    /// Whether round values are powers of two.
+    binary: bool,
+}
+
 /// What is drawn over the sizes.
-const CHARTS: [(&str, Value, Name); 3] = [
-    ("Time of one operation, by size", |e| Some(e.time.as_ref()?.median), number::time),
-    ("Throughput, by size", |e| e.throughput(), number::rate),
-    ("Instructions per byte, by size", |e| e.instructions_per_byte(), number::short),
+const CHARTS: [Kind; 3] = [
+    Kind {
+        title: "Time of one operation, by size",
+        value: |entry| Some(entry.time.as_ref()?.median),
+        name: number::time,
+        binary: false,
+    },
+    Kind {
+        title: "Throughput, by size",
+        value: |entry| entry.throughput(),
+        name: number::rate,
+        binary: true,
+    },
+    Kind {
+        title: "Instructions per byte, by size",
+        value: |entry| entry.instructions_per_byte(),
+        name: number::short,
+        binary: false,
+    },
 ];
 
 /// The section of the room, the target of `#room-INDEX`.
@@ -36,29 +60,31 @@ pub(super) fn section(room: &Room<'_>, index: usize) -> Html {
 
 fn ladders(html: &mut Html, room: &Room<'_>) {
     html.raw("<div class=\"charts\">");
-    for (title, value, name) in CHARTS {
-        let series = series(room, value, name);
+    for kind in CHARTS {
+        let series = series(room, &kind);
         for some in series.chunks(SERIES_MAX) {
             let points = || some.iter().flat_map(|line| &line.points);
             let mut sizes: Vec<u64> = points().map(|point| point.x as u64).collect();
             sizes.sort_unstable();
             sizes.dedup();
             let steps = sizes.into_iter().map(|size| (size as f64, number::bytes(size)));
-            let y = Axis::log(points().map(|point| point.y), name);
-            html.add(chart(title, &Axis::steps(steps.collect()), &y, some));
+            let axis = if kind.binary { Axis::binary } else { Axis::log };
+            let y = axis(points().map(|point| point.y), kind.name);
+            html.add(chart(kind.title, &Axis::steps(steps.collect()), &y, some));
         }
     }
     html.raw("</div>");
 }
 
 /// A line for each workload that was measured at two sizes or more.
-fn series(room: &Room<'_>, value: Value, name: Name) -> Vec<Series> {
+fn series(room: &Room<'_>, kind: &Kind) -> Vec<Series> {
     let mut lines: Vec<Series> = Vec::new();
     for entry in &room.entries {
         let (workload, Some(size)) = ladder(entry.id) else { continue };
-        let Some(y) = value(entry).filter(|y| *y > 0.0) else { continue };
+        let Some(y) = (kind.value)(entry).filter(|y| *y > 0.0) else { continue };
         let line = inside(workload, room.name);
-        let point = Point { x: size.bytes() as f64, y, told: format!("{size}: {}", name(y)) };
+        let point =
+            Point { x: size.bytes() as f64, y, told: format!("{size}: {}", (kind.name)(y)) };
         match lines.last_mut().filter(|last| last.name == line) {
             Some(last) => last.points.push(point),
             None => lines.push(Series { name: line.to_owned(), points: vec![point] }),
@@ -104,13 +130,16 @@ fn line(html: &mut Html, entry: &Entry<'_>, reach: f64) {
     html.raw(if entry.failed() { "<tr class=\"bad\">" } else { "<tr>" });
     name(html, entry);
     let time = entry.time.as_ref();
+    if let (None, None, Some(failure)) = (time, entry.instructions, entry.failures.first()) {
+        html.raw("<td class=\"left\" colspan=\"7\">");
+        html.text(words::one_line(failure.error.as_deref().unwrap_or("failed"))).raw("</td></tr>");
+        return;
+    }
     cell(html, time.map(|time| time.median), number::time);
     cell(html, time.and_then(|time| time.half_width()), |half| format!("{:.1} %", half * 100.0));
     html.raw("<td class=\"drawn\">");
     if let Some(time) = time {
         html.add(svg::strip(time, reach));
-    } else if let Some(failure) = entry.failures.first() {
-        html.text(words::one_line(failure.error.as_deref().unwrap_or("failed")));
     }
     html.raw("</td>");
     cell(html, entry.throughput(), number::rate);
@@ -178,7 +207,7 @@ fn others(html: &mut Html, room: &Room<'_>) {
     if told.is_empty() {
         return;
     }
-    html.raw("<h3>Also measured</h3>");
+    html.raw("<h3>Also measured</h3><div class=\"few\">");
     open_table(html, &[("id", true), ("values", false)]);
     for entry in told {
         html.raw("<tr>");
@@ -189,14 +218,14 @@ fn others(html: &mut Html, room: &Room<'_>) {
         }
         html.raw("</td></tr>");
     }
-    html.raw("</tbody></table></div>");
+    html.raw("</tbody></table></div></div>");
 }
 
 /// Titles that sort are buttons, so that the keyboard reaches them.
 fn open_table(html: &mut Html, titles: &[(&str, bool)]) {
     html.raw("<div class=\"wide\"><table><thead><tr>");
     for (title, sorts) in titles {
-        html.raw("<th scope=\"col\">");
+        html.raw(if *sorts { "<th scope=\"col\">" } else { "<th scope=\"col\" class=\"mid\">" });
         if *sorts {
             html.raw("<button type=\"button\">").text(title).raw("</button>");
         } else {
@@ -243,7 +272,7 @@ mod tests {
             .rows
             .retain(|row| row.id.starts_with("grpc/read") || row.id == "grpc/write/default/1KiB");
         let view = View::of(&record);
-        let lines = series(&view.rooms[0], CHARTS[0].1, CHARTS[0].2);
+        let lines = series(&view.rooms[0], &CHARTS[0]);
         let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["read/default"]);
         assert_eq!(lines[0].points.len(), 7);

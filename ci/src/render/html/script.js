@@ -19,8 +19,8 @@ function narrow() {
 
 function value(row, column) {
   const cell = row.cells[column];
-  if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
-  return cell.dataset.id ?? null;
+  if (cell?.dataset.value !== undefined) return Number(cell.dataset.value);
+  return cell?.dataset.id ?? null;
 }
 
 function sort(title) {

@@ -1,0 +1,137 @@
+//! Fetches what the findings are made of. Changes nothing on the machine: the one experiment runs
+//! in a network namespace that ends with it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::processor::Clock;
+use super::system::Netem;
+use crate::process::{self, Outcome};
+
+/// No probe takes longer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Long enough for a busy host to steal some of it.
+const STAT_GAP: Duration = Duration::from_millis(200);
+const CLOCK_READS: u32 = 20_000;
+/// `unshare` without and with a user namespace: the first needs root.
+const UNSHARE: [&[&str]; 2] = [&["-n"], &["-r", "-n"]];
+/// Lists its own tunables, as the loader on x86-64 does from 2.33 on.
+const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+/// The text of a file, where it can be read.
+pub(crate) fn text(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// The names in a folder; none where it can't be read.
+pub(crate) fn entries(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The first line that a program prints on standard output, where it ends well.
+pub(crate) fn first_line(program: &str, args: &[&str]) -> Option<String> {
+    output(program, args).and_then(|text| Some(text.lines().next()?.trim().to_owned()))
+}
+
+/// What critcmp says of its version: on the path, or where cargo installs.
+pub(crate) fn critcmp() -> Option<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let installed = home.map(|home| home.join("bin/critcmp").to_string_lossy().into_owned());
+    let programs = ["critcmp".to_owned()].into_iter().chain(installed);
+    programs.into_iter().find_map(|program| first_line(&program, &["--version"]))
+}
+
+/// The loader's list of tunables.
+pub(crate) fn tunables() -> Option<String> {
+    output(LOADER, &["--list-tunables"])
+}
+
+fn output(program: &str, args: &[&str]) -> Option<String> {
+    run(program, args).filter(Outcome::success).map(|outcome| outcome.stdout)
+}
+
+fn run(program: &str, args: &[&str]) -> Option<Outcome> {
+    process::run(Command::new(program).args(args), DEADLINE).ok()
+}
+
+/// Two readings of `/proc/stat`, far enough apart to tell what happens now.
+pub(crate) fn stat_twice() -> (String, String) {
+    let read = || text("/proc/stat").unwrap_or_default();
+    let before = read();
+    thread::sleep(STAT_GAP);
+    (before, read())
+}
+
+/// The monotonic clock, read in a loop: the smallest step and the mean cost of a reading.
+pub(crate) fn clock() -> Clock {
+    let started = Instant::now();
+    let mut last = started;
+    let mut step = Duration::MAX;
+    for _ in 0..CLOCK_READS {
+        let now = Instant::now();
+        let passed = now - last;
+        if !passed.is_zero() {
+            step = step.min(passed);
+        }
+        last = now;
+    }
+    Clock { step, cost: (last - started) / CLOCK_READS }
+}
+
+/// Whether the device opens for reading and writing, or why not.
+pub(crate) fn opens(path: &str) -> Result<(), std::io::Error> {
+    File::options().read(true).write(true).open(path).map(drop)
+}
+
+/// Free bytes for this user where the path lies or will lie.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|path| path.exists())?;
+    let stat = rustix::fs::statvfs(there).ok()?;
+    stat.f_bavail.checked_mul(stat.f_frsize)
+}
+
+/// Tries a delay on the loopback device of a network namespace that ends with the trial.
+pub(crate) fn netem() -> Netem {
+    if run("tc", &["-V"]).is_none() {
+        return Netem::NoTool;
+    }
+    let isolates = |args: &&&[&str]| {
+        let mut args = args.to_vec();
+        args.push("true");
+        output("unshare", &args).is_some()
+    };
+    let Some(unshare) = UNSHARE.iter().find(isolates) else { return Netem::NoNamespace };
+    let mut args = unshare.to_vec();
+    args.extend("tc qdisc add dev lo root netem delay 1ms".split(' '));
+    match run("unshare", &args) {
+        Some(outcome) if outcome.success() => Netem::Works,
+        Some(outcome) => Netem::Refused(outcome.last_words(1)),
+        None => Netem::Refused("tc did not start".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_moves_and_costs_something() {
+        let clock = clock();
+        assert!(!clock.step.is_zero() && clock.step < Duration::from_secs(1));
+        assert!(!clock.cost.is_zero());
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_and_no_error() {
+        assert_eq!(first_line("no-such-program", &[]), None);
+        assert_eq!(text("/no/such/file"), None);
+        assert!(entries("/no/such/folder").is_empty());
+        assert!(opens("/no/such/device").is_err());
+        assert!(free_bytes(Path::new("/no/such/folder")).is_some(), "the root is there");
+    }
+}
