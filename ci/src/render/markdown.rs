@@ -38,6 +38,11 @@ fn failures(out: &mut String, view: &View<'_>) {
 
 fn section(out: &mut String, room: &Room<'_>) {
     put(out, format_args!("\n## {}\n", cell(room.name)));
+    if !room.common.is_empty() {
+        let common: Vec<String> =
+            room.common.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        put(out, format_args!("\nConditions: {}.\n", cell(&common.join(", "))));
+    }
     let timed = |entry: &&Entry<'_>| entry.time.is_some() || entry.instructions.is_some();
     let entries: Vec<_> = room.entries.iter().filter(timed).collect();
     if !entries.is_empty() {

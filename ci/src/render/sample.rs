@@ -76,7 +76,11 @@ fn step((name, fixed, per_byte, counted, spread): Line, size: u64, noise: &mut N
     let mut time = wall(&id, fixed + per_byte * size as f64, spread, noise);
     time.dimensions.insert("bytes".to_owned(), size.to_string());
     if name.starts_with("storage") {
-        time.dimensions.insert("backend".to_owned(), "pread".to_owned());
+        for (name, value) in [("backend", "pread"), ("file_system", "ext4")] {
+            time.dimensions.insert(name.to_owned(), value.to_owned());
+        }
+        let state = if name.contains("cold") { "cold" } else { "warm" };
+        time.dimensions.insert("page_cache".to_owned(), state.to_owned());
     }
     let mut rows = vec![time];
     if size <= 1 << 20 {

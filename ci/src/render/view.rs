@@ -7,8 +7,8 @@ use bench_core::record::{Data, Metric, Row, RunRecord};
 use bench_core::units::ByteSize;
 use hdrhistogram::Histogram;
 
-/// Dimensions that the tables show as columns of their own.
-const SHOWN_ELSEWHERE: [&str; 2] = ["bytes", "size"];
+/// Dimensions that the tables show in another way, or that tell the two harnesses apart.
+const SHOWN_ELSEWHERE: [&str; 3] = ["bytes", "size", "target"];
 /// How sure the interval of a median is.
 const CONFIDENCE: f64 = 0.95;
 
@@ -24,6 +24,8 @@ pub(crate) struct View<'a> {
 pub(crate) struct Room<'a> {
     pub(crate) name: &'a str,
     pub(crate) entries: Vec<Entry<'a>>,
+    /// The dimensions that are the same wherever in the room they are known.
+    pub(crate) common: BTreeMap<&'a str, &'a str>,
 }
 
 /// What is known of one id.
@@ -73,7 +75,10 @@ impl<'a> View<'a> {
                 (workload.to_owned(), size, entry.id)
             });
         }
-        let rooms = rooms.into_iter().map(|(name, entries)| Room { name, entries });
+        let rooms = rooms.into_iter().map(|(name, entries)| {
+            let common = common(&entries);
+            Room { name, entries, common }
+        });
         Self { record, rooms: rooms.collect() }
     }
 
@@ -156,9 +161,11 @@ impl<'a> Entry<'a> {
         Some(self.instructions? as f64 / self.payload()?)
     }
 
-    /// What else tells this number from another, as `name=value`.
-    pub(crate) fn told_dimensions(&self) -> Vec<String> {
-        let told = self.dimensions.iter().filter(|(name, _)| !SHOWN_ELSEWHERE.contains(*name));
+    /// What else tells this number from another of its room, as `name=value`.
+    pub(crate) fn told_dimensions(&self, room: &Room<'_>) -> Vec<String> {
+        let told = self.dimensions.iter().filter(|(name, _)| {
+            !room.common.contains_key(*name) && !SHOWN_ELSEWHERE.contains(*name)
+        });
         told.map(|(name, value)| format!("{name}={value}")).collect()
     }
 
@@ -205,6 +212,17 @@ impl Latency {
     }
 }
 
+fn common<'a>(entries: &[Entry<'a>]) -> BTreeMap<&'a str, &'a str> {
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in entries.iter().flat_map(|entry| &entry.dimensions) {
+        values.entry(name).or_default().push(value);
+    }
+    values.retain(|name, all| {
+        !SHOWN_ELSEWHERE.contains(name) && all.iter().all(|value| *value == all[0])
+    });
+    values.into_iter().map(|(name, all)| (name, all[0])).collect()
+}
+
 /// The first part of an id.
 fn room(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
@@ -237,6 +255,16 @@ mod tests {
         assert!(entry.time.is_some() && entry.instructions.is_some());
         let expected = entry.instructions.expect("counted") as f64 / 4096.0;
         assert_eq!(entry.instructions_per_byte(), Some(expected));
+    }
+
+    #[test]
+    fn what_all_of_a_room_share_is_told_once() {
+        let mut record = sample::record();
+        record.rows.retain(|row| row.id.starts_with("storage/"));
+        let view = View::of(&record);
+        let room = &view.rooms[0];
+        assert_eq!(room.common, BTreeMap::from([("backend", "pread"), ("file_system", "ext4")]));
+        assert_eq!(room.entries[0].told_dimensions(room), ["page_cache=cold"]);
     }
 
     #[test]

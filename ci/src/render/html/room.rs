@@ -50,12 +50,25 @@ pub(super) fn section(room: &Room<'_>, index: usize) -> Html {
     let mut html = Html::default();
     html.raw(&format!("<section class=\"card room\" id=\"room-{index}\">"));
     html.tag("h2", room.name);
+    conditions(&mut html, room);
     ladders(&mut html, room);
     measured(&mut html, room);
     latencies(&mut html, room);
     others(&mut html, room);
     html.raw("</section>");
     html
+}
+
+fn conditions(html: &mut Html, room: &Room<'_>) {
+    if room.common.is_empty() {
+        return;
+    }
+    html.raw("<p class=\"conditions\">");
+    for (name, value) in &room.common {
+        html.raw("<span class=\"pill\"><i>").text(name.replace('_', " ")).raw("</i> ");
+        html.text(value).raw("</span> ");
+    }
+    html.raw("</p>");
 }
 
 fn ladders(html: &mut Html, room: &Room<'_>) {
@@ -121,14 +134,14 @@ fn measured(html: &mut Html, room: &Room<'_>) {
         ],
     );
     for entry in entries {
-        line(html, entry, reach);
+        line(html, room, entry, reach);
     }
     html.raw("</tbody></table></div>");
 }
 
-fn line(html: &mut Html, entry: &Entry<'_>, reach: f64) {
+fn line(html: &mut Html, room: &Room<'_>, entry: &Entry<'_>, reach: f64) {
     html.raw(if entry.failed() { "<tr class=\"bad\">" } else { "<tr>" });
-    name(html, entry);
+    name(html, room, entry);
     let time = entry.time.as_ref();
     if let (None, None, Some(failure)) = (time, entry.instructions, entry.failures.first()) {
         html.raw("<td class=\"left\" colspan=\"7\">");
@@ -163,7 +176,7 @@ fn latencies(html: &mut Html, room: &Room<'_>) {
     open_table(html, &titles.map(|title| (title, true)));
     for (entry, latency) in all {
         html.raw("<tr>");
-        name(html, entry);
+        name(html, room, entry);
         cell(html, Some(latency.operations() as f64), |count| number::count(count as u64));
         for percentile in [50.0, 90.0, 99.0, 99.9] {
             cell(html, Some(latency.at(percentile)), number::time);
@@ -211,7 +224,7 @@ fn others(html: &mut Html, room: &Room<'_>) {
     open_table(html, &[("id", true), ("values", false)]);
     for entry in told {
         html.raw("<tr>");
-        name(html, entry);
+        name(html, room, entry);
         html.raw("<td class=\"left\">");
         for row in &entry.others {
             html.raw("<span class=\"pill\">").text(words::other(row)).raw("</span> ");
@@ -236,12 +249,13 @@ fn open_table(html: &mut Html, titles: &[(&str, bool)]) {
     html.raw("</tr></thead><tbody>");
 }
 
-fn name(html: &mut Html, entry: &Entry<'_>) {
+fn name(html: &mut Html, room: &Room<'_>, entry: &Entry<'_>) {
     html.raw("<th scope=\"row\" data-id=\"").text(entry.id).raw("\"><code>");
     html.text(entry.id).raw("</code>");
-    let told = entry.told_dimensions();
+    let told = entry.told_dimensions(room).join(" ");
     if !told.is_empty() {
-        html.tag("small", told.join(" "));
+        // The style cuts it to one line; pointed at, it tells all.
+        html.raw("<small title=\"").text(&told).raw("\">").text(&told).raw("</small>");
     }
     html.raw("</th>");
 }
