@@ -9,10 +9,10 @@ use crate::render::number;
 /// Lines in one chart: as many as there are colours.
 pub(super) const SERIES_MAX: usize = 8;
 
-const WIDTH: f64 = 480.0;
+const WIDTH: f64 = 484.0;
 const HEIGHT: f64 = 270.0;
 const LEFT: f64 = 68.0;
-const RIGHT: f64 = 122.0;
+const RIGHT: f64 = 126.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
 /// Names at the ends of lines stay this far apart.
@@ -20,7 +20,7 @@ const NAME_GAP: f64 = 15.0;
 /// Names of ticks on the horizontal axis start this far apart.
 const TICK_GAP: f64 = 42.0;
 /// Longer names of lines would leave the chart.
-const NAME_CHARS: usize = 15;
+const NAME_CHARS: usize = 14;
 /// A logarithmic axis covers at least this ratio.
 const RATIO_MIN: f64 = 3.0;
 /// What powers of ten are multiplied with for ticks, coarse to fine: the last gives three or more
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn long_names_end_where_the_chart_does() {
         assert_eq!(short("stream/default"), "stream/default");
-        assert_eq!(short("stream/default/high_bandwidth"), "stream/default…");
+        assert_eq!(short("stream/default/high_bandwidth"), "stream/defaul…");
     }
 
     #[test]
