@@ -64,7 +64,8 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     if head.benches.is_empty() && base.benches.is_empty() {
         return Err(only.matches_nothing());
     }
-    let codes = codes(&base, &head)?;
+    let (codes, unknown) = codes(&base, &head);
+    facts.remarks.extend(unknown);
     facts.same_code = codes.values().all(Code::same);
     facts.text_sha256 = text_hash(&codes);
 

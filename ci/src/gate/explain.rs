@@ -20,7 +20,8 @@ pub(crate) struct Change {
     pub(crate) base: u64,
     /// Own instructions after.
     pub(crate) head: u64,
-    /// File and line, inlined code included, that changed most; `None` where none is known.
+    /// File and line, inlined code included, that changed most, preferably in the workspace;
+    /// `None` where none is known.
     pub(crate) place: Option<String>,
 }
 
@@ -91,11 +92,14 @@ fn subtract(base: &Costs, head: &Costs, roots: &[&Path]) -> Vec<Change> {
     changes
 }
 
+/// The line that changed most; one of the workspace's own where there is any, because a reader
+/// can change that one.
 fn place(lines: &BTreeMap<(String, u64), i128>, roots: &[&Path]) -> Option<String> {
+    let own = |file: &str| roots.iter().any(|root| Path::new(file).starts_with(root));
     let ((file, line), _) = lines
         .iter()
         .filter(|((file, _), _)| !file.is_empty() && file != "???")
-        .max_by_key(|(_, difference)| difference.unsigned_abs())?;
+        .max_by_key(|((file, _), change)| (own(file) && **change != 0, change.unsigned_abs()))?;
     let file = shorten(file, roots);
     Some(if *line == 0 { file } else { format!("{file}:{line}") })
 }
@@ -157,6 +161,13 @@ mod tests {
                 ("gone", 5, 0, Some("src/a.rs:3")),
             ]
         );
+    }
+
+    #[test]
+    fn a_line_of_the_workspace_is_named_before_a_larger_one_of_a_library() {
+        let head = costs("fl=/w/a.rs\nfn=f\n7 10\nfi=/rustc/1/library/core/x.rs\n1 99\n");
+        let changes = subtract(&Costs::new(), &head, &[Path::new("/w")]);
+        assert_eq!(changes[0].place.as_deref(), Some("a.rs:7"));
     }
 
     #[test]

@@ -144,7 +144,8 @@ impl Git {
         let _stale = std::fs::remove_file(index.with_extension("index.lock"));
         let mut add = self.apart(&self.root, &index);
         add.args(["add", "--all", "--", "."]);
-        if let Ok(inside) = except.strip_prefix(&self.root) {
+        // Git refuses to be told to leave out what it ignores anyway.
+        if let (Ok(inside), false) = (except.strip_prefix(&self.root), self.ignores(except)?) {
             let mut pattern = std::ffi::OsString::from(":(exclude,top,literal)");
             pattern.push(inside);
             add.arg(pattern);
@@ -152,6 +153,10 @@ impl Git {
         answer(&mut add)?;
         let tree = answer(self.apart(&self.root, &index).arg("write-tree"))?;
         Ok(Side { dirty: tree != head.tree, tree, ..head })
+    }
+
+    fn ignores(&self, path: &Path) -> anyhow::Result<bool> {
+        Ok(run(plain(&self.root).args(["check-ignore", "--quiet"]).arg(path))?.success())
     }
 
     /// A git command on this repository whose working tree is `work_tree` and whose index is
@@ -308,6 +313,17 @@ pub(crate) mod tests {
         assert_ne!(with_new.tree, with_both.tree);
         assert!(git.differs(&with_new.tree, &with_both.tree, "a.txt").expect("trees"));
         assert!(!git.differs(&with_new.tree, &with_both.tree, "b.txt").expect("trees"));
+        fs::write(target.join("built.txt"), "x").expect("write");
+        assert_eq!(git.snapshot(&target).expect("snapshot"), with_both);
         assert_eq!(listing(&folder.path().join(".git")), before);
+    }
+
+    #[test]
+    fn a_target_folder_that_git_ignores_does_no_harm() {
+        let folder = repository();
+        fs::write(folder.path().join(".gitignore"), "/target\n").expect("write");
+        fs::write(folder.path().join("target/built.txt"), "x").expect("write");
+        let snapshot = found(folder.path()).snapshot(&folder.path().join("target"));
+        assert!(snapshot.expect("snapshot").dirty);
     }
 }

@@ -91,7 +91,9 @@ impl Workshop<'_> {
             // A commit from before there was a workspace here.
             return Ok(Executables::default());
         }
-        let target = Some(self.stage.target.as_path());
+        // The user's own target folder: the dependencies are compiled there already, and the
+        // crates of another folder get other names in it.
+        let target = Some(self.workspace.target.as_path());
         let built = count_executables(&Build { name, root: &root, target, features }, self.ui)?;
         cache.put(&key, &built)
     }
@@ -99,11 +101,11 @@ impl Workshop<'_> {
     /// Puts the side's own runner where its benches look for it.
     fn install_runner(&self, ready: &Ready) -> anyhow::Result<()> {
         let Some(runner) = &ready.runner else { return Ok(()) };
-        let place = self.stage.target.join("release/gungraun-runner");
+        let place = self.workspace.target.join("release/gungraun-runner");
         if same_content(runner, &place) {
             return Ok(());
         }
-        fs::create_dir_all(self.stage.target.join("release"))
+        fs::create_dir_all(self.workspace.target.join("release"))
             .and_then(|()| link(runner, &place))
             .with_context(|| format!("failed to install {}", place.display()))
     }
@@ -145,20 +147,21 @@ impl Workshop<'_> {
     }
 }
 
-/// The code of every target that one of the sides has.
-///
-/// # Errors
-/// When an executable can't be read.
-pub(crate) fn codes(base: &Ready, head: &Ready) -> anyhow::Result<BTreeMap<String, Code>> {
+/// The code of every target that one of the sides has, and a remark for each whose code can't be
+/// told: a count is a count without it.
+pub(crate) fn codes(base: &Ready, head: &Ready) -> (BTreeMap<String, Code>, Vec<String>) {
     let targets: BTreeSet<&String> =
         base.place.benches.keys().chain(head.place.benches.keys()).collect();
-    let hash = |ready: &Ready, target: &String| -> anyhow::Result<Option<CodeHash>> {
-        ready.place.benches.get(target).map(|path| code_hash(path)).transpose()
+    let mut remarks = Vec::new();
+    let mut hash = |ready: &Ready, target: &String| -> Option<CodeHash> {
+        let told = code_hash(ready.place.benches.get(target)?);
+        told.inspect_err(|error| remarks.push(format!("{error:#}"))).ok()
     };
-    let code = |target: &String| -> anyhow::Result<(String, Code)> {
-        Ok((target.clone(), Code { base: hash(base, target)?, head: hash(head, target)? }))
-    };
-    targets.into_iter().map(code).collect()
+    let codes = targets
+        .into_iter()
+        .map(|target| (target.clone(), Code { base: hash(base, target), head: hash(head, target) }))
+        .collect();
+    (codes, remarks)
 }
 
 /// Links the executables into `folder` under their targets' names, and nothing else.

@@ -24,8 +24,6 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Stage {
     /// Sources.
     pub(crate) tree: PathBuf,
-    /// Cargo's target folder for them.
-    pub(crate) target: PathBuf,
     index: PathBuf,
     complete: PathBuf,
     _lock: File,
@@ -45,7 +43,6 @@ impl Stage {
                 wait(&lock, ui)?;
                 Ok(Self {
                     tree: folder.join("tree"),
-                    target: folder.join("target"),
                     index: folder.join("stage.index"),
                     complete: folder.join("stage.complete"),
                     _lock: lock,

@@ -1,0 +1,256 @@
+//! The gate from outside: what it refuses, what it survives, and what it leaves untouched. Cargo
+//! is a script here that "builds" benches in an instant or not at all, so nothing real is
+//! compiled or counted.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Long enough for a loaded machine; nothing is decided by it but that a test failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A checkout with one commit, a cargo that does what `build` says, and a valgrind that is there.
+struct Checkout {
+    folder: tempfile::TempDir,
+}
+
+impl Checkout {
+    fn new(build: &str) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let checkout = Self { folder };
+        let root = checkout.root();
+        fs::create_dir_all(root.join("benches")).expect("create");
+        fs::write(root.join("Cargo.toml"), "[workspace]\n").expect("write");
+        fs::write(root.join(".gitignore"), "/target\n").expect("write");
+        fs::write(root.join("source.txt"), "one\n").expect("write");
+        let metadata = format!(
+            r#"{{"workspace_root":"{0}","target_directory":"{0}/target"}}"#,
+            root.display()
+        );
+        checkout
+            .tool("cargo", &format!("case $1 in metadata) echo '{metadata}';; *) {build};; esac"));
+        checkout.tool("valgrind", "echo valgrind-3.19.0");
+        checkout.tool("rustc", "echo rustc 1.95.0");
+        checkout.git(&["init", "--quiet", "--initial-branch=main", "."]);
+        checkout.git(&["add", "--all"]);
+        checkout.commit();
+        checkout
+    }
+
+    /// A checkout whose cargo builds one bench, the script `bench`.
+    fn with_bench(bench: &str) -> Self {
+        let message = r#"{"target":{"kind":["bench"],"name":"count_a"},"executable":"'$EXE'"}"#;
+        let checkout = Self::new(&format!("EXE=\"$(dirname \"$0\")/count_a\"; echo '{message}'"));
+        let listing = "case \"$*\" in *--list*) echo 'count_a::pool::cycle::_4KiB: benchmark'; \
+                       echo 'count_a::pool::other::_4KiB: benchmark'; exit;; esac";
+        checkout.tool("count_a", &format!("{listing}\n{bench}"));
+        checkout
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("checkout")
+    }
+
+    /// Puts a program first on the path.
+    fn tool(&self, name: &str, script: &str) {
+        let folder = self.folder.path().join("bin");
+        fs::create_dir_all(&folder).expect("create");
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let output = Command::new("git").arg("-C").arg(self.root()).args(args).output();
+        let output = output.expect("git runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn commit(&self) {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+        self.git(&[&who[..], &["commit", "--quiet", "--all", "--message=x"]].concat());
+    }
+
+    fn gate(&self, args: &[&str]) -> Command {
+        let bin = self.folder.path().join("bin");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+        command
+            .current_dir(self.root())
+            .env("CARGO", bin.join("cargo"))
+            .env("RUSTC", bin.join("rustc"))
+            .env("PATH", format!("{}:{path}", bin.display()))
+            .env_remove("CARGO_TARGET_DIR")
+            .arg("gate")
+            .args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String) {
+        said(self.gate(args).output().expect("the gate runs"))
+    }
+
+    /// Every file of `.git` with its content.
+    fn repository(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.root().join(".git")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("readable") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push((path.clone(), fs::read(path).expect("readable")));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().join(path)).unwrap_or_default()
+    }
+}
+
+fn said(output: Output) -> (i32, String) {
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.code().unwrap_or(-1), text.concat())
+}
+
+fn await_file(path: &Path) {
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn runs(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+#[test]
+fn refs_that_are_none_are_usage_errors_before_anything_is_built() {
+    let checkout = Checkout::new("echo built > \"$(dirname \"$0\")/built\"; exit 1");
+    for bad in ["no-such-ref", "-x", "--help", "--upload-pack=x", ""] {
+        let (code, text) = checkout.run(&[&format!("--base={bad}")]);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(&format!("'{bad}'")), "{text}");
+    }
+    let (code, text) = checkout.run(&["--base", "-x"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(!checkout.folder.path().join("bin/built").exists());
+}
+
+#[test]
+fn a_folder_without_repository_is_a_usage_error() {
+    let checkout = Checkout::new("exit 1");
+    fs::remove_dir_all(checkout.root().join(".git")).expect("remove");
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("is not in a git repository"), "{text}");
+}
+
+#[test]
+fn without_valgrind_nothing_is_built_and_setup_is_named() {
+    let checkout = Checkout::new("echo built > \"$(dirname \"$0\")/built\"; exit 1");
+    checkout.tool("valgrind", "exit 127");
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("cargo perf setup"), "{text}");
+    assert!(!checkout.folder.path().join("bin/built").exists());
+}
+
+#[test]
+fn a_filter_that_matches_nothing_is_not_success() {
+    let checkout = Checkout::with_bench("exit 1");
+    let (code, text) = checkout.run(&["--base=main", "--only=no/such*"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("--only 'no/such*'"), "{text}");
+    let (code, text) = checkout.run(&["--base=main", "--only=a[b"]);
+    assert_eq!(code, 2, "{text}");
+}
+
+#[test]
+fn a_tree_without_count_benches_is_not_success() {
+    let checkout = Checkout::new("echo 'error: no bench target matches pattern' >&2; exit 101");
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 4, "{text}");
+}
+
+#[test]
+fn a_build_that_fails_says_which_side_and_the_compilers_first_error() {
+    let message = r#"{"message":{"level":"error","rendered":"error: no such thing"}}"#;
+    let checkout = Checkout::new(&format!("echo '{message}'; exit 101"));
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("the base main does not build: error: no such thing"), "{text}");
+}
+
+#[test]
+fn a_bench_that_panics_or_hangs_is_one_row_and_the_gate_breaks() {
+    let checkout = Checkout::with_bench(
+        "case \"$*\" in *other*) sleep 1000;; esac\n\
+         echo \"thread 'main' (1) panicked at a.rs:1:2:\" >&2; echo 'boom' >&2; exit 1",
+    );
+    fs::write(checkout.root().join("source.txt"), "two\n").expect("write");
+    let before = checkout.repository();
+    let (code, text) = checkout.run(&["--base=main", "--deadline=1"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("pool/cycle/4KiB: thread 'main' (1) panicked at a.rs:1:2: boom"),
+        "{text}"
+    );
+    assert!(text.contains("pool/other/4KiB: the bench still ran after 1 s"), "{text}");
+    assert!(text.contains("uncommitted changes"), "{text}");
+    let record = checkout.read("target/perf/gate-head.json");
+    assert!(record.contains("boom") && record.contains("\"git_dirty\":true"), "{record}");
+    assert!(checkout.read("target/perf/gate.md").contains("panicked"));
+    assert_eq!(checkout.repository(), before);
+    assert_eq!(checkout.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn an_interrupt_while_it_builds_ends_the_children_and_leaves_the_repository_alone() {
+    let checkout = Checkout::new("sleep 1000 & echo $! > \"$(dirname \"$0\")/pid\"; wait");
+    let before = checkout.repository();
+    let mut gate = checkout.gate(&["--base=main"]);
+    let child = gate.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let pid_file = checkout.folder.path().join("bin/pid");
+    await_file(&pid_file);
+    interrupt(child.id());
+    let (code, text) = said(child.wait_with_output().expect("ends"));
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("interrupted while building the base main"), "{text}");
+    assert!(!runs(&fs::read_to_string(pid_file).expect("pid")), "the build still runs");
+    assert_eq!(checkout.repository(), before);
+    assert_eq!(checkout.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn an_interrupt_while_it_counts_keeps_what_was_counted() {
+    // Interrupts once a bench runs; whoever comes after it finds the flag set.
+    let checkout = Checkout::with_bench("echo $$ > \"${0%/*}/../../../../../pid\"; sleep 1000");
+    let mut gate = checkout.gate(&["--base=main"]);
+    let child = gate.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let pid_file = checkout.root().join("pid");
+    await_file(&pid_file);
+    interrupt(child.id());
+    let (code, text) = said(child.wait_with_output().expect("ends"));
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("interrupted: 0 of 4 ids counted"), "{text}");
+    assert!(!runs(&fs::read_to_string(pid_file).expect("pid")), "a bench still runs");
+    assert!(checkout.read("target/perf/gate-head.json").contains("\"schema\""));
+    assert!(checkout.read("target/perf/gate.md").contains("interrupted"));
+}
+
+fn interrupt(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+}
