@@ -5,11 +5,13 @@
 //! - [`fixture`]: things to bench with: size ladder, payload, buffer pool. They never look at a clock.
 //! - [`workload`]: one operation on fixtures and the check of its answer.
 //! - [`measure`]: harnesses, schedules, the environment. They never see a threshold.
+//! - [`counting`]: what every instruction count is taken under.
 //! - [`record`]: one run as one JSON object, the only thing on disk.
 //! - [`judge`]: statistics, comparison, verdict. Pure: no clock, no file, no machine.
 //!
 //! Start with [`workload::Workload`]: implement it once and both harnesses measure it under one id.
 
+pub mod counting;
 pub mod fixture;
 pub mod judge;
 pub mod measure;
