@@ -31,11 +31,11 @@ pub enum Error {
     #[error("the connection failed while it was measured: {0}")]
     Measured(#[source] io::Error),
     /// The two ends disagree on how much happened.
-    #[error("the client made {connected} connections and the server closed {accepted}")]
+    #[error("the client made {connected} connections and the server accepted {accepted}")]
     Count {
         /// Connections that the client made.
         connected: u64,
-        /// Connections that the server accepted and closed.
+        /// Connections that the server accepted.
         accepted: u64,
     },
     /// There is nothing to send.

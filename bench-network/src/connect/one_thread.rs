@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 
-use super::closed;
+use super::{GREETING, greeted};
 use crate::error::Error;
 use crate::socket;
 
@@ -18,6 +19,8 @@ use crate::socket;
 pub struct Server {
     address: SocketAddr,
     dimensions: Vec<(&'static str, String)>,
+    /// The server has closed its end of the last connection.
+    closed: Arc<Notify>,
     runtime: Runtime,
 }
 
@@ -34,11 +37,14 @@ impl Server {
         let address = listener.local_addr().map_err(Error::io("read the port"))?;
         let dimensions = socket::dimensions(&listener, "one thread".to_owned())?;
         // When it ends, the listener is closed and the client refused.
-        runtime.spawn(async move { accept_all(listener, &accepted).await });
-        Ok(Self { address, dimensions, runtime })
+        let closed = Arc::new(Notify::new());
+        let close = Arc::clone(&closed);
+        runtime.spawn(async move { accept_all(listener, &accepted, &close).await });
+        Ok(Self { address, dimensions, closed, runtime })
     }
 
-    /// Connects, waits until the server has accepted and closed, and closes with RST.
+    /// Connects, waits until the server has accepted, closes with RST, and waits until the server
+    /// has closed too: nothing of one operation is left to the next.
     ///
     /// # Errors
     /// What a socket call failed with.
@@ -46,7 +52,11 @@ impl Server {
         self.runtime.block_on(async {
             let mut client = TcpStream::connect(self.address).await?;
             socket::set_reset_on_close(&client)?;
-            closed(client.read(&mut [0]).await?)
+            let mut byte = [0];
+            client.read_exact(&mut byte).await?;
+            drop(client);
+            self.closed.notified().await;
+            greeted(byte)
         })
     }
 
@@ -64,13 +74,18 @@ impl Server {
     }
 }
 
-async fn accept_all(listener: TcpListener, accepted: &AtomicU64) {
+async fn accept_all(listener: TcpListener, accepted: &AtomicU64, closed: &Notify) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                // Before the close, which is what the client waits for.
+            Ok((mut stream, _)) => {
                 accepted.fetch_add(1, Ordering::Release);
+                // Waits for the client's RST, so that this end never closes first. An error of
+                // the greeting is the same RST come early; the client's own end says why.
+                if stream.write_all(&GREETING).await.is_ok() {
+                    let _ = stream.read(&mut [0]).await;
+                }
                 drop(stream);
+                closed.notify_one();
             }
             // The client gave up between connecting and being accepted; its own end says so.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -1,18 +1,18 @@
 //! The connect workload with blocking sockets: the calling thread connects, a thread of this
 //! fixture accepts, each pinned to a CPU.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use super::closed;
+use super::{GREETING, greeted};
 use crate::cpus::{Pinned, Placement};
 use crate::error::Error;
 use crate::socket;
 
-/// A listener and the thread that accepts and closes. Dropping it ends the thread and frees the
+/// A listener and the thread that accepts. Dropping it ends the thread and frees the
 /// calling thread from its CPU.
 #[derive(Debug)]
 pub struct Server {
@@ -58,16 +58,19 @@ impl Server {
         }
     }
 
-    /// Connects, waits until the server has accepted and closed, and closes with RST.
+    /// Connects, waits until the server has accepted, and closes with RST.
     ///
-    /// Needs no time limit: when the accepting thread ends, the listener refuses and resets.
+    /// Needs no time limit: when the accepting thread ends, the listener refuses and resets, and
+    /// what it had accepted is closed.
     ///
     /// # Errors
     /// What a socket call failed with.
     pub fn connect(&self) -> io::Result<()> {
         let mut client = TcpStream::connect(self.address)?;
         socket::set_reset_on_close(&client)?;
-        closed(client.read(&mut [0])?)
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        greeted(byte)
     }
 
     /// Where it listens.
@@ -101,7 +104,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {
-            // Bounded: on a listener that is shut down, accept returns at once.
+            // Bounded: every client is closed by now, so that no read waits, and on a listener that
+            // is shut down accept returns at once.
             let _ = thread.join();
         }
     }
@@ -126,10 +130,12 @@ fn stop(listener: &TcpListener) {
 fn accept_all(listener: &TcpListener, accepted: &AtomicU64) {
     loop {
         match listener.accept() {
-            Ok((stream, _)) => {
-                // Before the close, which is what the client waits for.
+            Ok((mut stream, _)) => {
+                // Before the greeting, after which the client may ask for the count.
                 accepted.fetch_add(1, Ordering::Release);
-                drop(stream);
+                // Waits for the client's RST, so that this end never closes first. An error of
+                // the greeting is the same RST come early; the client's own end says why.
+                let _ = stream.write_all(&GREETING).and_then(|()| stream.read(&mut [0]));
             }
             // The client gave up between connecting and being accepted; its own end says so.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -36,8 +36,10 @@ impl Connection {
         let runtime = Builder::new_current_thread().enable_io().build();
         let runtime = runtime.map_err(Error::io("start a runtime"))?;
         let (client, server) = runtime.block_on(connected_pair())?;
+        // Outside the task, whose first poll is inside the first exchange.
+        let message = vec![0; size.len()];
         // The client meets the same failure at its own end and reports it.
-        runtime.spawn(async move { serve(server, vec![0; size.len()], answer).await });
+        runtime.spawn(serve(server, message, answer));
         Ok(Self { client, runtime })
     }
 
