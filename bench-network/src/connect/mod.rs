@@ -7,9 +7,9 @@
 //! over the addresses of 127.0.0.0/8 would only put the end off, and would fill the kernel's
 //! tables with what earlier operations left.
 //!
-//! Only the client closes. Where the server does too, its FIN and the client's RST cross on two
-//! CPUs, and now and then (one in a thousand, seen in `/proc/net/tcp`) the RST is lost on the
-//! server's way to FIN_WAIT2: the socket stays for a minute and refuses whoever gets its port next.
+//! Only the client closes. Where the server does too, one or two sockets in a thousand stay at the
+//! server's end in FIN_WAIT2 (seen in `/proc/net/tcp`), presumably because its FIN and the client's
+//! RST cross on two CPUs; they would pile up over a long run.
 //!
 //! The byte is there so that the client knows it was accepted. Otherwise it would run ahead until
 //! the accept queue overflows and drops a SYN, which costs a second and not microseconds.
