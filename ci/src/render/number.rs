@@ -63,7 +63,8 @@ pub(crate) fn with_unit(value: f64, unit: &str) -> String {
         "ns" => time(value),
         "bytes" if value >= 0.0 && value.fract() == 0.0 => bytes(value as u64),
         "bytes/s" | "bytes_per_second" => rate(value),
-        "1" | "" => plain(value),
+        // The metric beside it says what was counted.
+        "1" | "" | "instructions" => plain(value),
         unit => format!("{} {unit}", plain(value)),
     }
 }
