@@ -3,8 +3,14 @@
 
 mod cli;
 mod cmd;
+mod doctor;
 mod exit;
+mod expected;
+mod gate;
+mod import;
 mod process;
+mod render;
+mod timed;
 mod ui;
 mod workspace;
 

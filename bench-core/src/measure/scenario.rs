@@ -79,7 +79,7 @@ fn in_short(row: &Row) -> String {
         return error.clone();
     }
     match row.data.as_ref().map(crate::record::Data::histogram) {
-        Some(Ok(histogram)) if row.metric == Metric::Latency => format!(
+        Some(Ok(histogram)) => format!(
             "{} samples, median {}, maximum {}",
             histogram.len(),
             print_ns(histogram.value_at_quantile(0.5) as f64),
@@ -105,9 +105,11 @@ fn parse(arguments: impl Iterator<Item = String>) -> Flags {
 }
 
 fn selects(flags: &Flags, id: &str) -> bool {
-    flags.filter.as_deref().is_none_or(|filter| {
-        if flags.exact { id == filter } else { id.contains(filter) }
-    })
+    flags.filter.as_deref().is_none_or(
+        |filter| {
+            if flags.exact { id == filter } else { id.contains(filter) }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,77 @@
-//! `cargo perf test`.
+//! `cargo perf test`: every check of the workspace, the slow ones too. Stops at the first that
+//! fails.
+
+use std::process::Command;
+
+use anyhow::Context;
+use serde_json::json;
 
 use crate::cli::TestArgs;
-use crate::exit::Exit;
+use crate::cmd::setup;
+use crate::exit::{Exit, failure};
+use crate::process;
 use crate::ui::Ui;
+use crate::workspace::{Workspace, cargo};
 
-pub(crate) fn run(_args: &TestArgs, _ui: Ui) -> anyhow::Result<Exit> {
+/// One check: what it shows and the cargo call that shows it.
+struct Lane {
+    what: &'static str,
+    arguments: &'static str,
+    /// A variable that the call needs.
+    variable: Option<(&'static str, &'static str)>,
+}
+
+const LANES: [Lane; 6] = [
+    Lane { what: "formatting", arguments: "fmt --all --check", variable: None },
+    Lane {
+        what: "lints",
+        arguments: "clippy --workspace --all-targets --locked -- --deny warnings",
+        variable: None,
+    },
+    Lane {
+        what: "documentation",
+        arguments: "doc --workspace --no-deps --locked",
+        variable: Some(("RUSTDOCFLAGS", "--deny warnings")),
+    },
+    Lane {
+        what: "tests and smoke benches",
+        arguments: "test --workspace --locked",
+        variable: None,
+    },
+    Lane {
+        what: "every interleaving of the buffer pool",
+        arguments: "test --package bench-core --no-default-features --test pool_loom --release \
+                    --target-dir target/loom --locked",
+        variable: Some(("RUSTFLAGS", "--cfg loom")),
+    },
+    Lane {
+        what: "the front door from end to end",
+        arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked",
+        variable: None,
+    },
+];
+
+pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
+    let workspace = Workspace::find()?;
+    if args.setup {
+        setup::ensure(ui)?;
+    }
+    for lane in &LANES {
+        ui.say(&format!("== {}", lane.what));
+        let mut command = Command::new(cargo());
+        command.current_dir(&workspace.root).args(lane.arguments.split_whitespace());
+        command.envs(lane.variable);
+        let status = command.status().context("failed to start cargo")?;
+        if process::interrupted() {
+            return Err(failure(Exit::NotMeasured, format!("interrupted in: {}", lane.what)));
+        }
+        if !status.success() {
+            let call = lane.arguments;
+            let why = format!("{} failed; `cargo {call}` runs this check alone", lane.what);
+            return Err(failure(Exit::Broke, why));
+        }
+    }
+    let names: Vec<&str> = LANES.iter().map(|lane| lane.what).collect();
+    ui.result(&format!("passed: {}", names.join(", ")), &json!({ "passed": names }))?;
     Ok(Exit::Fine)
 }

@@ -48,7 +48,8 @@ pub(crate) fn count_executables(build: &Build<'_>, ui: Ui) -> anyhow::Result<Exe
     bench_executables(build, &["count_*"], ui)
 }
 
-/// As [`count_executables`], for the targets whose names match one of these patterns.
+/// As [`count_executables`], for the targets whose names match one of these patterns; with no
+/// pattern, for every target that the features allow.
 pub(crate) fn bench_executables(
     build: &Build<'_>,
     targets: &[&str],
@@ -78,6 +79,7 @@ fn command(build: &Build<'_>, targets: &[&str]) -> Command {
         .current_dir(build.root)
         .args(["bench", "--package=benches", "--no-run", "--locked"])
         .args(targets.iter().map(|target| format!("--bench={target}")))
+        .args(targets.is_empty().then_some("--benches"))
         .arg("--message-format=json")
         .env("CARGO_TERM_COLOR", "never");
     if let Some(target) = build.target {

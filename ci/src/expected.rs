@@ -1,0 +1,122 @@
+//! `benches/expected.toml`: the ids that must be measured, so that a bench that silently vanished
+//! is an error.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Context;
+use bench_core::record::Row;
+use bench_core::scale::Scale;
+use serde::Deserialize;
+
+use crate::exit::{Exit, failure};
+use crate::gate::ids::Only;
+
+/// The file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
+    #[serde(default)]
+    count: Counts,
+    #[serde(default)]
+    timed: Timed,
+}
+
+/// Ids that are counted, at every scale.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+/// Ids whose time is measured: at this scale and at every larger one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Timed {
+    #[serde(default)]
+    smoke: Vec<String>,
+    #[serde(default)]
+    quick: Vec<String>,
+    #[serde(default)]
+    full: Vec<String>,
+}
+
+impl Expected {
+    /// Reads the file of this workspace; a workspace without one expects nothing.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when the file is not what it should be.
+    pub(crate) fn read(root: &Path) -> anyhow::Result<Self> {
+        let path = root.join("benches/expected.toml");
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            text => text.with_context(|| format!("failed to read {}", path.display()))?,
+        };
+        toml::from_str(&text).map_err(|error| {
+            let why = error.to_string();
+            failure(Exit::Usage, format!("{} can't be read: {}", path.display(), why.trim_end()))
+        })
+    }
+
+    /// The ids that must be counted.
+    pub(crate) fn counts(&self) -> &[String] {
+        &self.count.ids
+    }
+
+    /// The expected ids that the user asked for and that have no row from their harness.
+    pub(crate) fn missing(&self, scale: Scale, only: &Only, rows: &[Row]) -> Vec<String> {
+        let measured = |counted: bool| -> BTreeSet<&str> {
+            let rows = rows.iter().filter(|row| row.gates == counted);
+            rows.map(|row| row.id.as_str()).collect()
+        };
+        let (counted, timed) = (measured(true), measured(false));
+        let counts = self.count.ids.iter().filter(|id| !counted.contains(id.as_str()));
+        let times = self.timed(scale).filter(|id| !timed.contains(id.as_str()));
+        counts.chain(times).filter(|id| only.wants(id)).cloned().collect()
+    }
+
+    fn timed(&self, scale: Scale) -> impl Iterator<Item = &String> {
+        let Timed { smoke, quick, full } = &self.timed;
+        let by_scale = [(Scale::Smoke, smoke), (Scale::Quick, quick), (Scale::Full, full)];
+        by_scale.into_iter().filter(move |(from, _)| *from <= scale).flat_map(|(_, ids)| ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::record::{Data, Metric};
+
+    use super::*;
+
+    fn expected(text: &str) -> anyhow::Result<Expected> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("benches"))?;
+        std::fs::write(folder.path().join("benches/expected.toml"), text)?;
+        Expected::read(folder.path())
+    }
+
+    #[test]
+    fn what_has_no_row_from_its_harness_is_missing() {
+        let text = "[count]\nids = ['a/b', 'c/d']\n[timed]\nsmoke = ['a/b']\nfull = ['e/f']\n";
+        let expected = expected(text).expect("sound");
+        let counted = Row::measured("a/b", Metric::Instructions, "1", Data::Count { value: 1 });
+        let rows = [counted];
+        let all = Only::default();
+        assert_eq!(expected.missing(Scale::Quick, &all, &rows), ["c/d", "a/b"]);
+        assert_eq!(expected.missing(Scale::Full, &all, &rows), ["c/d", "a/b", "e/f"]);
+        let only = Only::parse(&["c/*".into()]).expect("a glob");
+        assert_eq!(expected.missing(Scale::Full, &only, &rows), ["c/d"]);
+    }
+
+    #[test]
+    fn a_broken_file_is_named_and_no_file_expects_nothing() {
+        let error = expected("[count]\nidz = []").expect_err("unknown key");
+        assert_eq!(crate::exit::of(&error), Exit::Usage);
+        assert!(error.to_string().contains("expected.toml"), "{error}");
+        let folder = tempfile::tempdir().expect("temporary folder");
+        assert!(Expected::read(folder.path()).expect("no file").counts().is_empty());
+    }
+}

@@ -1,0 +1,81 @@
+//! The front door on this very workspace: builds the benches, measures, and looks at what comes
+//! out. Takes minutes, so it runs with the feature `end-to-end` only, as in `cargo perf test`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("ci lies in the workspace")
+}
+
+/// `cargo perf --json` with these arguments, in the workspace.
+fn perf(arguments: &str) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_weighbridge"))
+        .current_dir(root())
+        .arg("--json")
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("the front door starts");
+    eprintln!("{arguments}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("one JSON object on standard output")
+}
+
+#[test]
+fn a_run_measures_every_expected_id_and_writes_its_reports() {
+    let output = perf("run --scale smoke");
+    assert_eq!(output.status.code(), Some(0));
+    let summary = json(&output);
+    let file = |key: &str| PathBuf::from(summary[key].as_str().expect("a path"));
+    let record: Value = serde_json::from_slice(&std::fs::read(file("record")).expect("record"))
+        .expect("the record is JSON");
+    let rows = record["rows"].as_array().expect("rows");
+    assert!(rows.len() > 60, "only {} rows", rows.len());
+    assert!(rows.iter().all(|row| row["ok"] == true && row["data"].is_object()));
+    let html = std::fs::read_to_string(file("html")).expect("report");
+    assert!(html.contains("storage/read_cold") && html.contains("grpc/load/closed/64KiB"));
+}
+
+#[test]
+fn benches_that_panic_hang_or_answer_wrongly_are_failed_rows() {
+    let output = perf("run --scale smoke --features faults --only fault/* --deadline 10");
+    assert_eq!(output.status.code(), Some(1));
+    let record = std::fs::read(json(&output)["record"].as_str().expect("a path")).expect("record");
+    let record: Value = serde_json::from_slice(&record).expect("the record is JSON");
+    let said = |id: &str| -> Vec<String> {
+        let rows = record["rows"].as_array().expect("rows").iter().filter(|row| row["id"] == id);
+        rows.map(|row| row["error"].as_str().expect("it failed").to_owned()).collect()
+    };
+    for (id, why) in [
+        ("fault/panic/1KiB", "panics on purpose"),
+        ("fault/hang/1KiB", "still ran after 10 s"),
+        ("fault/wrong/1KiB", "wrong on purpose"),
+    ] {
+        let said = said(id);
+        assert_eq!(said.len(), 2, "{id} fails under both harnesses: {said:?}");
+        assert!(said.iter().all(|error| error.contains(why)), "{id}: {said:?}");
+    }
+}
+
+#[test]
+fn the_gate_names_the_canary_and_nothing_else() {
+    let output = perf("gate --base HEAD --features slow-canary --only p*");
+    assert_eq!(output.status.code(), Some(3));
+    let answer = json(&output).to_string();
+    assert!(answer.contains("payload/fill") && answer.contains("canary_pass"), "{answer}");
+}
+
+#[test]
+fn a_profile_is_a_flamegraph() {
+    let output = perf("profile payload/fill/1MiB --time 3");
+    assert_eq!(output.status.code(), Some(0));
+    let answer = json(&output);
+    let svg = std::fs::read_to_string(answer["flamegraph"].as_str().expect("a path"))
+        .expect("the flamegraph");
+    assert!(svg.contains("<svg") && svg.contains("Payload"), "no frame of ours");
+}
