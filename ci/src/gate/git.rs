@@ -138,7 +138,7 @@ impl Git {
         std::fs::create_dir_all(&self.scratch)
             .with_context(|| format!("failed to create {}", self.scratch.display()))?;
         // The user's index knows which files are unchanged, which spares reading them all.
-        if std::fs::copy(&self.index, &index).is_err() {
+        if copy_with_time(&self.index, &index).is_err() {
             let _missing = std::fs::remove_file(&index);
         }
         let _stale = std::fs::remove_file(index.with_extension("index.lock"));
@@ -195,6 +195,14 @@ impl Git {
         command.args(["diff-tree", "--quiet", a, b, "--"]).arg(path);
         Ok(!run(&mut command)?.success())
     }
+}
+
+/// Copies an index. Its time says which of its entries may be older than their files' last
+/// change, so the copy must not look newer.
+fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::copy(from, to)?;
+    let written = std::fs::metadata(from)?.modified()?;
+    std::fs::File::options().write(true).open(to)?.set_modified(written)
 }
 
 fn plain(folder: &Path) -> Command {
@@ -316,6 +324,24 @@ pub(crate) mod tests {
         fs::write(target.join("built.txt"), "x").expect("write");
         assert_eq!(git.snapshot(&target).expect("snapshot"), with_both);
         assert_eq!(listing(&folder.path().join(".git")), before);
+    }
+
+    #[test]
+    fn a_change_in_the_same_instant_and_of_the_same_size_is_seen() {
+        let folder = repository();
+        // Else the time of the inode, which nobody can set, gives it away.
+        super::tests::git(folder.path(), &["config", "core.trustctime", "false"]);
+        let path = folder.path().join("a.txt");
+        let time = fs::metadata(&path).and_then(|data| data.modified()).expect("time");
+        fs::write(&path, "eno\n").expect("write");
+        let file = fs::File::options().write(true).open(&path).expect("open");
+        file.set_modified(time).expect("set");
+        // As git leaves it when all happens within one tick of the clock.
+        let index = folder.path().join(".git/index");
+        let index = fs::File::options().write(true).open(index).expect("open");
+        index.set_modified(time).expect("set");
+        let git = found(folder.path());
+        assert!(git.snapshot(&folder.path().join("target")).expect("snapshot").dirty);
     }
 
     #[test]
