@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::recorder::Recorder;
-use crate::record::{Metric, Row};
+use crate::record::Row;
 use crate::scale::Scale;
 use crate::units::print_ns;
 use crate::workload::Failure;
@@ -115,7 +115,7 @@ fn selects(flags: &Flags, id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Data;
+    use crate::record::{Data, Metric};
 
     fn flags(line: &str) -> Flags {
         parse(line.split_whitespace().map(str::to_owned))
