@@ -331,15 +331,19 @@ pub(crate) mod tests {
         let folder = repository();
         // Else the time of the inode, which nobody can set, gives it away.
         super::tests::git(folder.path(), &["config", "core.trustctime", "false"]);
-        let path = folder.path().join("a.txt");
-        let time = fs::metadata(&path).and_then(|data| data.modified()).expect("time");
+        let root = folder.path();
+        let path = root.join("a.txt");
+        let then = std::time::SystemTime::now() - Duration::from_secs(3600);
+        let set = |path: &Path| {
+            let file = fs::File::options().write(true).open(path).expect("open");
+            file.set_modified(then).expect("set");
+        };
+        set(&path);
+        super::tests::git(root, &["add", "a.txt"]);
         fs::write(&path, "eno\n").expect("write");
-        let file = fs::File::options().write(true).open(&path).expect("open");
-        file.set_modified(time).expect("set");
-        // As git leaves it when all happens within one tick of the clock.
-        let index = folder.path().join(".git/index");
-        let index = fs::File::options().write(true).open(index).expect("open");
-        index.set_modified(time).expect("set");
+        // As git leaves it when all happens within one tick of its clock.
+        set(&path);
+        set(&root.join(".git/index"));
         let git = found(folder.path());
         assert!(git.snapshot(&folder.path().join("target")).expect("snapshot").dirty);
     }
