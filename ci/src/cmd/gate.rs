@@ -72,9 +72,7 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     let counting = Instant::now();
     let counted = workshop.count(&base, &head, args.selection.deadline)?;
     facts.counting_seconds = counting.elapsed().as_secs_f64();
-    let jobs = counted.iter().flatten();
-    let interrupted = process::interrupted()
-        .then(|| (jobs.clone().filter(|job| job.is_some()).count(), jobs.count()));
+    let interrupted = process::interrupted().then(|| progress([&base, &head], &counted));
     let [of_base, of_head] = counted.map(|side| side.into_iter().flatten().collect::<Vec<_>>());
     let environment = Environment::gather(&workspace.root);
     let base_record =
@@ -106,6 +104,15 @@ fn expected(root: &Path, only: &Only) -> anyhow::Result<Option<Vec<String>>> {
     let expected = Expected::read(root)?;
     let wanted = || expected.counts().iter().filter(|id| only.wants(id)).cloned().collect();
     Ok(root.join("benches/expected.toml").exists().then(wanted))
+}
+
+/// How many ids were counted on every side that has them, and how many ids there are.
+fn progress(sides: [&Ready; 2], counted: &[Vec<Option<Counted>>; 2]) -> (usize, usize) {
+    let jobs = || sides.iter().zip(counted).flat_map(|(side, of)| side.benches.iter().zip(of));
+    let all: BTreeSet<&str> = jobs().map(|(bench, _)| bench.id.as_str()).collect();
+    let left = jobs().filter(|(_, job)| job.is_none()).map(|(bench, _)| bench.id.as_str());
+    let left: BTreeSet<&str> = left.collect();
+    (all.len() - left.len(), all.len())
 }
 
 fn facts(args: &GateArgs, base: &git::Side, head: &git::Side) -> Facts {
