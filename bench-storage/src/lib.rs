@@ -1,7 +1,7 @@
 //! Storage fixtures and workloads, in the order the data flows:
 //!
 //! - [`scratch`]: a directory for the files of one run, on a disk, gone afterwards.
-//! - [`file`]: a file of seeded content in it.
+//! - [`mod@file`]: a file of seeded content in it.
 //! - [`page_cache`]: whether the file is in memory, told by [`residency`] and made so.
 //! - [`workloads`]: reading and writing it, one operation for each.
 //! - [`file_system`], [`error`]: what it lies on, and what can go wrong.

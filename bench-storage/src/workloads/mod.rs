@@ -1,5 +1,5 @@
 //! Reading and writing a whole file from its start to its end, by system calls of at most
-//! [`BLOCK`](crate::file::BLOCK) bytes through pooled buffers.
+//! [`BLOCK`] bytes through pooled buffers.
 //!
 //! The file exists, in full and synced, before anything is measured; opening, evicting and
 //! checking are never inside the clock.
