@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::exit::{Exit, failure};
 
@@ -43,6 +44,15 @@ impl Workspace {
     /// A folder under [`perf`](Self::perf). Made when missing.
     pub(crate) fn perf_dir(&self, name: &str) -> anyhow::Result<PathBuf> {
         make(self.target.join("perf").join(name))
+    }
+
+    /// A new folder for one call of ours, so that two at once keep apart; removed with the guard.
+    pub(crate) fn scratch(&self) -> anyhow::Result<TempDir> {
+        let perf = self.perf()?;
+        tempfile::Builder::new()
+            .prefix("scratch-")
+            .tempdir_in(&perf)
+            .with_context(|| cannot_make(&perf.join("scratch-…")))
     }
 }
 

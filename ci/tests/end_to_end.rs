@@ -1,9 +1,12 @@
 //! The front door on this very workspace: builds the benches, measures, and looks at what comes
 //! out. Takes minutes, so it runs with the feature `end-to-end` only, as in `cargo perf test`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -39,6 +42,52 @@ fn a_run_measures_every_expected_id_and_writes_its_reports() {
     assert!(rows.iter().all(|row| row["ok"] == true && row["data"].is_object()));
     let html = std::fs::read_to_string(file("html")).expect("report");
     assert!(html.contains("storage/read_cold") && html.contains("grpc/load/closed/64KiB"));
+}
+
+/// The records that runs have left so far.
+fn records() -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(root().join("target/perf")).expect("an earlier run made it");
+    let paths = entries.map(|entry| entry.expect("entry").path());
+    let is_record = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.starts_with("run-") && name.ends_with(".json")
+    };
+    paths.filter(is_record).collect()
+}
+
+fn rows(record: &Path) -> usize {
+    let text = std::fs::read_to_string(record).expect("record");
+    let record: Value = serde_json::from_str(&text).expect("a record is never half-written");
+    record["rows"].as_array().expect("rows").len()
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_measured_and_leaves_no_process() {
+    assert_eq!(perf("run --scale smoke --only pool/*").status.code(), Some(0));
+    let before = records();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weighbridge"))
+        .current_dir(root())
+        .args(["run", "--scale", "full"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the front door starts");
+    let counted = || records().difference(&before).find(|record| rows(record) > 0).cloned();
+    let record = loop {
+        assert!(child.try_wait().expect("wait").is_none(), "it ended before it was interrupted");
+        if let Some(record) = counted() {
+            break record;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is there to be interrupted");
+    assert_eq!(child.wait().expect("it ends").code(), Some(4));
+    assert!(rows(&record) >= 30, "the counts are kept");
+    let left: Vec<String> = std::fs::read_dir("/proc")
+        .expect("proc")
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|line| line.contains(&*root().join("target/release/deps").to_string_lossy()))
+        .collect();
+    assert!(left.is_empty(), "still there: {left:?}");
 }
 
 #[test]

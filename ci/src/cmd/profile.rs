@@ -26,10 +26,10 @@ pub(crate) fn run(args: &ProfileArgs, ui: Ui) -> anyhow::Result<Exit> {
     let build = Build { name, root: &workspace.root, target: None, features: &args.features };
     let built = bench_executables(&build, &["wall_*"], ui)?;
     let folder = workspace.root.join("benches");
-    let scratch = workspace.perf_dir("profile")?;
+    let scratch = workspace.scratch()?;
     let deadline = args.time + ALLOWANCE;
     let conditions =
-        Conditions { scale: Scale::Full, deadline, folder: &folder, scratch: &scratch };
+        Conditions { scale: Scale::Full, deadline, folder: &folder, scratch: scratch.path() };
     let benches = timed::benches(&built.benches, conditions)?;
     let Some(bench) = benches.iter().find(|bench| bench.id == args.id) else {
         let why = format!(
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ProfileArgs, ui: Ui) -> anyhow::Result<Exit> {
         );
         return Err(failure(Exit::NotMeasured, why));
     };
-    let home = timed::fresh(scratch.join("criterion"))?;
+    let home = timed::fresh(scratch.path().join("criterion"))?;
     let mut command = timed::command(&bench.executable, conditions);
     command
         .args(["--bench", "--exact", &bench.id])
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ProfileArgs, ui: Ui) -> anyhow::Result<Exit> {
     }
     let drawn = find(&home)
         .ok_or_else(|| failure(Exit::NotMeasured, format!("{} left no flamegraph", bench.id)))?;
-    let svg = scratch.join(format!("{}.svg", bench.id.replace('/', "_")));
+    let svg = workspace.perf_dir("profile")?.join(format!("{}.svg", bench.id.replace('/', "_")));
     fs::rename(&drawn, &svg).with_context(|| format!("failed to write {}", svg.display()))?;
     ui.result(&format!("{}", svg.display()), &json!({ "id": bench.id, "flamegraph": svg }))?;
     Ok(Exit::Fine)

@@ -37,9 +37,10 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let (counted, timed) = split(built);
 
     let folder = workspace.root.join("benches");
-    let scratch = workspace.perf_dir("scratch")?;
+    let scratch = workspace.scratch()?;
     let deadline = args.selection.deadline;
-    let conditions = Conditions { scale: args.scale, deadline, folder: &folder, scratch: &scratch };
+    let (scale, scratch) = (args.scale, scratch.path());
+    let conditions = Conditions { scale, deadline, folder: &folder, scratch };
     let mut benches = timed::benches(&timed, conditions)?;
     benches.retain(|bench| only.wants(&bench.id));
 
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     // A disk that takes no record is found before anything is measured.
     record.write(&path)?;
 
-    let place = Place::of(&counted, &folder, &workspace.perf_dir("count")?);
+    let place = Place::of(&counted, &folder, &scratch.join("count"));
     record.rows = count_place(&place, |id| only.wants(id), deadline, ui)?;
     if record.rows.is_empty() && benches.is_empty() {
         fs::remove_file(&path)?;

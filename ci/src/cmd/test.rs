@@ -46,7 +46,8 @@ const LANES: [Lane; 6] = [
     },
     Lane {
         what: "the front door from end to end",
-        arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked",
+        arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked \
+                    -- --test-threads=1",
         variable: None,
     },
 ];
