@@ -44,9 +44,14 @@ fn a_run_measures_every_expected_id_and_writes_its_reports() {
     assert!(html.contains("storage/read_cold") && html.contains("grpc/load/closed/64KiB"));
 }
 
-/// The records that runs have left so far.
-fn records() -> BTreeSet<PathBuf> {
-    let entries = std::fs::read_dir(root().join("target/perf")).expect("an earlier run made it");
+/// The record of the run that printed this.
+fn record_of(output: &Output) -> PathBuf {
+    json(output)["record"].as_str().expect("a path").into()
+}
+
+/// The records that runs have left in this folder so far.
+fn records(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("an earlier run made it");
     let paths = entries.map(|entry| entry.expect("entry").path());
     let is_record = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -63,15 +68,18 @@ fn rows(record: &Path) -> usize {
 
 #[test]
 fn an_interrupted_run_keeps_what_it_measured_and_leaves_no_process() {
-    assert_eq!(perf("run --scale smoke --only pool/*").status.code(), Some(0));
-    let before = records();
+    let earlier = record_of(&perf("run --scale smoke --only pool/*"));
+    let perf_folder = earlier.parent().expect("a record lies in a folder");
+    let executables = perf_folder.with_file_name("release").join("deps");
+    let before = records(perf_folder);
     let mut child = Command::new(env!("CARGO_BIN_EXE_weighbridge"))
         .current_dir(root())
         .args(["run", "--scale", "full"])
         .stdout(Stdio::null())
         .spawn()
         .expect("the front door starts");
-    let counted = || records().difference(&before).find(|record| rows(record) > 0).cloned();
+    let counted =
+        || records(perf_folder).difference(&before).find(|record| rows(record) > 0).cloned();
     let record = loop {
         assert!(child.try_wait().expect("wait").is_none(), "it ended before it was interrupted");
         if let Some(record) = counted() {
@@ -85,7 +93,7 @@ fn an_interrupted_run_keeps_what_it_measured_and_leaves_no_process() {
     let left: Vec<String> = std::fs::read_dir("/proc")
         .expect("proc")
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
-        .filter(|line| line.contains(&*root().join("target/release/deps").to_string_lossy()))
+        .filter(|line| line.contains(&*executables.to_string_lossy()))
         .collect();
     assert!(left.is_empty(), "still there: {left:?}");
 }
@@ -94,7 +102,7 @@ fn an_interrupted_run_keeps_what_it_measured_and_leaves_no_process() {
 fn benches_that_panic_hang_or_answer_wrongly_are_failed_rows() {
     let output = perf("run --scale smoke --features faults --only fault/* --deadline 10");
     assert_eq!(output.status.code(), Some(1));
-    let record = std::fs::read(json(&output)["record"].as_str().expect("a path")).expect("record");
+    let record = std::fs::read(record_of(&output)).expect("record");
     let record: Value = serde_json::from_slice(&record).expect("the record is JSON");
     let said = |id: &str| -> Vec<String> {
         let rows = record["rows"].as_array().expect("rows").iter().filter(|row| row["id"] == id);
