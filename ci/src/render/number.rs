@@ -72,10 +72,8 @@ pub(crate) fn with_unit(value: f64, unit: &str) -> String {
 /// A size: exact where it is round, otherwise rounded and in binary units.
 pub(crate) fn bytes(value: u64) -> String {
     let exact = ByteSize::new(value).to_string();
-    if value < 10_000 || !exact.ends_with(char::is_alphabetic) || exact.contains("iB") {
-        return exact;
-    }
-    rate(value as f64).trim_end_matches("/s").to_owned()
+    let digits = exact.chars().filter(char::is_ascii_digit).count();
+    if digits < 5 { exact } else { rate(value as f64).trim_end_matches("/s").to_owned() }
 }
 
 /// A change as people say it: `+3.1 %`, `2.04 times`.
