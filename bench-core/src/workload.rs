@@ -64,7 +64,8 @@ pub trait Workload: Sized {
     /// Payload bytes of one operation, where throughput has a meaning.
     fn bytes(&self) -> Option<ByteSize>;
 
-    /// Brings the fixtures into the state the operation is to meet. Never measured.
+    /// Brings the fixtures into the state the operation is to meet, and forgets the last answer,
+    /// so that a check without a run fails ([`conforms`]). Never measured.
     ///
     /// # Errors
     /// When the state could not be reached; the operation is then not measured.
@@ -102,4 +103,73 @@ pub fn run_once<W: Workload>(parameter: &W::Parameter) -> Result<W, Failure> {
     workload.run();
     workload.check()?;
     Ok(workload)
+}
+
+/// Whether the workload's check can fail: what a test of any workload calls, at one parameter
+/// that has content (not `0B`).
+///
+/// Sets the workload up, runs and checks it twice, then prepares it again and checks it without a
+/// run. That last check must fail: one that passes looks at the answer of an earlier operation, or
+/// at none, and would let a harness measure an operation that did nothing.
+///
+/// # Errors
+/// What set-up, preparation or one of the two checks failed with; or that the check passed
+/// although nothing ran, which [`Workload::prepare`] mends by forgetting the last answer.
+pub fn conforms<W: Workload>(parameter: &W::Parameter) -> Result<(), Failure> {
+    let mut workload = W::set_up(parameter)?;
+    for _ in 0..2 {
+        workload.prepare()?;
+        workload.run();
+        workload.check()?;
+    }
+    workload.prepare()?;
+    match workload.check() {
+        Err(_) => Ok(()),
+        Ok(()) => Err(format!(
+            "the check of {} cannot fail: it passed after prepare, though nothing had run; \
+             forget the last answer in prepare",
+            id::<W>(parameter)
+        )
+        .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adds one; forgets its answer in `prepare` only when told so.
+    struct Step<const FORGETS: bool>(u64);
+
+    impl<const FORGETS: bool> Workload for Step<FORGETS> {
+        const NAME: &'static str = "demo/step";
+        type Parameter = ByteSize;
+
+        fn set_up(_: &ByteSize) -> Result<Self, Failure> {
+            Ok(Self(0))
+        }
+        fn bytes(&self) -> Option<ByteSize> {
+            None
+        }
+        fn prepare(&mut self) -> Result<(), Failure> {
+            if FORGETS {
+                self.0 = 0;
+            }
+            Ok(())
+        }
+        fn run(&mut self) {
+            self.0 += 1;
+        }
+        fn check(&mut self) -> Result<(), Failure> {
+            if self.0 > 0 { Ok(()) } else { Err("no step".into()) }
+        }
+    }
+
+    #[test]
+    fn a_check_that_looks_at_an_old_answer_does_not_conform() {
+        let size = ByteSize::kib(1);
+        conforms::<Step<true>>(&size).expect("forgets its answer");
+        let error = conforms::<Step<false>>(&size).expect_err("keeps it").to_string();
+        assert!(error.contains("demo/step/1KiB cannot fail"), "{error}");
+    }
 }
