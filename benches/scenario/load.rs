@@ -2,49 +2,18 @@
 //! server? Reports; never gates.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use bench_core::fixture::Payload;
-use bench_core::measure::drive::{DriveConfig, Stop, WarmUp, drive};
 use bench_core::measure::scenario::{self, Scenario};
 use bench_core::measure::schedule::Schedule;
-use bench_core::record::Row;
-use bench_core::scale::Scale;
-use bench_core::units::ByteSize;
-use bench_core::workload::Failure;
-use bench_grpc::{Layout, Loopback, LoopbackConfig, Operation, TransportProfile};
-
-const SEED: u64 = 42;
-const SIZE: ByteSize = ByteSize::kib(64);
-
-fn read(id: &str, schedule: Schedule, workers: usize, scale: Scale) -> Result<Vec<Row>, Failure> {
-    let mut loopback = Loopback::start(LoopbackConfig {
-        profile: TransportProfile::DEFAULT,
-        layout: Layout::TwoThreads,
-        payload: Payload::seeded(SEED, SIZE),
-        chunk: SIZE,
-        socket_buffer: None,
-    })?;
-    let time =
-        scale.pick(Duration::from_millis(50), Duration::from_secs(4), Duration::from_secs(30));
-    let (stop, warm_up) = (Stop::After(time), WarmUp::Time(time / 10));
-    let client = loopback.client();
-    let driven = loopback.block_on(drive(DriveConfig { schedule, workers, stop, warm_up }, |_| {
-        let client = client.clone();
-        async move { client.call(Operation::Read).await.map(drop) }
-    }));
-    loopback.call_verified(Operation::Read)?;
-    let dimensions = loopback.dimensions().into_iter().map(|(name, value)| (name.into(), value));
-    Ok(driven.into_rows(id, &dimensions.chain([("size".into(), SIZE.to_string())]).collect()))
-}
+use benches::load::grpc_reads;
 
 const CLOSED: Scenario = Scenario {
     id: "grpc/load/closed/64KiB",
-    run: |scale| read(CLOSED.id, Schedule::Closed, 4, scale),
+    run: |scale| grpc_reads(CLOSED.id, Schedule::Closed, 4, scale),
 };
 const OPEN: Scenario = Scenario {
-    id: "grpc/load/1000ps/64KiB",
-    run: |scale| read(OPEN.id, Schedule::constant_rate(1000.0)?, 64, scale),
+    id: "grpc/load/rate_1000/64KiB",
+    run: |scale| grpc_reads(OPEN.id, Schedule::constant_rate(1000.0)?, 64, scale),
 };
 
 fn main() -> ExitCode {

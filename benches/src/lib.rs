@@ -3,8 +3,10 @@
 
 #[cfg(feature = "faults")]
 pub mod faults;
+pub mod load;
 
 use bench_core::counting::GLIBC_TUNABLES;
+use bench_core::measure::recorder::Recorder;
 use bench_core::workload::{self, Workload};
 use gungraun::LibraryBenchmarkConfig;
 
@@ -26,19 +28,26 @@ pub fn count_config() -> LibraryBenchmarkConfig {
 pub fn to_count<W: Workload>(name: &str, parameter: &str) -> W {
     assert_eq!(name, W::NAME, "the count target names the workload differently");
     let text = parameter.trim_start_matches('_').replace("__", "/");
-    let parameter = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let parameter: W::Parameter = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(parameter.to_string(), text, "{name}: a second spelling would be a second id");
     let failed = |failure: workload::Failure| -> W { panic!("{name}/{text}: {failure}") };
     let mut workload = workload::run_once::<W>(&parameter).unwrap_or_else(failed);
     workload.prepare().unwrap_or_else(|failure| panic!("{name}/{text}: {failure}"));
     workload
 }
 
-/// The check after the operation that counted, outside the count.
+/// The check after the operation that counted, outside the count; then hands over what made the
+/// number, where somebody collects it.
 ///
 /// # Panics
-/// When the answer was wrong.
+/// When the answer was wrong, or the dimensions could not be written.
 pub fn counted<W: Workload>(mut workload: W) {
     workload.check().unwrap_or_else(|failure| panic!("{}: {failure}", W::NAME));
+    if let Some(recorder) = Recorder::from_env() {
+        recorder
+            .dimensions(W::NAME, workload.dimensions())
+            .unwrap_or_else(|error| panic!("{}: {error}", W::NAME));
+    }
 }
 
 /// Declares a count target: `group: function = Workload [parameters]`. The id of each bench is

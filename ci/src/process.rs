@@ -16,6 +16,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How long a group may take to end after it was asked to.
 const GRACE: Duration = Duration::from_millis(500);
+/// Lines that say nothing of why a program failed.
+const NOISE: [&str; 5] =
+    ["note: run with", "note: Some details", "Error in task", "gungraun-runner:", "Benchmarking "];
+/// What follows is for who debugs the program.
+const BACKTRACE: &str = "stack backtrace:";
 const POLL: Duration = Duration::from_millis(5);
 
 /// How a program ended.
@@ -43,10 +48,23 @@ impl Outcome {
         matches!(self.ending, Ending::Exited(status) if status.success())
     }
 
-    /// The last lines that the program printed on standard error, to say why it failed.
-    pub(crate) fn last_words(&self, lines: usize) -> String {
-        let all: Vec<&str> = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-        all[all.len().saturating_sub(lines)..].join("\n")
+    /// Why the program failed, in its own words: its panic without the advice and the backtrace
+    /// around it, otherwise the last two lines on standard error, otherwise how it ended.
+    pub(crate) fn last_words(&self) -> String {
+        let lines: Vec<&str> = self
+            .stderr
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !NOISE.iter().any(|start| line.starts_with(start)))
+            .collect();
+        match lines.iter().position(|line| line.starts_with("thread '")) {
+            Some(panic) => {
+                let said = lines[panic..].iter().take_while(|line| **line != BACKTRACE);
+                said.take(3).copied().collect::<Vec<_>>().join(" ")
+            }
+            None if lines.is_empty() => self.ending.to_string(),
+            None => lines[lines.len().saturating_sub(2)..].join("; "),
+        }
     }
 }
 
@@ -173,6 +191,19 @@ mod tests {
             std::thread::sleep(POLL);
             false
         }));
+    }
+
+    #[test]
+    fn a_panic_is_told_without_the_advice_around_it() {
+        let stderr = "gungraun-runner: \nthread 'main' (1) panicked at a.rs:1:2:\nboom\n\
+                      stack backtrace:\n   0: main\nnote: run with `RUST_BACKTRACE=1`\n";
+        let ending = Ending::Overdue(Duration::from_secs(1));
+        let outcome =
+            |stderr: &str| Outcome { ending, stdout: String::new(), stderr: stderr.into() };
+        let said = outcome(stderr).last_words();
+        assert_eq!(said, "thread 'main' (1) panicked at a.rs:1:2: boom");
+        assert_eq!(outcome("a\nb\n\nc\n").last_words(), "b; c");
+        assert_eq!(outcome("").last_words(), "still ran after 1 s and was ended");
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn take(tool: Tool, step: &Step, there: impl Fn(Tool) -> bool, ui: Ui) -> Result
         // An index that can't be refreshed may still be good enough; what counts is the tool.
         let outcome = outcome?;
         if !outcome.success() {
-            last = format!("`{}` {}: {}", command.join(" "), outcome.ending, outcome.last_words(1));
+            last = format!("`{}` {}: {}", command.join(" "), outcome.ending, outcome.last_words());
         }
     }
     match (there(tool), last.is_empty()) {

@@ -45,7 +45,7 @@ pub(crate) fn key(
 ) -> anyhow::Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = process::run(Command::new(rustc).arg("-vV"), Duration::from_secs(60))?;
-    anyhow::ensure!(version.success(), "rustc -vV failed: {}", version.last_words(2));
+    anyhow::ensure!(version.success(), "rustc -vV failed: {}", version.last_words());
     let mut features = features.to_vec();
     features.sort();
     let mut hash = Sha256::new();

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench_core::counting::GLIBC_TUNABLES;
+use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
 use gungraun_summary::util::{SummaryByVersion, parse};
 use serde_json::Value;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use super::build::Executables;
 use super::ids::{Bench, parse_listing};
 use crate::exit::{Exit, failure};
-use crate::process::{self, Ending, Outcome};
+use crate::process::{self, Ending};
 use crate::ui::Ui;
 
 /// A listing runs no bench.
@@ -78,7 +79,7 @@ impl Place {
             let outcome =
                 process::run(command.args(["--bench", "--list", "--format=terse"]), LISTING)?;
             if !outcome.success() {
-                let why = last_words(&outcome);
+                let why = outcome.last_words();
                 let sentence = format!("bench target '{target}' can't list its benches: {why}");
                 return Err(failure(listing_exit(outcome.ending), sentence));
             }
@@ -109,7 +110,7 @@ impl Place {
         command
             .env("GUNGRAUN_HOME", &self.home)
             .env("GUNGRAUN_WORKSPACE_ROOT", &self.folder)
-            .env("GUNGRAUN_ENVS", format!("GLIBC_TUNABLES={GLIBC_TUNABLES}"))
+            .env("GUNGRAUN_ENVS", format!("GLIBC_TUNABLES={GLIBC_TUNABLES} {ROWS_VARIABLE}"))
             .env("GUNGRAUN_COLOR", "never");
         command
     }
@@ -174,12 +175,13 @@ pub(crate) fn count_place(
 /// One run; `None` when it was interrupted.
 fn count_one(job: Job<'_>, deadline: Duration) -> Option<Counted> {
     let mut command = job.place.command(&job.bench.target);
-    command.args(["--bench", "--save-summary=json", &job.bench.path]);
+    let rows = job.place.home.join(format!("{}.jsonl", job.bench.path));
+    command.args(["--bench", "--save-summary=json", &job.bench.path]).env(ROWS_VARIABLE, &rows);
     let result = match process::run(&mut command, deadline) {
         Ok(outcome) if outcome.ending == Ending::Interrupted => return None,
         Ok(outcome) if outcome.success() => read_output(&job.place.output(job.bench)),
         Ok(outcome) => Err(match outcome.ending {
-            Ending::Exited(_) => anyhow::anyhow!("{}", last_words(&outcome)),
+            Ending::Exited(_) => anyhow::anyhow!("{}", outcome.last_words()),
             ending => anyhow::anyhow!("the bench {ending}"),
         }),
         Err(error) => Err(error),
@@ -194,6 +196,9 @@ fn count_one(job: Job<'_>, deadline: Duration) -> Option<Counted> {
             (Row::failed(&job.bench.id, Metric::Instructions, UNIT, &why), Vec::new())
         }
     };
+    // A bench that broke has handed over nothing, and has an error that says so.
+    let recorded = recorder::read(&rows).unwrap_or_default();
+    row.dimensions.extend(recorded.dimensions.into_values().flatten());
     row.dimensions.insert("target".into(), job.bench.target.clone());
     Some(Counted { row, callgrind })
 }
@@ -221,22 +226,6 @@ fn instructions(profiles: &Value) -> Option<u64> {
     callgrind["data"]["total"]["metrics"]["Ir"]["values"]["new"].as_u64()
 }
 
-/// What the program said last, without the advice that follows every panic.
-fn last_words(outcome: &Outcome) -> String {
-    let noise = ["note: run with", "Error in task", "gungraun-runner:", "stack backtrace"];
-    let lines: Vec<&str> = outcome
-        .stderr
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !noise.iter().any(|start| line.starts_with(start)))
-        .collect();
-    match lines.iter().rposition(|line| line.starts_with("thread '")) {
-        Some(panic) => lines[panic..].iter().take(3).copied().collect::<Vec<_>>().join(" "),
-        None if lines.is_empty() => format!("the bench {}", outcome.ending),
-        None => lines[lines.len().saturating_sub(2)..].join("; "),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,15 +243,6 @@ mod tests {
         assert_eq!(with, Path::new("/w/out/count_pool/pool/cycle._4KiB"));
         let without = place.output(&bench("count_pool::pool::cycle"));
         assert_eq!(without, Path::new("/w/out/count_pool/pool/cycle"));
-    }
-
-    #[test]
-    fn a_panic_is_told_without_the_advice_around_it() {
-        let stderr = "gungraun-runner: \nthread 'main' (1) panicked at a.rs:1:2:\nboom\n\
-                      note: run with `RUST_BACKTRACE=1`\nError in task: Error running 'callgrind'\n";
-        let ending = Ending::Overdue(Duration::from_secs(1));
-        let outcome = Outcome { ending, stdout: String::new(), stderr: stderr.into() };
-        assert_eq!(last_words(&outcome), "thread 'main' (1) panicked at a.rs:1:2: boom");
     }
 
     #[test]

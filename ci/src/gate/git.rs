@@ -230,7 +230,7 @@ fn run(command: &mut Command) -> anyhow::Result<Outcome> {
 pub(crate) fn answer(command: &mut Command) -> anyhow::Result<String> {
     let outcome = run(command)?;
     let verb = command.get_args().find(|arg| is_verb(arg)).unwrap_or_default().to_string_lossy();
-    anyhow::ensure!(outcome.success(), "failed to run git {verb}: {}", outcome.last_words(3));
+    anyhow::ensure!(outcome.success(), "failed to run git {verb}: {}", outcome.last_words());
     Ok(outcome.stdout.trim().to_owned())
 }
 
