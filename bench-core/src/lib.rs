@@ -4,6 +4,7 @@
 //! - [`scale`]: how much to measure, from a smoke test to a full run.
 //! - [`fixture`]: things to bench with: size ladder, payload, buffer pool. They never look at a clock.
 //! - [`workload`]: one operation on fixtures and the check of its answer.
+//! - [`workloads`]: the operations on core fixtures that every run measures.
 //! - [`measure`]: harnesses, schedules, the environment. They never see a threshold.
 //! - [`counting`]: what every instruction count is taken under.
 //! - [`record`]: one run as one JSON object, the only thing on disk.
@@ -19,3 +20,4 @@ pub mod record;
 pub mod scale;
 pub mod units;
 pub mod workload;
+pub mod workloads;

@@ -1,6 +1,6 @@
 //! How many instructions does making and checking a payload cost, by size? Gates.
 
-use bench_core::fixture::workloads::{PayloadFill, PayloadVerify};
+use bench_core::workloads::{PayloadFill, PayloadVerify};
 
 benches::counts! {
     payload:

@@ -1,6 +1,6 @@
 //! How many instructions does a buffer cost, from the pool and from the allocator? Gates.
 
-use bench_core::fixture::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
+use bench_core::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
 
 benches::counts! {
     pool:

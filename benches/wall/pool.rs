@@ -2,7 +2,7 @@
 //! gates.
 
 use bench_core::fixture::SizeLadder;
-use bench_core::fixture::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
+use bench_core::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
 use bench_core::measure::wall::{criterion as config, wall};
 use bench_core::units::ByteSize;
 use criterion::{Criterion, criterion_group, criterion_main};

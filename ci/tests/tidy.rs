@@ -25,11 +25,12 @@ const CRATE_EDGES: [(&str, &[&str]); 6] = [
 ];
 
 /// Which modules of bench-core a module of it may use.
-const MODULE_EDGES: [(&str, &[&str]); 7] = [
+const MODULE_EDGES: [(&str, &[&str]); 8] = [
     ("units", &[]),
     ("scale", &[]),
     ("workload", &["units"]),
-    ("fixture", &["scale", "units", "workload"]),
+    ("fixture", &["scale", "units"]),
+    ("workloads", &["fixture", "units", "workload"]),
     ("record", &["units"]),
     ("measure", &["fixture", "record", "scale", "units", "workload"]),
     ("judge", &["record", "units"]),
