@@ -81,7 +81,8 @@ impl Driven {
 
     /// The rows of this run: latency, operations and errors; and, as metrics of their own name,
     /// `service_time`, `elapsed` and `lateness_max` in nanoseconds and `saturated`. The schedule
-    /// and the workers join `dimensions`. Rates and percentiles are derived on read.
+    /// and the workers join `dimensions`. A row of what was measured is ok even where operations
+    /// failed: these are in its `errors` and in the row of errors. Rates and percentiles are derived on read.
     pub fn into_rows(self, id: &str, dimensions: &Dimensions) -> Vec<Row> {
         let mut dimensions = dimensions.clone();
         dimensions.insert("schedule".to_owned(), self.config.schedule.to_string());
@@ -90,11 +91,10 @@ impl Driven {
         let count =
             |metric, unit: &str, value| Row::measured(id, metric, unit, Data::Count { value });
         let other = |name: &str| Metric::Other(name.to_owned());
-        let failures = self.failures();
         let mut rows = vec![
             times(id, Metric::Latency, &self.latency),
             count(Metric::Operations, "1", self.operations),
-            count(Metric::Errors, "1", failures),
+            count(Metric::Errors, "1", self.failures()),
             times(id, other("service_time"), &self.service_time),
             count(other("elapsed"), "ns", ns(self.elapsed)),
             count(other("lateness_max"), "ns", ns(self.lateness_max)),
@@ -103,7 +103,6 @@ impl Driven {
         for row in &mut rows {
             row.dimensions.clone_from(&dimensions);
             row.errors.clone_from(&self.errors);
-            row.ok &= failures == 0;
         }
         rows
     }

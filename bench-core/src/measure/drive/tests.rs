@@ -237,7 +237,8 @@ async fn rows_hold_the_raw_values_and_what_made_them() {
     let data = row(Metric::Latency).data.clone().expect("times");
     assert_eq!(data.histogram().expect("decodes"), latency);
     for row in &rows {
-        assert!(!row.gates && !row.ok);
+        assert!(!row.gates && row.ok);
+        row.check().expect("a record may hold it");
         assert_eq!(row.errors["refused"], 1);
         let names: Vec<_> = row.dimensions.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(names, ["a=b", "schedule=rate/100.00", "workers=2"]);
@@ -252,4 +253,8 @@ async fn when_nothing_succeeds_there_is_no_latency() {
     assert_eq!(rows[0].metric, Metric::Latency);
     assert_eq!(rows[0].data, None);
     assert_eq!(rows[0].error.as_deref(), Some("no operation succeeded"));
+    for row in &rows {
+        row.check().expect("a record may hold it");
+        assert_eq!(row.errors["refused"], 2);
+    }
 }
