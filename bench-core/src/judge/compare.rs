@@ -6,8 +6,9 @@ use super::comparable::{Comparability, comparable};
 use super::effect::{Effect, effect};
 use crate::record::{Metric, Row, RunRecord};
 
-/// The dimensions that make two rows numbers of the same thing: which implementation really ran.
-pub const IDENTITY: [&str; 2] = ["backend", "congestion_control"];
+/// The dimensions that make two rows numbers of the same thing: which implementation really ran,
+/// and the socket buffers it was granted, which decide how many calls a transfer takes.
+pub const IDENTITY: [&str; 4] = ["backend", "congestion_control", "send_buffer", "receive_buffer"];
 
 /// The rows of one metric of one id on both sides.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,6 +215,16 @@ mod tests {
         let base = record(vec![io_uring.clone(), pread.clone()]);
         let pairs = compare(&base, &record(vec![pread, io_uring]));
         assert!(pairs.iter().all(|p| p.effect.is_some_and(|e| e.ratio == Some(1.0))));
+    }
+
+    #[test]
+    fn other_socket_buffers_do_not_compare() {
+        for name in ["send_buffer", "receive_buffer"] {
+            let granted = |bytes| vec![with(count("a", 1), name, bytes)];
+            let pair = only(granted("416KiB"), granted("4MiB"));
+            let reason = format!("{name} differs: '416KiB' and '4MiB'");
+            assert_eq!((pair.comparability, pair.effect), (Comparability::No(reason), None));
+        }
     }
 
     #[test]
