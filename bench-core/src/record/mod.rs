@@ -177,7 +177,7 @@ pub struct Environment {
     pub tcp_congestion_control: Option<String>,
     /// Socket buffer limits: `net.core.*` and `net.ipv4.tcp_*` by name.
     pub socket_limits: BTreeMap<String, String>,
-    /// Read-ahead of the disk under the working directory.
+    /// Read-ahead of the disk under the workspace.
     pub read_ahead_bytes: Option<u64>,
     /// Fields that this version does not know, kept as they came.
     #[serde(flatten)]

@@ -63,14 +63,22 @@ pub(super) fn features(cpuinfo: &str) -> Vec<String> {
     chosen.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether this is a virtual machine: x86 has a flag for it; elsewhere the firmware's names tell,
-/// where there are any.
+/// Whether this is a virtual machine. x86 has a flag for it, and a hypervisor that hides the flag
+/// seldom hides its name in the firmware. Only x86 without either is taken for a machine of its
+/// own: elsewhere a name that is not known here proves nothing.
 pub(super) fn virtualised(cpuinfo: &str, firmware: Option<&str>) -> Option<bool> {
-    if field(cpuinfo, "flags").is_some() {
-        return Some(flags(cpuinfo)?.any(|flag| flag == "hypervisor"));
+    let named = firmware.map(|firmware| {
+        let firmware = firmware.to_lowercase();
+        HYPERVISORS.iter().any(|name| firmware.contains(name))
+    });
+    let x86 = field(cpuinfo, "flags").is_some();
+    let flagged = x86 && flags(cpuinfo)?.any(|flag| flag == "hypervisor");
+    match named {
+        _ if flagged => Some(true),
+        Some(true) => Some(true),
+        Some(false) if x86 => Some(false),
+        _ => None,
     }
-    let firmware = firmware?.to_lowercase();
-    Some(HYPERVISORS.iter().any(|name| firmware.contains(name)))
 }
 
 /// The frequency governor; all of them where cores differ.
@@ -124,9 +132,12 @@ mod tests {
     #[test]
     fn a_virtual_machine_is_known_by_flag_or_firmware() {
         assert_eq!(virtualised(X86, None), Some(true));
-        assert_eq!(virtualised(&X86.replace("hypervisor ", ""), Some("QEMU")), Some(false));
+        let unflagged = X86.replace("hypervisor ", "");
+        assert_eq!(virtualised(&unflagged, Some("QEMU")), Some(true));
+        assert_eq!(virtualised(&unflagged, Some("Dell PowerEdge")), Some(false));
+        assert_eq!(virtualised(&unflagged, None), None);
         assert_eq!(virtualised(ARM64, Some("QEMU Standard PC")), Some(true));
-        assert_eq!(virtualised(ARM64, Some("Ampere Mt. Jade")), Some(false));
+        assert_eq!(virtualised(ARM64, Some("Ampere Mt. Jade")), None);
         assert_eq!(virtualised(ARM64, None), None);
     }
 

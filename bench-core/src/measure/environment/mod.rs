@@ -48,7 +48,7 @@ impl Environment {
             git_dirty: toolchain::git_dirty(root),
             tcp_congestion_control: read_text("/proc/sys/net/ipv4/tcp_congestion_control"),
             socket_limits: host::socket_limits(),
-            read_ahead_bytes: host::read_ahead_bytes(Path::new(".")),
+            read_ahead_bytes: host::read_ahead_bytes(root),
             ..Self::default()
         }
     }
