@@ -18,11 +18,13 @@ impl RunRecord {
             });
         }
         let unsound = |reason| RecordError::Unsound { place: "the record".to_owned(), reason };
-        if let Err(error) = self.run_id.parse::<uuid::Uuid>() {
-            return Err(unsound(format!("run_id '{}' is no UUID: {error}", self.run_id)));
+        if !is_run_id(&self.run_id) {
+            let id = &self.run_id;
+            return Err(unsound(format!("run_id '{id}' is no UUID of version 7 in lower case")));
         }
-        if let Err(error) = self.started_at.parse::<jiff::Timestamp>() {
-            return Err(unsound(format!("started_at is no RFC 3339 time: {error}")));
+        if !is_utc(&self.started_at) {
+            let time = &self.started_at;
+            return Err(unsound(format!("started_at '{time}' is no RFC 3339 time that ends in Z")));
         }
         let mut seen = BTreeSet::new();
         for row in &self.rows {
@@ -33,6 +35,27 @@ impl RunRecord {
         }
         Ok(())
     }
+}
+
+/// As the schema wants it: the one canonical spelling, with hyphens.
+fn is_run_id(text: &str) -> bool {
+    text.parse().is_ok_and(|id: uuid::Uuid| {
+        id.get_version_num() == 7
+            && id.get_variant() == uuid::Variant::RFC4122
+            && id.to_string() == text
+    })
+}
+
+/// As the schema wants it: in UTC, said by a `Z`, and as jiff prints it but for zeros that end the
+/// fraction.
+fn is_utc(text: &str) -> bool {
+    let Some(stamp) = text.strip_suffix('Z') else { return false };
+    let stamp = match stamp.split_once('.') {
+        Some((_, "")) => return false,
+        Some(_) => stamp.trim_end_matches('0').trim_end_matches('.'),
+        None => stamp,
+    };
+    text.parse().is_ok_and(|time: jiff::Timestamp| time.to_string() == format!("{stamp}Z"))
 }
 
 impl Row {
@@ -113,4 +136,50 @@ fn samples_fault(values: &[f64], iterations: &[u64]) -> Option<String> {
         return Some(format!("the value {value} is negative or not finite"));
     }
     iterations.contains(&0).then(|| "a value is of no iterations".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_spelling_of_a_version_7_uuid_is_a_run_id() {
+        let id = "019a9f3e-7c1d-7a44-8e0a-3f1a6a1f2b10";
+        assert!(is_run_id(id));
+        let others = [
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            id.replace("-7a44-", "-4a44-"),
+            id.replace("-8e0a-", "-0e0a-"),
+            String::new(),
+        ];
+        for other in others {
+            assert!(!is_run_id(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_in_utc_and_says_so() {
+        for time in ["2026-11-20T09:12:44Z", "2026-11-20T09:12:44.5Z", "2026-11-20T09:12:44.500Z"] {
+            assert!(is_utc(time), "{time}");
+        }
+        let others = [
+            "2026-11-20T09:12:44+00:00",
+            "2026-11-20T10:12:44+01:00",
+            "2026-11-20t09:12:44z",
+            "2026-11-20 09:12:44Z",
+            "20261120T091244Z",
+            "2026-11-20T09:12Z",
+            "2026-11-20T09:12:44.Z",
+            "2026-11-20T09:12:44,5Z",
+            "2026-02-30T09:12:44Z",
+            "Z",
+            "",
+        ];
+        for other in others {
+            assert!(!is_utc(other), "{other}");
+        }
+    }
 }
