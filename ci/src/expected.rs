@@ -9,8 +9,8 @@ use bench_core::record::Row;
 use bench_core::scale::Scale;
 use serde::Deserialize;
 
+use crate::bench::ids::Only;
 use crate::exit::{Exit, failure};
-use crate::gate::ids::Only;
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]

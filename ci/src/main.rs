@@ -1,6 +1,7 @@
 //! `cargo perf`: the front door. Each command is a file in `cmd/`; each reads and writes what its
 //! `--help` says, and answers with an exit code from [`exit`].
 
+mod bench;
 mod cli;
 mod cmd;
 mod doctor;
@@ -8,9 +9,9 @@ mod exit;
 mod expected;
 mod gate;
 mod import;
+mod policy;
 mod process;
 mod render;
-mod timed;
 mod ui;
 mod workspace;
 

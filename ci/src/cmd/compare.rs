@@ -8,9 +8,10 @@ use bench_core::record::{Environment, RunRecord};
 use serde_json::{Value, json};
 
 use crate::cli::CompareArgs;
-use crate::cmd::{gate, report};
+use crate::cmd::report;
 use crate::exit::{Exit, failure};
 use crate::import::{critcmp, criterion};
+use crate::policy;
 use crate::render::number;
 use crate::render::table::{Table, Tone};
 use crate::ui::Ui;
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &CompareArgs, ui: Ui) -> anyhow::Result<Exit> {
 /// The gate's policy; outside of a workspace the one this program was built with.
 fn policy() -> anyhow::Result<Policy> {
     let root = Workspace::find().map(|workspace| workspace.root).unwrap_or_default();
-    gate::policy(&root)
+    policy::read(&root)
 }
 
 /// A file is a record or an export, by its content; anything else is the name of a baseline.

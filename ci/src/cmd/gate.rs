@@ -5,33 +5,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use bench_core::counting::GLIBC_TUNABLES;
-use bench_core::judge::{Policy, Verdict};
+use bench_core::judge::Verdict;
 use bench_core::record::{Environment, RunRecord};
 use sha2::{Digest, Sha256};
 
+use crate::bench::code_hash::hex;
+use crate::bench::count::Counted;
+use crate::bench::ids::Only;
 use crate::cli::GateArgs;
-use crate::exit::{Exit, failure};
+use crate::cmd::setup;
+use crate::exit::Exit;
 use crate::expected::Expected;
-use crate::gate::code_hash::hex;
-use crate::gate::count::Counted;
 use crate::gate::explain::explain;
 use crate::gate::git::{self, Git};
-use crate::gate::ids::Only;
 use crate::gate::outcome::{Code, Outcome, Question, outcome};
 use crate::gate::render::{self, Facts};
 use crate::gate::sides::{Ready, Workshop, codes};
 use crate::gate::stage::Stage;
+use crate::policy;
 use crate::process;
 use crate::render::disk;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
-
-const POLICY: &str = include_str!("../../policy.toml");
 
 /// Counts, judges, renders. Whatever can be refused is refused before anything is built.
 ///
@@ -44,9 +43,9 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let git = Git::find(&workspace.root, &workspace.target.join("perf/gate/git"))?;
     let base = git.resolve(&args.base)?;
-    require_valgrind()?;
+    setup::require_valgrind()?;
     let expected = expected(&workspace.root, &only)?;
-    let policy = policy(&workspace.root)?;
+    let policy = policy::read(&workspace.root)?;
 
     let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
     let head = git.snapshot(&workspace.target)?;
@@ -127,33 +126,6 @@ fn facts(args: &GateArgs, base: &git::Side, head: &git::Side) -> Facts {
     }
 }
 
-/// Nothing is counted without valgrind, so nothing is built without it either.
-fn require_valgrind() -> anyhow::Result<()> {
-    let asked = process::run(Command::new("valgrind").arg("--version"), Duration::from_secs(60));
-    match asked {
-        Ok(answer) if answer.success() => Ok(()),
-        _ => Err(failure(
-            Exit::NotMeasured,
-            "valgrind is not here, and without it no instruction can be counted; \
-             `cargo perf setup` installs it",
-        )),
-    }
-}
-
-/// The policy of the working tree, or the one this program was built with.
-pub(crate) fn policy(root: &Path) -> anyhow::Result<Policy> {
-    let path = root.join("ci/policy.toml");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => POLICY.to_owned(),
-        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display()))?,
-    };
-    toml::from_str(&text).map_err(|error| {
-        let why = error.to_string();
-        failure(Exit::Usage, format!("{} can't be read: {}", path.display(), why.trim_end()))
-    })
-}
-
 /// One hash for the code of all targets of the head.
 fn text_hash(codes: &BTreeMap<String, Code>) -> String {
     let mut hash = Sha256::new();
@@ -169,7 +141,7 @@ fn record(
     ready: &Ready,
     workshop: &Workshop<'_>,
     counted: &[Counted],
-    side: impl Fn(&Code) -> Option<&crate::gate::code_hash::CodeHash>,
+    side: impl Fn(&Code) -> Option<&crate::bench::code_hash::CodeHash>,
     codes: &BTreeMap<String, Code>,
 ) -> RunRecord {
     let hashes = codes.iter().filter_map(|(target, code)| Some((target.clone(), side(code)?)));

@@ -7,11 +7,11 @@ use anyhow::Context;
 use bench_core::scale::Scale;
 use serde_json::json;
 
+use crate::bench::build::{Build, bench_executables};
+use crate::bench::timed::{self, Conditions};
 use crate::cli::ProfileArgs;
 use crate::exit::{Exit, failure};
-use crate::gate::build::{Build, bench_executables};
 use crate::process::{self, Ending};
-use crate::timed::{self, Conditions};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 

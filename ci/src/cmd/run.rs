@@ -9,17 +9,17 @@ use bench_core::counting::GLIBC_TUNABLES;
 use bench_core::record::{Environment, Row, RunRecord};
 use serde_json::{Value, json};
 
+use crate::bench::build::{Build, Executables, bench_executables};
+use crate::bench::code_hash::code_hash;
+use crate::bench::count::{Place, count_place};
+use crate::bench::ids::Only;
+use crate::bench::timed::{self, Bench, Conditions, Measured};
 use crate::cli::RunArgs;
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
 use crate::expected::Expected;
-use crate::gate::build::{Build, Executables, bench_executables};
-use crate::gate::code_hash::code_hash;
-use crate::gate::count::{Place, count_place};
-use crate::gate::ids::Only;
 use crate::process;
 use crate::render::{self, table};
-use crate::timed::{self, Bench, Conditions, Measured};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::build::Executables;
-use super::code_hash::hex;
+use crate::bench::build::Executables;
+use crate::bench::code_hash::hex;
 use crate::process;
 
 /// How many builds are kept. One is some tens of megabytes.

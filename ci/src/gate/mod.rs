@@ -2,23 +2,16 @@
 //!
 //! - [`git`]: the commit behind a ref, the working tree as a tree.
 //! - [`stage`]: the one folder from which both are built.
-//! - [`build`]: executables, kept in [`cache`] by what they were made of.
+//! - [`cache`]: executables, kept by what they were made of.
 //! - [`sides`]: both sides, laid out so that only their code differs.
-//! - [`code_hash`]: whether both sides run the same code.
-//! - [`ids`]: names and filters.
-//! - [`count`]: one callgrind run for each id and side.
 //! - [`outcome`]: verdicts and the exit code.
 //! - [`callgrind`], [`explain`]: which functions a difference came from.
 //! - [`render`]: terminal, Markdown, JSON.
 
-pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod callgrind;
-pub(crate) mod code_hash;
-pub(crate) mod count;
 pub(crate) mod explain;
 pub(crate) mod git;
-pub(crate) mod ids;
 pub(crate) mod outcome;
 pub(crate) mod render;
 pub(crate) mod sides;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_core::judge::{Pair, Policy, Verdict, compare, judge};
 use bench_core::record::{Data, Row, RunRecord};
 
-use super::code_hash::CodeHash;
 use super::explain::Change;
+use crate::bench::code_hash::CodeHash;
 use crate::exit::Exit;
 
 /// The code of one bench target on both sides; `None` where a side has no such target.

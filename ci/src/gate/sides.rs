@@ -9,14 +9,14 @@ use std::time::Duration;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::build::{Build, Executables, count_executables};
 use super::cache::{self, Cache};
-use super::code_hash::{CodeHash, code_hash, hex};
-use super::count::{Counted, Job, Place, count};
 use super::git::{Git, Side};
-use super::ids::{Bench, Only};
 use super::outcome::Code;
 use super::stage::Stage;
+use crate::bench::build::{Build, Executables, count_executables};
+use crate::bench::code_hash::{CodeHash, code_hash, hex};
+use crate::bench::count::{Counted, Job, Place, count};
+use crate::bench::ids::{Bench, Only};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 

@@ -1,0 +1,13 @@
+//! Bench executables, for every command that builds and runs some:
+//!
+//! - [`build`]: where cargo put them.
+//! - [`code_hash`]: whether two of them run the same code.
+//! - [`ids`]: what they measure, and what of it the user asked for.
+//! - [`count`]: instructions, several ids at once.
+//! - [`timed`]: time, one id after the other.
+
+pub(crate) mod build;
+pub(crate) mod code_hash;
+pub(crate) mod count;
+pub(crate) mod ids;
+pub(crate) mod timed;
