@@ -240,7 +240,7 @@ impl Loopback {
             bytes.map_or_else(unknown, |bytes| ByteSize::new(bytes as u64).to_string())
         };
         let mut dimensions = vec![
-            ("backend", "loopback tcp".to_owned()),
+            ("backend", "kernel loopback".to_owned()),
             ("layout", self.config.layout.name().to_owned()),
             ("chunk", self.config.chunk.min(self.config.payload.size).to_string()),
             ("nodelay_client", self.client_socket.nodelay.to_string()),
