@@ -113,8 +113,18 @@ pub type Stream = Call<StreamKind>;
 #[derive(Debug)]
 pub struct Call<K> {
     loopback: Loopback,
-    answer: Option<Result<Delivery, Error>>,
+    /// What the last call delivered.
+    delivery: Option<Delivery>,
+    /// The first call that failed since the last check. A later one may well succeed, and a
+    /// failed call is a fast one.
+    failure: Option<Error>,
     kind: PhantomData<K>,
+}
+
+impl<K> Call<K> {
+    fn over(loopback: Loopback) -> Self {
+        Self { loopback, delivery: None, failure: None, kind: PhantomData }
+    }
 }
 
 impl<K: Kind> Workload for Call<K> {
@@ -129,7 +139,7 @@ impl<K: Kind> Workload for Call<K> {
             chunk: CHUNK_MAX.min(cell.size),
             socket_buffer: Some(SOCKET_BUFFER),
         })?;
-        let mut call = Self { loopback, answer: None, kind: PhantomData };
+        let mut call = Self::over(loopback);
         for _ in 0..WARM_UP_CALLS {
             call.run();
             call.check()?;
@@ -141,15 +151,28 @@ impl<K: Kind> Workload for Call<K> {
         Some(self.loopback.config().payload.size)
     }
 
+    fn prepare(&mut self) -> Result<(), Failure> {
+        // Without this the answer of an earlier call would do.
+        self.delivery = None;
+        Ok(())
+    }
+
     fn run(&mut self) {
         // Freed before the next content arrives, so that only one is in memory.
-        self.answer = None;
-        self.answer = Some(self.loopback.call(K::OPERATION));
+        self.delivery = None;
+        match self.loopback.call(K::OPERATION) {
+            Ok(delivery) => self.delivery = Some(delivery),
+            Err(error) => drop(self.failure.get_or_insert(error)),
+        }
     }
 
     fn check(&mut self) -> Result<(), Failure> {
-        let answer = self.answer.take().ok_or("the operation did not run")?;
-        Ok(self.loopback.delivered(answer?).verify(&self.loopback.config().payload)?)
+        let delivery = self.delivery.take();
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        let delivery = delivery.ok_or("the call was not made since it was prepared")?;
+        Ok(self.loopback.delivered(delivery).verify(&self.loopback.config().payload)?)
     }
 
     fn dimensions(&self) -> Vec<(&'static str, String)> {
@@ -159,10 +182,88 @@ impl<K: Kind> Workload for Call<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use bench_core::workload::{id, run_once};
     use proptest::prelude::*;
+    use tonic::{Request, Response, Status, Streaming};
 
     use super::*;
+    use crate::blob::blob_server::Blob;
+    use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
+    use crate::server::{BlobService, Stored};
+
+    /// A server that refuses every second call.
+    struct Flaky {
+        inner: BlobService,
+        calls: AtomicU32,
+    }
+
+    impl Flaky {
+        fn turn(&self) -> Result<(), Status> {
+            let odd = self.calls.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+            if odd { Err(Status::unavailable("every second call")) } else { Ok(()) }
+        }
+    }
+
+    #[tonic::async_trait]
+    impl Blob for Flaky {
+        async fn write(
+            &self,
+            request: Request<Streaming<Chunk>>,
+        ) -> Result<Response<WriteReply>, Status> {
+            self.turn()?;
+            self.inner.write(request).await
+        }
+
+        async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Chunk>, Status> {
+            self.turn()?;
+            self.inner.read(request).await
+        }
+
+        type StreamStream = <BlobService as Blob>::StreamStream;
+
+        async fn stream(
+            &self,
+            request: Request<StreamRequest>,
+        ) -> Result<Response<Self::StreamStream>, Status> {
+            self.turn()?;
+            self.inner.stream(request).await
+        }
+    }
+
+    fn with_flaky_server<K: Kind>() -> Call<K> {
+        let config = LoopbackConfig {
+            profile: TransportProfile::DEFAULT,
+            layout: Layout::OneThread,
+            payload: Payload::seeded(SEED, ByteSize::kib(4)),
+            chunk: CHUNK_MAX,
+            socket_buffer: None,
+        };
+        let (content, stored) = (config.payload.to_bytes(), Stored::default());
+        let inner = BlobService { content: content.clone(), stored: stored.clone() };
+        let flaky = Flaky { inner, calls: AtomicU32::new(0) };
+        Call::over(Loopback::connect(config, content, flaky, stored).expect("connect"))
+    }
+
+    fn a_failed_call_is_not_forgotten<K: Kind>() {
+        let mut call = with_flaky_server::<K>();
+        call.run();
+        call.check().expect("the first call succeeds");
+        for _ in 0..4 {
+            call.run(); // The first of these fails, the last succeeds.
+        }
+        let error = call.check().expect_err("two of the calls failed").to_string();
+        assert!(error.ends_with("ended with status Unavailable: every second call"), "{error}");
+        assert!(call.check().is_err(), "nothing was called since");
+    }
+
+    #[test]
+    fn a_call_that_fails_in_the_middle_of_a_batch_fails_the_check() {
+        a_failed_call_is_not_forgotten::<WriteKind>();
+        a_failed_call_is_not_forgotten::<ReadKind>();
+        a_failed_call_is_not_forgotten::<StreamKind>();
+    }
 
     proptest! {
         #[test]
