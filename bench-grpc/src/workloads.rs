@@ -2,7 +2,7 @@
 //! has an instruction count and a time.
 //!
 //! The count repeats to within a few instructions, idle or loaded, where one operation fits into
-//! the socket buffers. What is left comes from outside: `tokio::select!` in tonic's connection task
+//! the socket buffers that the kernel grants. What is left comes from outside: `tokio::select!` in tonic's connection task
 //! begins at a random branch, and tokio's timer wheel advances with the clock.
 
 use std::fmt;
@@ -21,7 +21,11 @@ use crate::profile::{ProfileError, TransportProfile};
 const SEED: u64 = 42;
 const CHUNK_MAX: ByteSize = ByteSize::mib(1);
 /// An operation of up to 1 MiB then fits into the sockets, so that both ends take turns in the
-/// same way each time and its instructions repeat.
+/// same way each time and its instructions repeat. That is where the kernel grants it: with the
+/// stock `net.core.wmem_max` and `rmem_max` of 212,992 it grants 416 KiB (twice the limit, its
+/// bookkeeping included), 1 MiB then takes several turns, and how many instructions these are
+/// depends on the limit. The granted sizes are therefore among the dimensions, and counts taken
+/// under different ones are not compared.
 const SOCKET_BUFFER: ByteSize = ByteSize::mib(1);
 /// Header tables, buffers and the allocator reach their steady state in the first calls.
 const WARM_UP_CALLS: usize = 3;
