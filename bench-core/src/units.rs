@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -129,17 +128,6 @@ impl From<ByteSize> for String {
     }
 }
 
-/// Bytes per second as people read it, in MiB/s or GiB/s; `None` where no time passed.
-///
-/// ```
-/// use bench_core::units::{ByteSize, rate};
-/// use std::time::Duration;
-/// assert_eq!(rate(ByteSize::mib(3), Duration::from_secs(2)).as_deref(), Some("1.50 MiB/s"));
-/// ```
-pub fn rate(size: ByteSize, elapsed: Duration) -> Option<String> {
-    (!elapsed.is_zero()).then(|| print_rate(size.0 as f64 / elapsed.as_secs_f64()))
-}
-
 /// A rate in bytes per second as people read it.
 pub fn print_rate(bytes_per_second: f64) -> String {
     let (unit, factor) = UNITS
@@ -206,7 +194,6 @@ mod tests {
     fn rates_and_times_carry_their_unit() {
         assert_eq!(print_rate(512.0), "512.00 B/s");
         assert_eq!(print_rate(1.5 * GIB as f64), "1.50 GiB/s");
-        assert_eq!(rate(ByteSize::kib(1), Duration::ZERO), None);
         assert_eq!(print_ns(12.0), "12.000 ns");
         assert_eq!(print_ns(2.5e9), "2.500 s");
     }

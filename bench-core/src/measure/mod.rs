@@ -4,7 +4,7 @@
 //! - [`recorder`]: how a bench executable hands its rows to the front door.
 //! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies;
 //!   `scenario`: the `main` around them.
-//! - `wall`: a workload under criterion; `profiler`: its flamegraph; `pin`: one CPU for a thread.
+//! - `wall`: a workload under criterion; `profiler`: its flamegraph.
 //!
 //! The first two are always there, since the front door reads records without a harness; the rest
 //! comes with the feature `measure`.
@@ -12,8 +12,6 @@
 #[cfg(feature = "measure")]
 pub mod drive;
 pub mod environment;
-#[cfg(feature = "measure")]
-pub mod pin;
 #[cfg(feature = "measure")]
 pub mod profiler;
 pub mod recorder;

@@ -35,9 +35,6 @@ pub enum ScheduleError {
     /// Beyond what a clock in nanoseconds can tell apart, or a lifetime can wait for.
     #[error("{0} operations per second cannot be scheduled; give a rate from 1e-9 to 1e9")]
     OutOfRange(f64),
-    /// An interval of no time.
-    #[error("an interval of no time is not a schedule; give at least 1 ns, or use the closed one")]
-    NoInterval,
 }
 
 impl Schedule {
@@ -53,18 +50,6 @@ impl Schedule {
             return Err(ScheduleError::OutOfRange(per_second));
         }
         Ok(Self::ConstantRate(Interval::of_rate(per_second)))
-    }
-
-    /// One operation every `interval`.
-    ///
-    /// # Errors
-    /// When the interval is zero.
-    pub fn every(interval: Duration) -> Result<Self, ScheduleError> {
-        match interval.as_nanos() {
-            0 => Err(ScheduleError::NoInterval),
-            // 2^94 ns is the longest `Duration`; what does not fit the fixed point is forever.
-            ns => Ok(Self::ConstantRate(Interval(ns.min(u128::from(u64::MAX)) << FRACTION_BITS))),
-        }
     }
 
     /// When operation `index` should start, from the start of the run; `None` where the end of
@@ -181,14 +166,12 @@ mod tests {
         for rate in [1e-10, 2e9, f64::MIN_POSITIVE, 5e-324, f64::MAX] {
             assert_eq!(Schedule::constant_rate(rate), Err(ScheduleError::OutOfRange(rate)));
         }
-        assert_eq!(Schedule::every(Duration::ZERO), Err(ScheduleError::NoInterval));
     }
 
     #[test]
     fn the_ends_of_the_range_saturate_instead_of_wrapping() {
-        let forever = Schedule::every(Duration::MAX).expect("an interval");
-        assert_eq!(forever.intended(u64::MAX), Some(Duration::from_nanos(u64::MAX)));
         let slowest = Schedule::constant_rate(1e-9).expect("a rate");
+        assert_eq!(slowest.intended(u64::MAX), Some(Duration::from_nanos(u64::MAX)));
         // The float next to 1e-9 is a little above it.
         assert_eq!(slowest.intended(1).map(|start| start.as_secs()), Some(999_999_999));
         let fastest = Schedule::constant_rate(1e9).expect("a rate");
@@ -198,8 +181,6 @@ mod tests {
     #[test]
     fn a_schedule_prints_its_kind_and_rate() {
         let rate = Schedule::constant_rate(100.0).expect("a rate");
-        let interval = Schedule::every(Duration::from_millis(10)).expect("an interval");
-        assert_eq!(rate, interval);
         assert_eq!([rate, Schedule::Closed].map(|s| s.to_string()), ["rate/100.00", "closed"]);
         assert_eq!(Schedule::Closed.intended(5), None);
     }
