@@ -30,6 +30,9 @@ pub enum Error {
     /// An operation failed inside the clock; this is what the check afterwards says.
     #[error("the connection failed while it was measured: {0}")]
     Measured(#[source] io::Error),
+    /// The operation was prepared and then not run.
+    #[error("no connection was made since the operation was prepared")]
+    NotConnected,
     /// The two ends disagree on how much happened.
     #[error("the client made {connected} connections and the server accepted {accepted}")]
     Count {

@@ -32,6 +32,8 @@ use crate::layout::Layout;
 pub struct Connect {
     ends: Ends,
     connected: u64,
+    /// How many there were when the operation was prepared.
+    before: u64,
     accepted: Arc<AtomicU64>,
     failure: Option<io::Error>,
     dimensions: Vec<(&'static str, String)>,
@@ -58,8 +60,9 @@ impl Workload for Connect {
             Ends::OneThread(server) => server.dimensions()?,
         };
         dimensions.push(("close", "reset by the client (SO_LINGER 0)".to_owned()));
-        let mut this = Self { ends, connected: 0, accepted, failure: None, dimensions };
+        let mut this = Self { ends, connected: 0, before: 0, accepted, failure: None, dimensions };
         // Once outside the clock, where tasks and threads start.
+        this.prepare()?;
         this.run();
         this.check()?;
         Ok(this)
@@ -70,6 +73,8 @@ impl Workload for Connect {
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {
+        // Without this the connections of earlier operations would do.
+        self.before = self.connected;
         match &self.ends {
             Ends::Pinned(server) => Ok(server.assert_pinned()?),
             Ends::OneThread(_) => Ok(()),
@@ -94,6 +99,9 @@ impl Workload for Connect {
         if let Some(error) = &self.failure {
             let kept = io::Error::new(error.kind(), error.to_string());
             return Err(Error::Measured(kept).into());
+        }
+        if self.connected == self.before {
+            return Err(Error::NotConnected.into());
         }
         let accepted = self.accepted.load(Ordering::Acquire);
         if accepted == self.connected {

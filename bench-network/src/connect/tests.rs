@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::panic;
 
-use bench_core::workload::{id, run_once};
+use bench_core::workload::{conforms, id, run_once};
 
 use super::*;
 
@@ -74,6 +74,17 @@ fn a_connection_that_is_not_counted_is_caught() {
     connect.connected += 1;
     let error = connect.check().expect_err("one is missing").to_string();
     assert_eq!(error, "the client made 3 connections and the server accepted 2");
+}
+
+#[test]
+fn an_operation_that_did_not_run_does_not_pass() {
+    for layout in Layout::ALL {
+        conforms::<Connect>(&layout).expect("conforms");
+        let mut connect = run_once::<Connect>(&layout).expect("connect");
+        connect.prepare().expect("prepare");
+        let error = connect.check().expect_err("nothing was connected").to_string();
+        assert_eq!(error, "no connection was made since the operation was prepared");
+    }
 }
 
 #[test]
