@@ -40,10 +40,11 @@ impl Echo {
     fn between(ends: Ends, size: ByteSize) -> Result<Self, Error> {
         let payload = Payload::seeded(SEED, size);
         let sent = payload.to_bytes().to_vec();
-        let dimensions = match &ends {
+        let mut dimensions = match &ends {
             Ends::Pinned(connection) => connection.dimensions()?,
             Ends::OneThread(connection) => connection.dimensions()?,
         };
+        dimensions.extend(payload.dimensions());
         Ok(Self { payload, received: vec![0; sent.len()], sent, ends, failure: None, dimensions })
     }
 }
@@ -110,7 +111,7 @@ impl Workload for Echo {
 mod tests {
     use std::panic;
 
-    use bench_core::workload::{id, run_once};
+    use bench_core::workload::{conforms, id, run_once};
 
     use super::*;
 
@@ -143,6 +144,13 @@ mod tests {
             }
             echo.check().expect("still in step");
             assert_eq!(echo.bytes(), Some(cell.size));
+        }
+    }
+
+    #[test]
+    fn an_echo_that_did_not_run_does_not_pass() {
+        for cell in cells() {
+            conforms::<Echo>(&cell).unwrap_or_else(|error| panic!("{cell}: {error}"));
         }
     }
 
@@ -192,6 +200,8 @@ mod tests {
             };
             assert_eq!(value("backend"), "kernel loopback");
             assert_eq!(value("nodelay"), "on");
+            assert_eq!((value("seed"), value("size")), ("42".to_owned(), "64B".to_owned()));
+            assert_eq!(value("payload"), "incompressible");
             assert!(!value("congestion_control").is_empty());
             assert_eq!(value("cpus") == "one thread", layout == Layout::OneThread);
         }
