@@ -119,12 +119,45 @@ fn benches_that_panic_hang_or_answer_wrongly_are_failed_rows() {
     }
 }
 
+/// A commit that holds what the working tree holds, so that nothing but what a test injects tells
+/// the two sides of a gate apart.
+fn this_tree() -> String {
+    let stash = Command::new("git").current_dir(root()).args(["stash", "create"]).output();
+    let commit = String::from_utf8(stash.expect("git starts").stdout).expect("a hash");
+    if commit.trim().is_empty() { "HEAD".to_owned() } else { commit.trim().to_owned() }
+}
+
+#[test]
+fn a_gate_on_an_unchanged_tree_passes_and_knows_that_it_is_unchanged() {
+    let output = perf(&format!("gate --base {}", this_tree()));
+    assert_eq!(output.status.code(), Some(0));
+    let answer = json(&output);
+    assert_eq!(answer["facts"]["same_code"], true);
+    let ids = answer["ids"].as_array().expect("ids");
+    assert!(ids.len() >= 24, "only {} ids", ids.len());
+    for id in ids {
+        let named = id["note"].as_str().is_some_and(|note| note.contains("does not repeat"));
+        assert!(id["base"] == id["head"] || named, "it differs and nobody says why: {id}");
+    }
+}
+
 #[test]
 fn the_gate_names_the_canary_and_nothing_else() {
-    let output = perf("gate --base HEAD --features slow-canary --only p*");
+    let only = "--only payload/* --only pool/*";
+    let output = perf(&format!("gate --base {} --features slow-canary {only}", this_tree()));
     assert_eq!(output.status.code(), Some(3));
-    let answer = json(&output).to_string();
-    assert!(answer.contains("payload/fill") && answer.contains("canary_pass"), "{answer}");
+    let answer = json(&output);
+    let mut regressed = 0;
+    for id in answer["ids"].as_array().expect("ids") {
+        let fills = id["id"].as_str().expect("id").starts_with("payload/fill/");
+        assert_eq!(id["verdict"] == "regressed", fills, "{id}");
+        if fills {
+            let function = id["functions"][0]["function"].as_str().expect("a function");
+            assert!(function.ends_with("canary_pass"), "{id}");
+            regressed += 1;
+        }
+    }
+    assert_eq!(regressed, 6);
 }
 
 #[test]
