@@ -10,6 +10,7 @@ use bench_core::workload::{Failure, Workload};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const SEED: u64 = 1;
+const POOL_LIMIT: ByteSize = ByteSize::mib(64);
 
 struct Checksum {
     buffer: PooledBuf,
@@ -26,7 +27,7 @@ impl Workload for Checksum {
     type Parameter = ByteSize;
 
     fn set_up(size: &ByteSize) -> Result<Self, Failure> {
-        let pool = BufferPool::with_limit(ByteSize::mib(64))?;
+        let pool = BufferPool::with_limit(POOL_LIMIT)?;
         let mut buffer = pool.try_acquire(*size)?;
         buffer.resize_zeroed(size.len());
         Payload::seeded(SEED, *size).fill(0, buffer.filled_mut());
@@ -49,7 +50,9 @@ impl Workload for Checksum {
 }
 
 fn checksums(c: &mut Criterion) {
-    for size in SizeLadder::from_env() {
+    // The buffer, and the payload that the check compares with.
+    let sizes = SizeLadder::from_env(2).up_to(POOL_LIMIT).expect("every scale has 1KiB");
+    for size in sizes {
         wall::<Checksum>(c, &size);
     }
 }

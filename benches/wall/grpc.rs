@@ -7,7 +7,7 @@ use bench_grpc::workloads::{Cell, Read, Stream, Write};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn grpc(c: &mut Criterion) {
-    for size in SizeLadder::from_env() {
+    for size in SizeLadder::from_env(4) {
         let cell = Cell { profile: TransportProfile::DEFAULT, size };
         wall::<Write>(c, &cell);
         wall::<Read>(c, &cell);

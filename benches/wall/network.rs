@@ -10,7 +10,7 @@ use bench_network::layout::{Cell, Layout};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn network(c: &mut Criterion) {
-    let sizes = SizeLadder::from_env().up_to(ByteSize::mib(1)).expect("every scale has 1KiB");
+    let sizes = SizeLadder::from_env(3).up_to(ByteSize::mib(1)).expect("every scale has 1KiB");
     for layout in [Layout::OneThread, Layout::Pinned] {
         wall::<Echo>(c, &Cell { layout, size: ByteSize::new(64) });
         for size in sizes {

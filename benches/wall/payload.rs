@@ -6,7 +6,7 @@ use bench_core::measure::wall::{criterion as config, wall};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn payload(c: &mut Criterion) {
-    for size in SizeLadder::from_env() {
+    for size in SizeLadder::from_env(2) {
         wall::<PayloadFill>(c, &size);
         wall::<PayloadVerify>(c, &size);
     }

@@ -8,7 +8,7 @@ use bench_core::units::ByteSize;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn pool(c: &mut Criterion) {
-    let sizes = SizeLadder::from_env().from(ByteSize::kib(4)).expect("every scale reaches 4KiB");
+    let sizes = SizeLadder::from_env(2).from(ByteSize::kib(4)).expect("every scale reaches 4KiB");
     for size in sizes {
         wall::<PoolCycle>(c, &size);
         wall::<PoolFreeze>(c, &size);

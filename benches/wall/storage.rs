@@ -7,7 +7,7 @@ use bench_storage::workloads::{ReadCold, ReadWarm, Write, WriteSync};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn storage(c: &mut Criterion) {
-    for size in SizeLadder::from_env() {
+    for size in SizeLadder::from_env(2) {
         wall::<ReadCold>(c, &size);
         wall::<ReadWarm>(c, &size);
         wall::<Write>(c, &size);
