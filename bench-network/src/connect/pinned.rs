@@ -29,10 +29,15 @@ impl Server {
     /// # Errors
     /// What the system refused.
     pub fn start(accepted: Arc<AtomicU64>) -> Result<Self, Error> {
-        let placement = Placement::choose()?;
+        Self::placed(Placement::choose()?, accepted)
+    }
+
+    fn placed(placement: Placement, accepted: Arc<AtomicU64>) -> Result<Self, Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = Arc::new(listener.map_err(Error::io("listen on loopback"))?);
         let address = listener.local_addr().map_err(Error::io("read the port"))?;
+        // Before there is a thread: where this fails, nothing is left to be ended.
+        let pinned = Pinned::to(placement.client)?;
         let accepting = StoppedOnExit(Arc::clone(&listener));
         let (tell, told) = mpsc::channel();
         let serve = move || {
@@ -50,7 +55,6 @@ impl Server {
             .name("connect-server".to_owned())
             .spawn(serve)
             .map_err(Error::io("start the accepting thread"))?;
-        let pinned = Pinned::to(placement.client)?;
         let server = Self { address, listener, thread: Some(thread), placement, pinned };
         match told.recv() {
             Ok(started) => started.map(|()| server),
@@ -141,5 +145,26 @@ fn accept_all(listener: &TcpListener, accepted: &AtomicU64) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpus;
+
+    #[test]
+    fn a_caller_that_cannot_be_pinned_leaves_no_thread_behind() {
+        let none = rustix::thread::CpuSet::MAX_CPU - 1;
+        let chosen = Placement::choose().expect("cpus");
+        if cpus::available().expect("cpus").contains(&none) {
+            return;
+        }
+        let accepted = Arc::new(AtomicU64::new(0));
+        let placement = Placement { client: none, ..chosen };
+        let error = Server::placed(placement, Arc::clone(&accepted)).expect_err("no such CPU");
+        assert!(error.to_string().starts_with("failed to pin a thread: "), "{error}");
+        // An accepting thread would hold the other end of the count.
+        assert_eq!(Arc::strong_count(&accepted), 1);
     }
 }

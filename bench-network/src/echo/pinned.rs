@@ -44,6 +44,8 @@ impl Connection {
     ) -> Result<Self, Error> {
         let placement = Placement::choose()?;
         let (client, server) = connected_pair()?;
+        // Before there is a thread: where this fails, nothing is left to be ended.
+        let pinned = Pinned::to(placement.client)?;
         let answering = server.try_clone().map_err(Error::io("share a socket"))?;
         let (tell, told) = mpsc::channel();
         let serve = move || {
@@ -64,7 +66,6 @@ impl Connection {
             .name("echo-server".to_owned())
             .spawn(serve)
             .map_err(Error::io("start the echo thread"))?;
-        let pinned = Pinned::to(placement.client)?;
         // From here on dropping it cleans up.
         let connection = Self { client, server, thread: Some(thread), placement, pinned };
         match told.recv() {
