@@ -4,6 +4,7 @@
 //! between them differs by a factor of ten: without pinning a result has two values, not one.
 
 use std::cell::RefCell;
+use std::fs;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -44,27 +45,71 @@ pub struct Placement {
     pub client: usize,
     /// The CPU of the answering thread; the same one where there is no other.
     pub server: usize,
+    /// What the two have in common.
+    pub cores: Cores,
+}
+
+/// Whether two CPUs are hardware threads of one core. Such threads share its caches and its
+/// execution units: an echo between them is another number than one between two cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// Two cores.
+    Two,
+    /// One core.
+    Same,
+    /// The kernel does not say.
+    Unknown,
 }
 
 impl Placement {
-    /// The first two of the available CPUs, or the only one for both.
+    /// The first of the available CPUs and the first on another core. Where there is none, the
+    /// second hardware thread of the same core; where there is none either, one CPU for both.
     ///
     /// # Errors
     /// As [`available`].
     pub fn choose() -> Result<Self, Error> {
-        Ok(Self::among(available()?))
+        let cpus = available()?;
+        let path = format!("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpus[0]);
+        let siblings = fs::read_to_string(path).ok().and_then(|list| parse_list(&list));
+        Ok(Self::among(cpus, siblings.as_deref()))
     }
 
-    fn among(cpus: &[usize]) -> Self {
-        Self { client: cpus[0], server: *cpus.get(1).unwrap_or(&cpus[0]) }
+    /// `siblings` are the hardware threads of the core of the first CPU, itself included.
+    fn among(cpus: &[usize], siblings: Option<&[usize]>) -> Self {
+        let (client, second) = (cpus[0], *cpus.get(1).unwrap_or(&cpus[0]));
+        let Some(siblings) = siblings else {
+            return Self { client, server: second, cores: Cores::Unknown };
+        };
+        let elsewhere = cpus[1..].iter().copied().find(|cpu| !siblings.contains(cpu));
+        let cores = if elsewhere.is_some() { Cores::Two } else { Cores::Same };
+        Self { client, server: elsewhere.unwrap_or(second), cores }
     }
 
     /// As a dimension of a record: `client 0, server 1`.
     pub fn describe(self) -> String {
-        let Self { client, server } = self;
-        let shared = if client == server { " (no other available)" } else { "" };
+        let Self { client, server, cores } = self;
+        let shared = match cores {
+            _ if client == server => " (no other available)",
+            Cores::Two => "",
+            Cores::Same => " (same core)",
+            Cores::Unknown => " (cores unknown)",
+        };
         format!("client {client}, server {server}{shared}")
     }
+}
+
+/// CPUs as the kernel lists them: `0-3,8` is 0, 1, 2, 3 and 8. `None` where it is no such list.
+fn parse_list(text: &str) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in text.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        if first > last || last >= CpuSet::MAX_CPU {
+            return None;
+        }
+        cpus.extend(first..=last);
+    }
+    Some(cpus)
 }
 
 /// Keeps the calling thread on one CPU. When the last guard of a thread is dropped, the thread
@@ -134,6 +179,8 @@ impl Drop for Pinned {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -163,8 +210,46 @@ mod tests {
     }
 
     #[test]
-    fn one_cpu_serves_both_ends_and_says_so() {
-        assert_eq!(Placement::among(&[3, 5, 7]).describe(), "client 3, server 5");
-        assert_eq!(Placement::among(&[4]).describe(), "client 4, server 4 (no other available)");
+    fn the_other_end_gets_a_core_of_its_own_where_there_is_one() {
+        let describe = |cpus: &[usize], list: &str| {
+            Placement::among(cpus, parse_list(list).as_deref()).describe()
+        };
+        // Hardware threads are numbered side by side on some machines, core by core on others.
+        assert_eq!(describe(&[0, 1, 2, 3], "0-1\n"), "client 0, server 2");
+        assert_eq!(describe(&[0, 1, 2, 3], "0,2\n"), "client 0, server 1");
+        assert_eq!(describe(&[3, 5, 7], "3\n"), "client 3, server 5");
+        assert_eq!(describe(&[2, 6], "2,6\n"), "client 2, server 6 (same core)");
+        assert_eq!(describe(&[2, 6], "gone"), "client 2, server 6 (cores unknown)");
+        for list in ["4\n", "4-5\n", "gone"] {
+            assert_eq!(describe(&[4], list), "client 4, server 4 (no other available)");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_as_the_kernel_prints_it_is_parsed(
+            ranges in proptest::collection::vec((0..900_usize, 0..100_usize), 1..8)
+        ) {
+            let text = |&(first, more): &(usize, usize)| match more {
+                0 => first.to_string(),
+                more => format!("{first}-{}", first + more),
+            };
+            let list = ranges.iter().map(text).collect::<Vec<_>>().join(",");
+            let cpus: Vec<usize> =
+                ranges.into_iter().flat_map(|(first, more)| first..=first + more).collect();
+            prop_assert_eq!(parse_list(&format!("{list}\n")), Some(cpus));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*|[0-9,-]{0,12}") {
+            parse_list(&text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused() {
+        for bad in ["", "x", "1,", "3-1", "0-99999999999", "0-1-2"] {
+            assert_eq!(parse_list(bad), None, "{bad}");
+        }
     }
 }

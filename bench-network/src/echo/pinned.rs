@@ -162,7 +162,7 @@ mod tests {
         let mut connection = Connection::answering(ByteSize::new(1), answer).expect("open");
         connection.exchange(&[1], &mut [0]).expect("echo");
 
-        let Placement { client, server } = Placement::choose().expect("cpus");
+        let Placement { client, server, .. } = Placement::choose().expect("cpus");
         let served_on = told.recv().expect("one message").expect("mask");
         assert_eq!(served_on, [server]);
         assert_eq!(cpus::allowed().expect("mask"), [client]);
