@@ -1,8 +1,11 @@
-//! How many user-space instructions does a TCP echo cost, both ends on one thread? Gates.
+//! How many user-space instructions do a TCP echo and a connection cost, both ends on one thread?
+//! Gates.
 
+use bench_network::connect::Connect;
 use bench_network::echo::Echo;
 
 benches::counts! {
     network:
+        connect = Connect [one_thread];
         echo = Echo [one_thread__64B one_thread__1KiB one_thread__16KiB];
 }

@@ -6,74 +6,56 @@ use std::time::Duration;
 use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
-/// Panics in the operation.
-pub struct Panic;
+macro_rules! fault {
+    ($(#[$doc:meta])* $fault:ident, $name:literal, $run:expr, $check:expr) => {
+        $(#[$doc])*
+        pub struct $fault;
 
-/// Never ends.
-pub struct Hang;
+        impl Workload for $fault {
+            const NAME: &'static str = $name;
+            type Parameter = ByteSize;
 
-/// Gives a wrong answer.
-pub struct Wrong;
+            fn set_up(_size: &ByteSize) -> Result<Self, Failure> {
+                Ok(Self)
+            }
 
-impl Workload for Panic {
-    const NAME: &'static str = "fault/panic";
-    type Parameter = ByteSize;
+            fn bytes(&self) -> Option<ByteSize> {
+                None
+            }
 
-    fn set_up(_size: &ByteSize) -> Result<Self, Failure> {
-        Ok(Self)
-    }
+            fn run(&mut self) {
+                $run
+            }
 
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
-
-    fn run(&mut self) {
-        panic!("this bench panics on purpose");
-    }
-
-    fn check(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-impl Workload for Hang {
-    const NAME: &'static str = "fault/hang";
-    type Parameter = ByteSize;
-
-    fn set_up(_size: &ByteSize) -> Result<Self, Failure> {
-        Ok(Self)
-    }
-
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
-
-    fn run(&mut self) {
-        loop {
-            std::thread::sleep(Duration::from_secs(3600));
+            fn check(&mut self) -> Result<(), Failure> {
+                $check
+            }
         }
-    }
-
-    fn check(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
+    };
 }
 
-impl Workload for Wrong {
-    const NAME: &'static str = "fault/wrong";
-    type Parameter = ByteSize;
+fault!(
+    /// Panics in the operation.
+    Panic,
+    "fault/panic",
+    panic!("this bench panics on purpose"),
+    Ok(())
+);
 
-    fn set_up(_size: &ByteSize) -> Result<Self, Failure> {
-        Ok(Self)
-    }
+fault!(
+    /// Never ends.
+    Hang,
+    "fault/hang",
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    },
+    Ok(())
+);
 
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
-
-    fn run(&mut self) {}
-
-    fn check(&mut self) -> Result<(), Failure> {
-        Err("this answer is wrong on purpose".into())
-    }
-}
+fault!(
+    /// Gives a wrong answer.
+    Wrong,
+    "fault/wrong",
+    (),
+    Err("this answer is wrong on purpose".into())
+);

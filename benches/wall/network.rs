@@ -1,5 +1,5 @@
-//! How long does a TCP echo take, with both ends on one thread or on two pinned ones, and how long
-//! a connection? Reports; never gates.
+//! How long do a TCP echo and a connection take, with both ends on one thread or on two pinned
+//! ones? Reports; never gates.
 
 use bench_core::fixture::SizeLadder;
 use bench_core::measure::wall::{criterion as config, wall};
@@ -16,8 +16,8 @@ fn network(c: &mut Criterion) {
         for size in sizes {
             wall::<Echo>(c, &Cell { layout, size });
         }
+        wall::<Connect>(c, &layout);
     }
-    wall::<Connect>(c, &Layout::Pinned);
 }
 
 criterion_group! { name = benches; config = config(); targets = network }

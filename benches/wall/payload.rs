@@ -1,8 +1,8 @@
 //! How long does making and checking a payload take, by size? Reports; never gates.
 
 use bench_core::fixture::SizeLadder;
-use bench_core::workloads::{PayloadFill, PayloadVerify};
 use bench_core::measure::wall::{criterion as config, wall};
+use bench_core::workloads::{PayloadFill, PayloadVerify};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn payload(c: &mut Criterion) {

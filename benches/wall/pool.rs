@@ -2,9 +2,9 @@
 //! gates.
 
 use bench_core::fixture::SizeLadder;
-use bench_core::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
 use bench_core::measure::wall::{criterion as config, wall};
 use bench_core::units::ByteSize;
+use bench_core::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn pool(c: &mut Criterion) {

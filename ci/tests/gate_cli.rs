@@ -173,6 +173,9 @@ fn a_filter_that_matches_nothing_is_not_success() {
     let (code, text) = checkout.run(&["--base=main", "--only=no/such*"]);
     assert_eq!(code, 4, "{text}");
     assert!(text.contains("--only 'no/such*'"), "{text}");
+    let (code, text) = checkout.run(&["--base=main", "--only=pool/*", "--only=no/such*"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("--only 'no/such*'"), "{text}");
     let (code, text) = checkout.run(&["--base=main", "--only=a[b"]);
     assert_eq!(code, 2, "{text}");
 }

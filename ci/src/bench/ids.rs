@@ -35,6 +35,24 @@ impl Only {
         self.0.is_empty() || self.0.iter().any(|glob| glob.matches(id))
     }
 
+    /// Whether each glob has something to match: a misspelt one beside a good one would leave out
+    /// what the user asked for, unseen.
+    ///
+    /// # Errors
+    /// [`Exit::NotMeasured`] with the globs that match none of `ids`.
+    pub(crate) fn check<'a>(&self, ids: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+        let mut unmatched: Vec<&Glob> = self.0.iter().collect();
+        for id in ids {
+            unmatched.retain(|glob| !glob.matches(id));
+        }
+        if unmatched.is_empty() {
+            return Ok(());
+        }
+        let globs: Vec<String> = unmatched.iter().map(|glob| format!("'{glob}'")).collect();
+        let sentence = format!("no id matches --only {}; check how it is written", globs.join(" "));
+        Err(failure(Exit::NotMeasured, sentence))
+    }
+
     /// The error for a filter by which nothing is left.
     pub(crate) fn matches_nothing(&self) -> anyhow::Error {
         let globs: Vec<String> = self.0.iter().map(|glob| format!("'{glob}'")).collect();
@@ -93,5 +111,16 @@ mod tests {
         assert!(error.to_string().contains("'pool/*' '*/1MiB'"), "{error}");
         let bad = Only::parse(&["a[b".into()]).expect_err("no glob");
         assert_eq!(crate::exit::of(&bad), Exit::Usage);
+    }
+
+    #[test]
+    fn every_glob_must_match_something() {
+        let only = Only::parse(&["pool/*".into(), "typo/*".into()]).expect("globs");
+        let error = only.check(["pool/cycle", "grpc/read"].into_iter()).expect_err("typo");
+        assert_eq!(crate::exit::of(&error), Exit::NotMeasured);
+        let said = error.to_string();
+        assert!(said.contains("'typo/*'") && !said.contains("pool"), "{said}");
+        only.check(["pool/cycle", "typo/read"].into_iter()).expect("both match");
+        Only::default().check(std::iter::empty()).expect("nothing was asked for");
     }
 }

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bench_core::judge::{self, Comparability, Glob, Pair, Policy, Verdict};
+use bench_core::judge::{self, Comparability, Pair, Policy, Verdict};
 use bench_core::record::{Environment, RunRecord};
 use serde_json::{Value, json};
 
+use crate::bench::ids::Only;
 use crate::cli::CompareArgs;
 use crate::cmd::report;
 use crate::exit::{Exit, failure};
@@ -28,14 +29,16 @@ struct Judged {
 }
 
 pub(crate) fn run(args: &CompareArgs, ui: Ui) -> anyhow::Result<Exit> {
-    let globs = globs(&args.only)?;
+    let only = Only::parse(&args.only)?;
     let base = side(&args.base)?;
     let head = side(&args.head)?;
     let all = judge::compare(&base, &head);
-    let wanted = |pair: &Pair| globs.is_empty() || globs.iter().any(|glob| glob.matches(&pair.id));
-    let pairs: Vec<Pair> = all.into_iter().filter(wanted).collect();
+    only.check(all.iter().map(|pair| pair.id.as_str()))?;
+    let pairs: Vec<Pair> = all.into_iter().filter(|pair| only.wants(&pair.id)).collect();
     if pairs.is_empty() {
-        return Err(failure(Exit::NotMeasured, nothing(args)));
+        let (base, head) = (&args.base, &args.head);
+        let why = format!("'{base}' and '{head}' hold no rows, so nothing was compared");
+        return Err(failure(Exit::NotMeasured, why));
     }
     if !pairs.iter().any(|pair| pair.base.is_some() && pair.head.is_some()) {
         let (base, head) = (&args.base, &args.head);
@@ -87,24 +90,6 @@ fn file(path: &Path) -> anyhow::Result<RunRecord> {
     let mut record = RunRecord::begin(Environment { host_id, ..Environment::default() });
     record.rows = rows;
     Ok(record)
-}
-
-fn globs(only: &[String]) -> anyhow::Result<Vec<Glob>> {
-    let parse = |text: &String| text.parse().map_err(|error| usage(&error));
-    only.iter().map(parse).collect()
-}
-
-fn usage(error: &impl ToString) -> anyhow::Error {
-    failure(Exit::Usage, error.to_string())
-}
-
-fn nothing(args: &CompareArgs) -> String {
-    let (base, head) = (&args.base, &args.head);
-    if args.only.is_empty() {
-        return format!("'{base}' and '{head}' hold no rows, so nothing was compared");
-    }
-    let globs = args.only.join("', '");
-    format!("no id of '{base}' or '{head}' matches '{globs}', so nothing was compared")
 }
 
 /// The join of all but the ids that are new, which have nothing to be judged by.

@@ -58,8 +58,9 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     }
     let workshop = Workshop { workspace: &workspace, git: &git, stage: &stage, ui };
     let features = &args.selection.features;
-    let base = workshop.ready(base, ("a", &format!("the base {}", args.base)), &[], &only)?;
-    let head = workshop.ready(head, ("b", "the working tree"), features, &only)?;
+    let mut base = workshop.ready(base, ("a", &format!("the base {}", args.base)), &[])?;
+    let mut head = workshop.ready(head, ("b", "the working tree"), features)?;
+    choose(&only, [&mut base, &mut head])?;
     if head.benches.is_empty() && base.benches.is_empty() {
         return Err(only.matches_nothing());
     }
@@ -96,6 +97,15 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     let text = render::text(&facts, &outcome, exit, ui.colour());
     ui.result(&text, &render::json(&facts, &outcome, exit))?;
     Ok(exit)
+}
+
+/// Leaves what the user asked for, on both sides.
+fn choose(only: &Only, mut sides: [&mut Ready; 2]) -> anyhow::Result<()> {
+    only.check(sides.iter().flat_map(|side| &side.benches).map(|bench| bench.id.as_str()))?;
+    for side in &mut sides {
+        side.benches.retain(|bench| only.wants(&bench.id));
+    }
+    Ok(())
 }
 
 /// The ids that must be counted, of those that the user asked for; `None` where no list says.

@@ -16,7 +16,7 @@ use super::stage::Stage;
 use crate::bench::build::{Build, Executables, count_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Place, count};
-use crate::bench::ids::{Bench, Only};
+use crate::bench::ids::Bench;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -27,7 +27,7 @@ pub(crate) struct Ready {
     pub(crate) side: Side,
     /// Where it is counted.
     pub(crate) place: Place,
-    /// What it has to count, as far as the user asked for it.
+    /// What it has to count.
     pub(crate) benches: Vec<Bench>,
     runner: Option<PathBuf>,
 }
@@ -64,7 +64,6 @@ impl Workshop<'_> {
         side: Side,
         (letter, name): (&str, &str),
         features: &[String],
-        only: &Only,
     ) -> anyhow::Result<Ready> {
         let built = self.build(&side, name, features)?;
         let folder = self.workspace.perf_dir("gate/run")?.join(letter);
@@ -74,7 +73,6 @@ impl Workshop<'_> {
         let mut ready = Ready { side, place, benches: Vec::new(), runner: built.runner };
         self.install_runner(&ready)?;
         ready.benches = ready.place.list()?;
-        ready.benches.retain(|bench| only.wants(&bench.id));
         Ok(ready)
     }
 
