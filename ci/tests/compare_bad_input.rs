@@ -64,7 +64,9 @@ fn what_the_head_lacks_is_exit_4_and_what_it_adds_is_announced() {
     let other = record(&folder, "c.json", &count("b/z", 1));
     compare(&folder, &[&one, &other]).exits(4).complains("no id in common");
     compare(&folder, &[&one, &two, "--only", "zzz/*"]).exits(4).complains("--only 'zzz/*'");
-    compare(&folder, &[&one, &two, "--only", "a/*", "--only", "zzz/*"]).exits(4).complains("'zzz/*'");
+    compare(&folder, &[&one, &two, "--only", "a/*", "--only", "zzz/*"])
+        .exits(4)
+        .complains("'zzz/*'");
     compare(&folder, &[&one, &two, "--only", "[a]"]).exits(2).complains("is not a pattern");
 }
 
