@@ -20,4 +20,6 @@ pub mod scenario;
 #[cfg(feature = "measure")]
 pub mod schedule;
 #[cfg(feature = "measure")]
+mod selection;
+#[cfg(feature = "measure")]
 pub mod wall;

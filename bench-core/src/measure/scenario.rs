@@ -5,13 +5,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::recorder::Recorder;
+use super::selection::Selection;
 use crate::record::Row;
 use crate::scale::Scale;
 use crate::units::print_ns;
 use crate::workload::Failure;
-
-/// Exit code of a filter that matches nothing, as `cargo perf` has it.
-const NOT_MEASURED: u8 = 4;
 
 /// One scenario.
 #[derive(Clone, Copy, Debug)]
@@ -22,37 +20,32 @@ pub struct Scenario {
     pub run: fn(Scale) -> Result<Vec<Row>, Failure>,
 }
 
-/// What the command line asks for.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Flags {
-    bench: bool,
-    list: bool,
-    exact: bool,
-    filter: Option<String>,
-}
-
-/// Runs the scenarios that the command line selects: `--list` prints their ids, `--exact ID` or a
-/// part of an id selects. Without `--bench`, as under `cargo test`, each runs at smoke scale.
+/// Runs the scenarios that the command line selects as it would select criterion's benches: a
+/// regular expression, or `--exact ID`. `--list` prints their ids instead. Without `--bench`, as
+/// under `cargo test`, each runs at smoke scale. A filter that matches nothing is no failure, since
+/// cargo gives one filter to every target; whoever asked for an id has to look for its rows.
 ///
 /// Rows go to the file that [`Recorder::from_env`] names, and in short to standard output.
-#[must_use = "the exit code says whether anything was measured"]
+#[must_use = "the exit code says whether a scenario failed"]
 pub fn main(scenarios: &[Scenario]) -> ExitCode {
-    let flags = parse(std::env::args().skip(1));
-    let selected: Vec<&Scenario> =
-        scenarios.iter().filter(|scenario| selects(&flags, scenario.id)).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     // A closed pipe at the other end of a remark is not the scenario's failure.
-    if flags.list {
+    let selected = match selected(scenarios, &arguments) {
+        Ok(selected) => selected,
+        Err(error) => {
+            let _closed = writeln!(err, "the filter is no regular expression: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if asked("--list") {
         for scenario in selected {
             let _closed = writeln!(out, "{}: benchmark", scenario.id);
         }
         return ExitCode::SUCCESS;
     }
-    if selected.is_empty() {
-        let _closed = writeln!(err, "no scenario matches; --list prints their ids");
-        return ExitCode::from(NOT_MEASURED);
-    }
-    let scale = if flags.bench { Scale::from_env() } else { Scale::Smoke };
+    let scale = if asked("--bench") { Scale::from_env() } else { Scale::Smoke };
     for scenario in selected {
         if let Err(failure) = run(scenario, scale, &mut out) {
             let _closed = writeln!(err, "{}: {failure}", scenario.id);
@@ -60,6 +53,14 @@ pub fn main(scenarios: &[Scenario]) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn selected<'a>(
+    scenarios: &'a [Scenario],
+    arguments: &[String],
+) -> Result<Vec<&'a Scenario>, regex::Error> {
+    let selection = Selection::filter(arguments.iter().cloned())?;
+    Ok(scenarios.iter().filter(|scenario| selection.contains(scenario.id)).collect())
 }
 
 fn run(scenario: &Scenario, scale: Scale, out: &mut impl Write) -> Result<(), Failure> {
@@ -89,36 +90,18 @@ fn in_short(row: &Row) -> String {
     }
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> Flags {
-    let mut flags = Flags::default();
-    for argument in arguments {
-        match argument.as_str() {
-            "--bench" => flags.bench = true,
-            "--list" => flags.list = true,
-            "--exact" => flags.exact = true,
-            // Flags of the other harnesses mean nothing here and do no harm.
-            flag if flag.starts_with('-') => {}
-            filter => flags.filter = Some(filter.to_owned()),
-        }
-    }
-    flags
-}
-
-fn selects(flags: &Flags, id: &str) -> bool {
-    flags.filter.as_deref().is_none_or(
-        |filter| {
-            if flags.exact { id == filter } else { id.contains(filter) }
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::{Data, Metric};
 
-    fn flags(line: &str) -> Flags {
-        parse(line.split_whitespace().map(str::to_owned))
+    const IDS: [Scenario; 2] =
+        [Scenario { id: "grpc/load/closed", run: good }, Scenario { id: "grpc/open", run: good }];
+
+    fn ids(line: &str) -> Vec<&'static str> {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let selected = selected(&IDS, &arguments).expect("a pattern");
+        selected.into_iter().map(|scenario| scenario.id).collect()
     }
 
     fn good(_scale: Scale) -> Result<Vec<Row>, Failure> {
@@ -126,11 +109,29 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_selected_by_part_or_exactly() {
-        assert!(selects(&flags("--bench load"), "grpc/load/closed"));
-        assert!(!selects(&flags("--exact load"), "grpc/load/closed"));
-        assert!(selects(&flags("--exact grpc/load/closed --noplot"), "grpc/load/closed"));
-        assert!(selects(&flags(""), "grpc/load/closed"));
+    fn ids_are_selected_as_criterion_selects_them() {
+        let all = ["grpc/load/closed", "grpc/open"];
+        for line in ["", "--bench --noplot", "--list", "--bench --profile-time 5", "grpc", "o.en|c"]
+        {
+            assert_eq!(ids(line), all, "{line}");
+        }
+        for line in [
+            "load",
+            "--bench --list lo.d",
+            "--save-baseline x load -n --bench",
+            "--exact grpc/load/closed --noplot",
+            "--bench --exact grpc/load/closed --list",
+        ] {
+            assert_eq!(ids(line), all[..1], "{line}");
+        }
+        for line in ["--exact load", "another", "--ignored"] {
+            assert!(ids(line).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_no_pattern_is_refused() {
+        selected(&IDS, &["(".to_owned()]).expect_err("no pattern");
     }
 
     #[test]

@@ -23,8 +23,6 @@
 //! criterion_main!(benches);
 //! ```
 
-mod selection;
-
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -32,9 +30,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 
-use self::selection::Selection;
 use super::profiler::{FlameProfiler, HZ};
 use super::recorder::Recorder;
+use super::selection::Selection;
 use crate::record::{Metric, Row};
 use crate::scale::Scale;
 use crate::workload::{self, Failure, Workload};

@@ -1,4 +1,5 @@
-//! Which ids criterion is going to run, read from the same command line.
+//! Which ids a command line selects, by criterion's rules: scenarios go by them, and criterion
+//! itself is going to run these.
 //!
 //! Criterion keeps its filter to itself but wants to know the bytes of an operation before it
 //! decides, and these only the fixtures know. Without a look ahead, a process that measures one id
@@ -41,15 +42,36 @@ pub(super) enum Selection {
 }
 
 impl Selection {
-    /// What `arguments`, without the program's name, select.
+    /// A guess at what criterion is going to run under `arguments`, without the program's name.
     pub(super) fn of(arguments: impl IntoIterator<Item = String>) -> Self {
+        let arguments: Vec<String> = arguments.into_iter().collect();
+        let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+        if asked("--list") {
+            return Self::Nothing;
+        }
+        // Without `--bench` this is a test: of the benches, or of ours, whose filter names other
+        // things.
+        if !asked("--bench") && !asked("--ignored") {
+            return Self::All;
+        }
+        Self::filter(arguments).unwrap_or(Self::All)
+    }
+
+    /// What `arguments`, without the program's name, select: an id after `--exact`, else a regular
+    /// expression that the id has to contain.
+    ///
+    /// # Errors
+    /// When the filter is no regular expression.
+    pub(super) fn filter(
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<Self, regex::Error> {
         let mut filter = None;
-        let (mut bench, mut exact) = (false, false);
+        let mut exact = false;
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--list" | "--ignored" => return Self::Nothing,
-                "--bench" => bench = true,
+                // The ignored tests of libtest; there are none here.
+                "--ignored" => return Ok(Self::Nothing),
                 "--exact" => exact = true,
                 option if takes_next(option) => drop(arguments.next()),
                 option if option.starts_with('-') => {}
@@ -57,12 +79,9 @@ impl Selection {
             }
         }
         match filter {
-            // Without `--bench` this is a test: of the benches, or of ours, whose filter names
-            // other things.
-            Some(_) if !bench => Self::All,
-            Some(id) if exact => Self::Exactly(id),
-            Some(pattern) => Regex::new(&pattern).map_or(Self::All, Self::Matching),
-            None => Self::All,
+            Some(id) if exact => Ok(Self::Exactly(id)),
+            Some(pattern) => Ok(Self::Matching(Regex::new(&pattern)?)),
+            None => Ok(Self::All),
         }
     }
 
