@@ -62,6 +62,10 @@ impl Checkout {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
     }
 
+    fn read_tool(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join("bin").join(name)).expect("readable")
+    }
+
     fn git(&self, args: &[&str]) -> String {
         let output = Command::new("git").arg("-C").arg(self.root()).args(args).output();
         let output = output.expect("git runs");
@@ -194,6 +198,20 @@ fn a_build_that_fails_says_which_side_and_the_compilers_first_error() {
     let (code, text) = checkout.run(&["--base=main"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("the base main does not build: error: no such thing"), "{text}");
+}
+
+#[test]
+fn a_feature_that_is_not_there_is_a_usage_error() {
+    let unknown = "error: the package 'benches' does not contain this feature: nosuch";
+    let checkout = Checkout::with_bench("exit 1");
+    let build = checkout.read_tool("cargo").replace(
+        "*) EXE",
+        &format!("*) case $* in *nosuch*) echo \"{unknown}\" >&2; exit 101;; esac; EXE"),
+    );
+    checkout.tool("cargo", &build);
+    let (code, text) = checkout.run(&["--base=main", "--features=nosuch"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("the working tree has no feature 'nosuch'"), "{text}");
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub(crate) struct Build<'a> {
 /// package or without such targets has no executables, and that is no error.
 ///
 /// # Errors
-/// [`Exit::Broke`] with the compiler's first error; [`Exit::NotMeasured`] when interrupted.
+/// [`Exit::Broke`] with the compiler's first error; [`Exit::Usage`] when there is no such feature;
+/// [`Exit::NotMeasured`] when interrupted.
 pub(crate) fn count_executables(build: &Build<'_>, ui: Ui) -> anyhow::Result<Executables> {
     bench_executables(build, &["count_*"], ui)
 }
@@ -68,6 +69,10 @@ pub(crate) fn bench_executables(
     }
     if has_no_targets(&outcome.stderr) {
         return Ok(Executables::default());
+    }
+    if let Some(feature) = unknown_feature(&outcome.stderr, build.features) {
+        let sentence = format!("--features: package `benches` of {} has no {feature}", build.name);
+        return Err(failure(Exit::Usage, sentence));
     }
     let why = first_error(&outcome);
     Err(failure(Exit::Broke, format!("{} does not build: {why}", build.name)))
@@ -128,6 +133,22 @@ fn has_no_targets(stderr: &str) -> bool {
         .any(|message| stderr.contains(message))
 }
 
+/// The feature of `asked` that cargo does not know, as in "feature 'x'".
+fn unknown_feature(stderr: &str, asked: &[String]) -> Option<String> {
+    let of_package = ["not contain this feature: ", "not contain these features: "];
+    let named = stderr.lines().find_map(|line| {
+        let (_, names) = of_package.iter().find_map(|message| line.split_once(message))?;
+        Some(format!("feature '{}'", names.trim().replace(", ", "' and '")))
+    });
+    // A manifest may name one that is not there, too; that is no fault of who asked.
+    let of_dependency = asked.iter().find(|feature| {
+        feature.split_once('/').is_some_and(|(package, name)| {
+            stderr.contains(&format!("with feature `{name}` but `{package}` does not have that"))
+        })
+    });
+    named.or_else(|| of_dependency.map(|feature| format!("feature '{feature}'")))
+}
+
 /// The compiler's first error, or cargo's when it came no further.
 fn first_error(outcome: &Outcome) -> String {
     let compiler = messages(&outcome.stdout).find_map(|message| {
@@ -176,6 +197,25 @@ not json
         assert_eq!(first_error(&outcome(stdout, stderr)), "error: first\n --> a.rs");
         assert_eq!(first_error(&outcome("", stderr)), "error: could not compile `a`");
         assert!(first_error(&outcome("", "")).contains("cargo still ran after 9 s"));
+    }
+
+    #[test]
+    fn a_feature_that_is_not_there_is_told_from_a_build_that_fails() {
+        let asked = ["x".to_owned(), "rocks/y".to_owned()];
+        let told = |stderr: &str| unknown_feature(stderr, &asked);
+        let package = "error: the package 'benches' does not contain";
+        assert_eq!(told(&format!("{package} this feature: x")), Some("feature 'x'".into()));
+        let both = told(&format!("{package} these features: x, z\n"));
+        assert_eq!(both, Some("feature 'x' and 'z'".into()));
+        let depends = |name| {
+            format!(
+                "package `benches` depends on `rocks` with feature `{name}` but `rocks` does not \
+                 have that feature.\n"
+            )
+        };
+        assert_eq!(told(&depends("y")), Some("feature 'rocks/y'".into()));
+        assert_eq!(told(&depends("of_a_manifest")), None);
+        assert_eq!(told("error: could not compile `a`"), None);
     }
 
     #[test]
