@@ -56,6 +56,7 @@ impl ScratchFile {
             .open(&path)
             .map_err(Error::io("create", &path))?;
         write(&file, payload.size, |offset, block| payload.fill(offset, block))
+            .and_then(|()| file.sync_all())
             .map_err(Error::io("write", &path))?;
         Ok(Self { cached: CachedFile::new(file, &path)?, payload })
     }
@@ -76,6 +77,16 @@ impl ScratchFile {
     /// # Errors
     /// What writing or syncing failed with.
     pub fn erase(&self) -> Result<(), Error> {
+        self.erase_in_memory()?;
+        self.cached.file().sync_all().map_err(Error::io("sync", self.cached.path()))
+    }
+
+    /// Overwrites the file with zeros and does not sync them: every page is then in memory and
+    /// dirty, until the kernel writes it back.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn erase_in_memory(&self) -> Result<(), Error> {
         write(self.cached.file(), self.payload.size, |_, block| block.fill(0))
             .map_err(Error::io("erase", self.cached.path()))
     }
@@ -116,7 +127,7 @@ fn write(file: &File, size: ByteSize, fill: impl Fn(u64, &mut [u8])) -> std::io:
         fill(offset, block);
         file.write_all_at(block, offset)?;
     }
-    file.sync_all()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -104,6 +104,27 @@ fn only_a_synced_write_is_on_the_disk() {
 }
 
 #[test]
+fn every_operation_of_a_write_meets_pages_in_the_same_state() {
+    let mut cached = run_once::<Write>(&SIZE).expect("write");
+    let mut synced = run_once::<WriteSync>(&SIZE).expect("write");
+    let unwritten = |file: &ScratchFile| file.cached().residency().expect("residency").unwritten;
+    if !disk() || unwritten(cached.file()).is_none() {
+        return; // In memory alone no page is ever dirty, and not every witness knows.
+    }
+    // The kernel may write a page back at any moment; three times in a row it does not.
+    assert!((0..3).any(|_| {
+        cached.prepare().expect("dirty");
+        unwritten(cached.file()) == Some(259)
+    }));
+    for _ in 0..2 {
+        synced.prepare().expect("clean");
+        assert_eq!(unwritten(synced.file()), Some(0));
+        synced.run();
+        assert_eq!(unwritten(synced.file()), Some(0));
+    }
+}
+
+#[test]
 fn every_size_of_the_ladder_and_odd_ones_run() {
     for bytes in [1, 1 << 10, 4095, 1 << 16, 1 << 20, (4 << 20) + 1] {
         let size = ByteSize::new(bytes);
@@ -125,6 +146,9 @@ fn results_name_what_made_them() {
     assert_eq!(names, expected);
     let write = run_once::<WriteSync>(&ByteSize::kib(64)).expect("write");
     assert!(write.dimensions().contains(&("sync", "fdatasync".to_owned())));
+    assert!(write.dimensions().contains(&("pages", "clean".to_owned())));
+    let cached = run_once::<Write>(&ByteSize::kib(64)).expect("write");
+    assert!(cached.dimensions().contains(&("pages", "dirty".to_owned())));
     assert!(write.dimensions().contains(&("block_size", "64KiB".to_owned())));
     assert_eq!(id::<ReadCold>(&ByteSize::mib(1)), "storage/read_cold/1MiB");
     assert_eq!(id::<WriteSync>(&ByteSize::mib(1)), "storage/write_sync/1MiB");
