@@ -14,7 +14,8 @@ use crate::page_cache::PageCacheState;
 #[derive(Debug)]
 pub struct ReadCold(Read);
 
-/// Reads a file of which every page is in memory: `storage/read_warm/1MiB`.
+/// Reads a file of which every page is in memory, before the first operation of a batch and after
+/// the last: `storage/read_warm/1MiB`.
 #[derive(Debug)]
 pub struct ReadWarm(Read);
 
@@ -39,6 +40,11 @@ enum ReadError {
     Buffer(#[from] AcquireError),
     #[error("{found} of {expected} blocks were read; the operation did not run to its end")]
     Blocks { found: usize, expected: usize },
+    #[error(
+        "{gone} of {pages} pages left memory while the file was read, so that not every read was \
+         warm; free some memory or measure a smaller size"
+    )]
+    NotWarm { gone: u64, pages: u64 },
 }
 
 impl Read {
@@ -93,6 +99,7 @@ impl Read {
         if let Some(error) = self.failure.take() {
             return Err(error.into());
         }
+        self.check_warm()?;
         let payload = self.on_disk.file.payload();
         let (found, expected) = (self.answer.len(), blocks(payload.size).count());
         if found != expected {
@@ -102,6 +109,19 @@ impl Read {
             payload.verify(offset, block)?;
         }
         Ok(())
+    }
+
+    /// A batch may be long, and memory short: pages that were there when it began may be gone. One
+    /// that went and was read in again before the end is not noticed.
+    fn check_warm(&self) -> Result<(), Failure> {
+        if self.state == PageCacheState::Cold {
+            return Ok(()); // The read itself has warmed it.
+        }
+        let seen = self.on_disk.file.cached().residency()?;
+        if seen.is_warm() {
+            return Ok(());
+        }
+        Err(ReadError::NotWarm { gone: seen.pages - seen.resident, pages: seen.pages }.into())
     }
 
     fn dimensions(&self) -> Vec<(&'static str, String)> {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt;
 
-use bench_core::workload::{Workload, id, run_once};
+use bench_core::workload::{Workload, conforms, id, run_once};
 
 use super::*;
 use crate::file_system::lives_in_memory;
@@ -50,6 +50,19 @@ fn a_warm_read_starts_with_every_page_in_memory() {
         read.run();
     }
     read.check().expect("content");
+}
+
+#[test]
+fn a_warm_read_whose_pages_left_memory_does_not_pass() {
+    if !disk() {
+        return; // Nothing ever leaves.
+    }
+    let mut read = run_once::<ReadWarm>(&SIZE).expect("read");
+    read.prepare().expect("warm");
+    read.run();
+    read.file().cached().evict().expect("evict");
+    let error = read.check().expect_err("no longer warm").to_string();
+    assert!(error.starts_with("259 of 259 pages left memory while"), "{error}");
 }
 
 #[test]
