@@ -188,7 +188,7 @@ impl<K: Kind> Workload for Call<K> {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use bench_core::workload::{id, run_once};
+    use bench_core::workload::{conforms, id, run_once};
     use proptest::prelude::*;
     use tonic::{Request, Response, Status, Streaming};
 
@@ -311,6 +311,14 @@ mod tests {
             assert!(stream.dimensions().contains(&("nodelay_server", "true".to_owned())));
             assert_eq!(stream.bytes(), Some(cell.size));
         }
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_does_not_pass() {
+        let cell = Cell { profile: TransportProfile::DEFAULT, size: ByteSize::kib(64) };
+        conforms::<Write>(&cell).expect("write");
+        conforms::<Read>(&cell).expect("read");
+        conforms::<Stream>(&cell).expect("stream");
     }
 
     #[test]

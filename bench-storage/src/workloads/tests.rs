@@ -85,6 +85,12 @@ fn a_flipped_byte_and_a_short_file_are_caught_by_the_check_of_a_read() {
 
 #[test]
 fn an_operation_that_did_not_run_does_not_pass() {
+    conforms::<ReadWarm>(&SIZE).expect("warm read");
+    conforms::<Write>(&SIZE).expect("write");
+    conforms::<WriteSync>(&SIZE).expect("synced write");
+    if disk() {
+        conforms::<ReadCold>(&SIZE).expect("cold read");
+    }
     let mut read = run_once::<ReadWarm>(&SIZE).expect("read");
     read.prepare().expect("warm");
     let error = read.check().expect_err("nothing was read").to_string();
