@@ -232,7 +232,9 @@ impl Loopback {
         self.server_socket.get()
     }
 
-    /// What made the number: backend, layout, settings, socket options.
+    /// What made the number: backend, layout, payload, settings, socket options.
+    ///
+    /// `send_buffer` and `receive_buffer` are what the kernel granted, not what was asked for.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
         let server = self.server_socket();
         let unknown = || "not readable".to_owned();
@@ -252,6 +254,7 @@ impl Loopback {
             ("send_buffer", buffer(self.client_socket.send_buffer_bytes)),
             ("receive_buffer", buffer(self.client_socket.receive_buffer_bytes)),
         ];
+        dimensions.extend(self.config.payload.dimensions());
         dimensions.extend(self.config.profile.dimensions());
         dimensions
     }

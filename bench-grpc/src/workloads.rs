@@ -308,7 +308,17 @@ mod tests {
             run_once::<Write>(&cell).expect("write");
             run_once::<Read>(&cell).expect("read");
             let stream = run_once::<Stream>(&cell).expect("stream");
-            assert!(stream.dimensions().contains(&("nodelay_server", "true".to_owned())));
+            let dimensions = stream.dimensions();
+            let value =
+                |key| dimensions.iter().find(|(name, _)| *name == key).expect(key).1.as_str();
+            assert_eq!((value("backend"), value("nodelay_server")), ("kernel loopback", "true"));
+            assert_eq!(
+                (value("payload"), value("seed"), value("size")),
+                ("incompressible", "42", "64KiB")
+            );
+            for granted in ["send_buffer", "receive_buffer"] {
+                value(granted).parse::<ByteSize>().expect(granted);
+            }
             assert_eq!(stream.bytes(), Some(cell.size));
         }
     }

@@ -40,13 +40,15 @@ impl OnlyFile {
 
     fn dimensions(&self, backend: &str, state: PageCacheState) -> Vec<(&'static str, String)> {
         let cached = self.file.cached();
-        vec![
+        let mut dimensions = vec![
             ("backend", backend.to_owned()),
             ("page_cache", state.to_string()),
             ("page_cache_witness", cached.witness().to_string()),
             ("file_system", cached.file_system().to_owned()),
             ("block_size", BLOCK.min(self.size()).to_string()),
-        ]
+        ];
+        dimensions.extend(self.file.payload().dimensions());
+        dimensions
     }
 }
 

@@ -161,7 +161,8 @@ fn every_size_of_the_ladder_and_odd_ones_run() {
 fn results_name_what_made_them() {
     let read = run_once::<ReadWarm>(&ByteSize::kib(64)).expect("read");
     let names: Vec<&str> = read.dimensions().into_iter().map(|(name, _)| name).collect();
-    let expected = ["backend", "page_cache", "page_cache_witness", "file_system", "block_size"];
+    let state = ["backend", "page_cache", "page_cache_witness", "file_system", "block_size"];
+    let expected = [&state[..], &["payload", "seed", "size"]].concat();
     assert_eq!(names, expected);
     let write = run_once::<WriteSync>(&ByteSize::kib(64)).expect("write");
     assert!(write.dimensions().contains(&("sync", "fdatasync".to_owned())));
