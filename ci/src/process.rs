@@ -2,26 +2,36 @@
 //! ended when the user interrupts.
 
 use std::fmt;
-use std::io::Read;
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// How long a group may take to end after it was asked to.
+/// How long a group may take to end after it was asked to, and its pipes to close after that.
 const GRACE: Duration = Duration::from_millis(500);
+/// The same for a program that ends programs of its own with a [`GRACE`] of theirs.
+const LONG_GRACE: Duration = Duration::from_secs(3);
 /// Lines that say nothing of why a program failed.
 const NOISE: [&str; 5] =
     ["note: run with", "note: Some details", "Error in task", "gungraun-runner:", "Benchmarking "];
 /// What follows is for who debugs the program.
 const BACKTRACE: &str = "stack backtrace:";
+/// How often to look whether a program ended, first and when it runs longer than [`SOON`]: each
+/// look takes time from what is measured beside us.
 const POLL: Duration = Duration::from_millis(5);
+const POLL_LATER: Duration = Duration::from_millis(50);
+const SOON: Duration = Duration::from_millis(100);
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,27 +91,42 @@ impl fmt::Display for Ending {
 }
 
 /// Runs the program to its end, its deadline or the user's interrupt, whichever comes first.
-/// Nothing of its process group is left running.
+/// Nothing of its process group is left running, nor what left the group and kept our pipes.
 ///
 /// # Errors
 /// When the program can't be started.
 pub(crate) fn run(command: &mut Command, deadline: Duration) -> anyhow::Result<Outcome> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let mut child = command
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("failed to start '{name}'"))?;
-    let stdout = collect(child.stdout.take());
-    let stderr = collect(child.stderr.take());
-    let ending = watch(&mut child, deadline)?;
-    let text = |reader: JoinHandle<String>| reader.join().expect("a reader does not panic");
-    Ok(Outcome { ending, stdout: text(stdout), stderr: text(stderr) })
+    let mut child = start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let stdout = Reader::of(child.stdout.take().expect("standard output is a pipe"));
+    let stderr = Reader::of(child.stderr.take().expect("standard error is a pipe"));
+    let ending = watch(&mut child, Some(deadline), GRACE)?;
+    Ok(Outcome { ending, stdout: stdout.text(), stderr: stderr.text() })
 }
 
-fn watch(child: &mut Child, deadline: Duration) -> anyhow::Result<Ending> {
+/// Runs a program whose output is the user's to see, as long as it takes or until the user
+/// interrupts. What it prints goes where ours goes; with `apart` all to standard error, where
+/// standard output belongs to a result. Nothing of its process group is left running.
+///
+/// # Errors
+/// When the program can't be started.
+pub(crate) fn run_visibly(command: &mut Command, apart: bool) -> anyhow::Result<Ending> {
+    let stdout = match apart {
+        true => {
+            io::stderr().as_fd().try_clone_to_owned().context("standard error is closed")?.into()
+        }
+        false => Stdio::inherit(),
+    };
+    let mut child = start(command.stdout(stdout).stderr(Stdio::inherit()))?;
+    watch(&mut child, None, LONG_GRACE)
+}
+
+fn start(command: &mut Command) -> anyhow::Result<Child> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let child = command.process_group(0).stdin(Stdio::null()).spawn();
+    child.with_context(|| format!("failed to start '{name}'"))
+}
+
+fn watch(child: &mut Child, deadline: Option<Duration>, grace: Duration) -> anyhow::Result<Ending> {
     let started = Instant::now();
     let ending = loop {
         if let Some(status) = child.try_wait().context("failed to wait for a program")? {
@@ -110,21 +135,27 @@ fn watch(child: &mut Child, deadline: Duration) -> anyhow::Result<Ending> {
         if interrupted() {
             break Ending::Interrupted;
         }
-        if started.elapsed() >= deadline {
+        let passed = started.elapsed();
+        if let Some(deadline) = deadline.filter(|deadline| passed >= *deadline) {
             break Ending::Overdue(deadline);
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(if passed < SOON { POLL } else { POLL_LATER });
     };
-    end_group(child);
+    end_group(child, grace);
     Ok(ending)
 }
 
 /// Asks the group to end, then makes it. A group of which nothing is left is fine.
-fn end_group(child: &mut Child) {
+fn end_group(child: &mut Child, grace: Duration) {
     let group = Pid::from_child(child);
     if kill_process_group(group, Signal::TERM).is_ok() {
         let asked = Instant::now();
-        while asked.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
+        let mut left = || {
+            // The program itself is of its group until it is waited for.
+            let _status = child.try_wait();
+            test_kill_process_group(group).is_ok()
+        };
+        while asked.elapsed() < grace && left() {
             std::thread::sleep(POLL);
         }
         let _gone = kill_process_group(group, Signal::KILL);
@@ -132,13 +163,69 @@ fn end_group(child: &mut Child) {
     let _reaped = child.wait();
 }
 
-fn collect<R: Read + Send + 'static>(pipe: Option<R>) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before an error is all that the program has to say.
-        let _end = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// Reads a pipe to its end on a thread of its own, so that the program never waits for us.
+struct Reader {
+    /// What the system calls the pipe.
+    pipe: Option<PathBuf>,
+    read: Arc<Mutex<Vec<u8>>>,
+    /// Says nothing, and closes at the end of the pipe.
+    end: Receiver<()>,
+}
+
+impl Reader {
+    fn of<R: Read + AsRawFd + Send + 'static>(mut pipe: R) -> Self {
+        let name = fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd())).ok();
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let (open, end) = mpsc::channel::<()>();
+        let filled = Arc::clone(&read);
+        std::thread::spawn(move || {
+            let _open = open;
+            let mut chunk = [0; 16 << 10];
+            loop {
+                match pipe.read(&mut chunk) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // What was read before an error is all that the program has to say.
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => {
+                        filled.lock().expect("no reader panics").extend(&chunk[..length]);
+                    }
+                }
+            }
+        });
+        Self { pipe: name, read, end }
+    }
+
+    /// What the program printed. A process that left the group may hold the pipe open for ever:
+    /// it is ended as well, and what was read so far is all there is.
+    fn text(self) -> String {
+        if self.is_open() {
+            self.pipe.iter().flat_map(|pipe| writers(pipe)).for_each(|pid| {
+                let _gone = kill_process(pid, Signal::KILL);
+            });
+            let _closed = self.is_open();
+        }
+        String::from_utf8_lossy(&self.read.lock().expect("no reader panics")).into_owned()
+    }
+
+    fn is_open(&self) -> bool {
+        self.end.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout)
+    }
+}
+
+/// The processes that can write into the pipe.
+fn writers(pipe: &Path) -> Vec<Pid> {
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let writes = |end: &Path| {
+        let writable =
+            fs::symlink_metadata(end).is_ok_and(|it| it.permissions().mode() & 0o200 != 0);
+        writable && fs::read_link(end).is_ok_and(|name| name == pipe)
+    };
+    let pid = |process: fs::DirEntry| {
+        let pid = Pid::from_raw(process.file_name().to_str()?.parse().ok()?)?;
+        entries(process.path().join("fd")).any(|end| writes(&end.path())).then_some(pid)
+    };
+    let own = rustix::process::getpid();
+    entries("/proc".into()).filter_map(pid).filter(|pid| *pid != own).collect()
 }
 
 /// Whether the user asked us to stop (Ctrl-C, or the terminal or a supervisor did).
@@ -181,16 +268,22 @@ mod tests {
     fn a_program_past_its_deadline_is_ended_with_its_children() {
         let outcome = shell("sleep 1000 & echo $!; wait", Duration::from_millis(200));
         assert_eq!(outcome.ending, Ending::Overdue(Duration::from_millis(200)));
-        let grandchild = format!("/proc/{}/stat", outcome.stdout.trim());
-        // The kernel takes a moment to end what was killed.
+        assert!(ends(&outcome.stdout));
+    }
+
+    /// The kernel takes a moment to end what was killed.
+    fn ends(pid: &str) -> bool {
+        let stat = format!("/proc/{}/stat", pid.trim());
         let gone = || {
-            let state = std::fs::read_to_string(&grandchild).unwrap_or_default();
+            let state = fs::read_to_string(&stat).unwrap_or_default();
             state.is_empty() || state.contains(") Z ")
         };
-        assert!((0..2_000).any(|_| gone() || {
-            std::thread::sleep(POLL);
-            false
-        }));
+        (0..2_000).any(|_| {
+            gone() || {
+                std::thread::sleep(POLL);
+                false
+            }
+        })
     }
 
     #[test]
@@ -210,6 +303,20 @@ mod tests {
     fn a_child_that_outlives_its_parent_does_not_hang_us() {
         let outcome = shell("sleep 1000 & exit 0", Duration::from_secs(60));
         assert!(outcome.success());
+    }
+
+    #[test]
+    fn a_child_that_left_the_group_with_our_pipes_is_ended_too() {
+        // A hundred times longer than anybody waits for this test.
+        let outcome = shell("setsid sleep 1000 & echo $!; exit 1", Duration::from_secs(60));
+        assert!(matches!(outcome.ending, Ending::Exited(status) if status.code() == Some(1)));
+        assert!(ends(&outcome.stdout), "the child still runs");
+    }
+
+    #[test]
+    fn a_program_in_sight_is_ended_with_its_exit_code() {
+        let ending = run_visibly(Command::new("sh").args(["-c", "exit 7"]), true).expect("sh runs");
+        assert!(matches!(ending, Ending::Exited(status) if status.code() == Some(7)));
     }
 
     #[test]

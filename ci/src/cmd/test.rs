@@ -3,13 +3,12 @@
 
 use std::process::Command;
 
-use anyhow::Context;
 use serde_json::json;
 
 use crate::cli::TestArgs;
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
-use crate::process;
+use crate::process::{self, Ending};
 use crate::ui::Ui;
 use crate::workspace::{Workspace, cargo};
 
@@ -62,14 +61,16 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
         let mut command = Command::new(cargo());
         command.current_dir(&workspace.root).args(lane.arguments.split_whitespace());
         command.envs(lane.variable);
-        let status = command.status().context("failed to start cargo")?;
-        if process::interrupted() {
-            return Err(failure(Exit::NotMeasured, format!("interrupted in: {}", lane.what)));
-        }
-        if !status.success() {
-            let call = lane.arguments;
-            let why = format!("{} failed; `cargo {call}` runs this check alone", lane.what);
-            return Err(failure(Exit::Broke, why));
+        match process::run_visibly(&mut command, ui.json)? {
+            Ending::Exited(status) if status.success() => {}
+            _ if process::interrupted() => {
+                return Err(failure(Exit::NotMeasured, format!("interrupted in: {}", lane.what)));
+            }
+            _ => {
+                let call = lane.arguments;
+                let why = format!("{} failed; `cargo {call}` runs this check alone", lane.what);
+                return Err(failure(Exit::Broke, why));
+            }
         }
     }
     let names: Vec<&str> = LANES.iter().map(|lane| lane.what).collect();
