@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::ui;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -45,7 +47,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
 /// Prints the error, if there is one, and turns the result into the process's exit code.
 pub(crate) fn finish(result: anyhow::Result<Exit>) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        ui::say(&format!("error: {error:#}"));
         of(&error)
     });
     ExitCode::from(exit as u8)

@@ -1,8 +1,9 @@
 //! What the user sees: results on standard output, remarks and progress on standard error.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -19,21 +20,21 @@ impl Ui {
         !self.json && std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
     }
 
-    /// Prints a result: as one JSON object where that was asked for, otherwise as text.
+    /// Prints a result: as one JSON object where that was asked for, otherwise as text. A reader
+    /// that closed the pipe has seen what it wanted, as `head` does; the exit code stays ours.
     pub(crate) fn result(self, text: &str, json: &impl Serialize) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            serde_json::to_writer(&mut out, json)?;
-            writeln!(out)?;
-        } else {
-            writeln!(out, "{}", text.trim_end())?;
+        let printed =
+            if self.json { serde_json::to_string(json)? } else { text.trim_end().to_owned() };
+        let mut out = io::stdout().lock();
+        match writeln!(out, "{printed}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("failed to print the result"),
         }
-        Ok(out.flush()?)
     }
 
     /// A remark on standard error.
     pub(crate) fn say(self, remark: &str) {
-        eprintln!("{remark}");
+        say(remark);
     }
 
     /// Progress over `steps` steps with the time that is left, on standard error; silent where
@@ -60,4 +61,9 @@ impl Ui {
     fn target(self) -> ProgressDrawTarget {
         if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
     }
+}
+
+/// A remark on standard error. That nobody reads it there is no reason to stop.
+pub(crate) fn say(remark: &str) {
+    let _unread = writeln!(io::stderr(), "{remark}");
 }

@@ -2,6 +2,8 @@
 
 mod front_door;
 
+use std::process::{Command, Stdio};
+
 use front_door::Folder;
 
 #[test]
@@ -24,4 +26,17 @@ fn a_line_each_and_outside_of_a_workspace_too() {
     let text = folder.run_in(&folder.path(""), &["doctor"]).exits(0).prints("stolen time");
     assert!(text.stdout.lines().count() > 15, "{}", text.stdout);
     assert!(!text.stdout.contains('\x1b'), "no colours in a pipe");
+}
+
+#[test]
+fn a_reader_that_closed_the_pipe_is_no_failure() {
+    for format in [&["doctor"][..], &["doctor", "--json"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+        let output = command.args(format).stdout(writer).stderr(Stdio::piped()).output();
+        let output = output.expect("the program starts");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), told.as_str()), (Some(0), ""));
+    }
 }
