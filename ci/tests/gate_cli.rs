@@ -162,6 +162,19 @@ fn a_folder_without_repository_is_a_usage_error() {
 }
 
 #[test]
+fn what_git_refuses_is_told_in_its_own_words() {
+    let checkout = Checkout::new("exit 1");
+    let mut gate = checkout.gate(&["--base=main"]);
+    // Git's own switch for tests: as if the folder were somebody else's.
+    gate.env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1");
+    gate.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    let (code, text) = said(gate.output().expect("the gate runs"));
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("dubious ownership") && text.contains("safe.directory"), "{text}");
+    assert!(!text.contains("not in a git repository"), "{text}");
+}
+
+#[test]
 fn without_valgrind_nothing_is_built_and_setup_is_named() {
     let checkout = Checkout::new("echo built > \"$(dirname \"$0\")/built\"; exit 1");
     checkout.tool("valgrind", "exit 127");

@@ -74,11 +74,7 @@ impl Git {
         let mut lines = outcome.stdout.lines();
         let (Some(root), Some(git_dir), true) = (lines.next(), lines.next(), outcome.success())
         else {
-            let sentence = format!(
-                "{} is not in a git repository; the gate compares with a commit of one",
-                folder.display()
-            );
-            return Err(failure(Exit::Usage, sentence));
+            return Err(failure(Exit::Usage, no_repository(folder, &outcome)));
         };
         let prefix = PathBuf::from(lines.next().unwrap_or_default());
         let root = PathBuf::from(root);
@@ -114,8 +110,10 @@ impl Git {
         };
         let commit = parse(format!("{name}^{{commit}}"))?;
         if !commit.success() {
+            let why = words(&commit);
+            let why = if why.is_empty() { why } else { format!(" ({why})") };
             let sentence =
-                format!("git knows no commit '{name}' here; fetch it, or name another ref");
+                format!("git knows no commit '{name}' here{why}; fetch it, or name another ref");
             return Err(failure(Exit::Usage, sentence));
         }
         let commit = commit.stdout.trim().to_owned();
@@ -145,7 +143,9 @@ impl Git {
         let mut add = self.apart(&self.root, &index);
         add.args(["add", "--all", "--", "."]);
         // Git refuses to be told to leave out what it ignores anyway.
-        if let (Ok(inside), false) = (except.strip_prefix(&self.root), self.ignores(except)?) {
+        if let Ok(inside) = except.strip_prefix(&self.root)
+            && !self.ignores(except)?
+        {
             let mut pattern = std::ffi::OsString::from(":(exclude,top,literal)");
             pattern.push(inside);
             add.arg(pattern);
@@ -156,7 +156,7 @@ impl Git {
     }
 
     fn ignores(&self, path: &Path) -> anyhow::Result<bool> {
-        Ok(run(plain(&self.root).args(["check-ignore", "--quiet"]).arg(path))?.success())
+        says_yes(plain(&self.root).args(["check-ignore", "--quiet"]).arg(path))
     }
 
     /// A git command on this repository whose working tree is `work_tree` and whose index is
@@ -193,7 +193,7 @@ impl Git {
         let mut command = self.apart(&self.root, &self.scratch.join("snapshot.index"));
         let path = self.prefix.join(path);
         command.args(["diff-tree", "--quiet", a, b, "--"]).arg(path);
-        Ok(!run(&mut command)?.success())
+        Ok(!says_yes(&mut command)?)
     }
 }
 
@@ -210,8 +210,8 @@ fn plain(folder: &Path) -> Command {
     FOREIGN.iter().for_each(|name| {
         command.env_remove(name);
     });
-    // Without it a mere question refreshes the user's index.
-    command.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder);
+    // Without the lock setting a mere question refreshes the user's index; what git says is read.
+    command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").arg("-C").arg(folder);
     command
 }
 
@@ -223,6 +223,30 @@ fn run(command: &mut Command) -> anyhow::Result<Outcome> {
     }
 }
 
+/// All that git said, as one line: its advice names the command that helps.
+fn words(outcome: &Outcome) -> String {
+    outcome.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn no_repository(folder: &Path, outcome: &Outcome) -> String {
+    let folder = folder.display();
+    match words(outcome) {
+        said if said.is_empty() || said.contains("not a git repository") => {
+            format!("{folder} is not in a git repository; the gate compares with a commit of one")
+        }
+        said => format!("git can't read the repository of {folder}: {said}"),
+    }
+}
+
+/// The answer of a command that exits with 0 for yes and 1 for no.
+fn says_yes(command: &mut Command) -> anyhow::Result<bool> {
+    let outcome = run(command)?;
+    match outcome.ending {
+        Ending::Exited(status) if matches!(status.code(), Some(0 | 1)) => Ok(outcome.success()),
+        _ => anyhow::bail!("failed to ask git: {}", words(&outcome)),
+    }
+}
+
 /// What the command prints, trimmed.
 ///
 /// # Errors
@@ -230,7 +254,7 @@ fn run(command: &mut Command) -> anyhow::Result<Outcome> {
 pub(crate) fn answer(command: &mut Command) -> anyhow::Result<String> {
     let outcome = run(command)?;
     let verb = command.get_args().find(|arg| is_verb(arg)).unwrap_or_default().to_string_lossy();
-    anyhow::ensure!(outcome.success(), "failed to run git {verb}: {}", outcome.last_words());
+    anyhow::ensure!(outcome.success(), "failed to run git {verb}: {}", words(&outcome));
     Ok(outcome.stdout.trim().to_owned())
 }
 
@@ -303,6 +327,14 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let error = Git::find(folder.path(), folder.path()).expect_err("no repository");
         assert_eq!(crate::exit::of(&error), Exit::Usage);
+    }
+
+    #[test]
+    fn what_git_can_not_answer_is_no_answer() {
+        let folder = repository();
+        let git = found(folder.path());
+        let error = git.differs("HEAD", "no-such-tree", "a.txt").expect_err("no such tree");
+        assert!(error.to_string().contains("no-such-tree"), "{error}");
     }
 
     #[test]
