@@ -10,7 +10,7 @@ use bench_core::scale::Scale;
 use serde::Deserialize;
 
 use crate::bench::ids::Only;
-use crate::exit::{Exit, failure};
+use crate::policy;
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -46,7 +46,7 @@ impl Expected {
     /// Reads the file of this workspace; a workspace without one expects nothing.
     ///
     /// # Errors
-    /// [`Exit::Usage`] when the file is not what it should be.
+    /// [`Exit::Usage`](crate::exit::Exit::Usage) when the file is not what it should be.
     pub(crate) fn read(root: &Path) -> anyhow::Result<Self> {
         let path = root.join("benches/expected.toml");
         let text = match std::fs::read_to_string(&path) {
@@ -55,10 +55,7 @@ impl Expected {
             }
             text => text.with_context(|| format!("failed to read {}", path.display()))?,
         };
-        toml::from_str(&text).map_err(|error| {
-            let why = error.to_string();
-            failure(Exit::Usage, format!("{} can't be read: {}", path.display(), why.trim_end()))
-        })
+        policy::parse(&path, &text)
     }
 
     /// The ids that must be counted.
@@ -90,6 +87,7 @@ mod tests {
     use bench_core::record::{Data, Metric};
 
     use super::*;
+    use crate::exit::Exit;
 
     fn expected(text: &str) -> anyhow::Result<Expected> {
         let folder = tempfile::tempdir()?;
@@ -115,7 +113,7 @@ mod tests {
     fn a_broken_file_is_named_and_no_file_expects_nothing() {
         let error = expected("[count]\nidz = []").expect_err("unknown key");
         assert_eq!(crate::exit::of(&error), Exit::Usage);
-        assert!(error.to_string().contains("expected.toml"), "{error}");
+        assert!(error.to_string().contains("expected.toml can't be read in line 2"), "{error}");
         let folder = tempfile::tempdir().expect("temporary folder");
         assert!(Expected::read(folder.path()).expect("no file").counts().is_empty());
     }
