@@ -15,7 +15,7 @@ use crate::workspace::cargo;
 /// A build that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(3600);
 /// What gungraun's benches call; built beside them, at the path that is compiled into them.
-const RUNNER: &str = "gungraun-runner";
+pub(crate) const RUNNER: &str = "gungraun-runner";
 
 /// What `package benches` builds for counting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

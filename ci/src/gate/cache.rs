@@ -12,13 +12,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use crate::bench::build::Executables;
+use crate::bench::build::{Executables, RUNNER};
 use crate::bench::code_hash::hex;
 use crate::process;
 
 /// How many builds are kept. One is some tens of megabytes.
 const KEPT: usize = 8;
-const RUNNER: &str = "gungraun-runner";
 /// Names a folder that is still being written.
 const UNFINISHED: &str = "unfinished";
 /// Raised when what a key stands for changes.

@@ -13,7 +13,7 @@ use super::cache::{self, Cache};
 use super::git::{Git, Side};
 use super::outcome::Code;
 use super::stage::Stage;
-use crate::bench::build::{Build, Executables, count_executables};
+use crate::bench::build::{Build, Executables, RUNNER, count_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Place, count};
 use crate::bench::ids::Bench;
@@ -99,7 +99,7 @@ impl Workshop<'_> {
     /// Puts the side's own runner where its benches look for it.
     fn install_runner(&self, ready: &Ready) -> anyhow::Result<()> {
         let Some(runner) = &ready.runner else { return Ok(()) };
-        let place = self.workspace.target.join("release/gungraun-runner");
+        let place = self.workspace.target.join("release").join(RUNNER);
         if same_content(runner, &place) {
             return Ok(());
         }
