@@ -4,6 +4,7 @@
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
+//! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
@@ -14,3 +15,6 @@ pub mod echo;
 pub mod error;
 pub mod layout;
 pub mod socket;
+pub mod workloads;
+
+pub use error::Error;

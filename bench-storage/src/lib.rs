@@ -15,3 +15,5 @@ pub mod page_cache;
 pub mod residency;
 pub mod scratch;
 pub mod workloads;
+
+pub use error::Error;
