@@ -19,6 +19,8 @@ impl Environment {
     /// Gathers the environment for benches built from the workspace at `root`: its lock file, its
     /// commit, and the toolchain that applies there.
     ///
+    /// [`rustflags`](Environment::rustflags) are those that the program which gathers was compiled
+    /// with: the same Cargo builds it and the benches from the same variables and configuration.
     /// [`executables`](Environment::executables) stays empty; [`profile`](Environment::profile) is
     /// that of the program which gathers, and [`glibc_tunables`](Environment::glibc_tunables) its
     /// own: whoever builds and starts the benches sets them to what the benches get.
@@ -39,7 +41,7 @@ impl Environment {
             glibc: toolchain::glibc(),
             rustc: compiler.version,
             target: compiler.target,
-            rustflags: Some(toolchain::rustflags()),
+            rustflags: Some(env!("WEIGHBRIDGE_RUSTFLAGS").to_owned()),
             profile: Some(if cfg!(debug_assertions) { "dev" } else { "release" }.to_owned()),
             lockfile_hash: fs::read(root.join("Cargo.lock")).ok().map(|lock| sha256(&lock)),
             valgrind: toolchain::valgrind(),

@@ -34,17 +34,6 @@ impl Compiler {
     }
 }
 
-/// Extra compiler flags from the environment, as Cargo ranks the two variables; empty where there
-/// are none. Flags in a configuration file of Cargo's are not seen here.
-pub(super) fn rustflags() -> String {
-    rustflags_of(std::env::var("CARGO_ENCODED_RUSTFLAGS").ok(), std::env::var("RUSTFLAGS").ok())
-}
-
-/// Cargo's own variable separates flags by the unit separator, since a flag may hold spaces.
-fn rustflags_of(encoded: Option<String>, plain: Option<String>) -> String {
-    encoded.map(|flags| flags.replace('\u{1f}', " ")).or(plain).unwrap_or_default()
-}
-
 /// The C library's version.
 pub(super) fn glibc() -> Option<String> {
     after("glibc ", &output(Command::new("getconf").arg("GNU_LIBC_VERSION"))?)
@@ -108,14 +97,6 @@ mod tests {
         assert_eq!(after("valgrind-", "valgrind-3.19.0\n").as_deref(), Some("3.19.0"));
         assert_eq!(after("glibc ", "undefined"), None);
         assert_eq!(after("glibc ", "glibc "), None);
-    }
-
-    #[test]
-    fn cargos_variable_wins_over_the_plain_one() {
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(rustflags_of(text("-C\u{1f}opt-level=3"), text("-g")), "-C opt-level=3");
-        assert_eq!(rustflags_of(None, text("-g")), "-g");
-        assert_eq!(rustflags_of(None, None), "");
     }
 
     #[test]
