@@ -161,9 +161,11 @@ fn every_size_of_the_ladder_and_odd_ones_run() {
 fn results_name_what_made_them() {
     let read = run_once::<ReadWarm>(&ByteSize::kib(64)).expect("read");
     let names: Vec<&str> = read.dimensions().into_iter().map(|(name, _)| name).collect();
-    let state = ["backend", "page_cache", "page_cache_witness", "file_system", "block_size"];
-    let expected = [&state[..], &["payload", "seed", "size"]].concat();
+    let file = ["backend", "page_cache", "page_cache_witness", "file_system", "read_ahead"];
+    let expected = [&file[..], &["block_size", "payload", "seed", "size"]].concat();
     assert_eq!(names, expected);
+    let read_ahead = &read.dimensions()[4].1;
+    assert!(read_ahead == "not readable" || read_ahead.parse::<ByteSize>().is_ok(), "{read_ahead}");
     let write = run_once::<WriteSync>(&ByteSize::kib(64)).expect("write");
     assert!(write.dimensions().contains(&("sync", "fdatasync".to_owned())));
     assert!(write.dimensions().contains(&("pages", "clean".to_owned())));

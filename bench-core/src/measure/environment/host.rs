@@ -71,9 +71,10 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The read-ahead of the device that holds `path`. A partition's queue is its disk's; a file
-/// system without a block device may have a backing device of its own.
-pub(super) fn read_ahead_bytes(path: &Path) -> Option<u64> {
+/// The read-ahead, in bytes, of the device that holds `path`; `None` where the kernel names none.
+/// A partition's queue is its disk's; a file system without a block device may have a backing
+/// device of its own.
+pub fn read_ahead_bytes(path: &Path) -> Option<u64> {
     let device = stat(path).ok()?.st_dev;
     let name = format!("{}:{}", major(device), minor(device));
     let text = [
