@@ -17,6 +17,8 @@ pub mod profile;
 mod server;
 #[cfg(test)]
 mod settings_tests;
+#[cfg(test)]
+mod trailers_tests;
 mod transport;
 pub mod workloads;
 
