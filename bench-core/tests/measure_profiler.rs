@@ -24,39 +24,46 @@ fn burn_the_processor(time: Duration) -> u64 {
     work
 }
 
-/// Profiles `work` as criterion does; the panic message where the profiler refuses.
-fn profile(id: &str, folder: &Path, work: impl FnOnce()) -> Result<(), String> {
-    let mut profiler = FlameProfiler::new(HZ);
-    profiler.start_profiling(id, folder);
-    work();
-    catch_unwind(AssertUnwindSafe(|| profiler.stop_profiling(id, folder)))
-        .map_err(|panic| *panic.downcast::<String>().expect("a sentence"))
+/// Profiles each of `works` as criterion does, in its folder below `root`; what the profiler says
+/// at the end where it refuses.
+fn profile(root: &Path, works: [(&str, &dyn Fn()); 2]) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut profiler = FlameProfiler::new(HZ);
+        for (id, work) in works {
+            let folder = root.join(id);
+            profiler.start_profiling(id, &folder);
+            work();
+            profiler.stop_profiling(id, &folder);
+        }
+    }))
+    .map_err(|panic| *panic.downcast::<String>().expect("a sentence"))
 }
 
-/// One test, since a process has one profiling timer. However slow the machine, either there are
-/// enough samples and two whole files, or a refusal and no file.
+/// One test, since a process has one profiling timer. The id without samples must not cost the one
+/// behind it its picture. However slow the machine, that one has samples enough and two whole
+/// files, or a refusal and no file.
 #[test]
 fn there_is_a_flamegraph_with_the_hot_function_or_a_reason() {
     let root = tempfile::tempdir().expect("a folder");
-
-    let idle = root.path().join("idle/profile");
-    let refusal = profile("demo/idle/1B", &idle, || {}).expect_err("no work, no samples");
-    assert!(refusal.starts_with("demo/idle/1B: "), "{refusal}");
-    assert!(refusal.contains(&format!("needs {SAMPLES_MIN}")), "{refusal}");
-    assert!(!idle.exists());
-
+    let busy = root.path().join("demo/busy/1B");
     for seconds in [2, 8, 30] {
-        let busy = root.path().join("busy/profile");
         let work = || assert!(black_box(burn_the_processor(Duration::from_secs(seconds))) > 0);
-        let Err(refusal) = profile("demo/busy/1B", &busy, work) else {
+        let works: [(&str, &dyn Fn()); 2] = [("demo/idle/1B", &|| {}), ("demo/busy/1B", &work)];
+        let refusal = profile(root.path(), works).expect_err("no work, no samples");
+        let lines: Vec<&str> = refusal.lines().collect();
+        assert!(lines[0].starts_with("demo/idle/1B: 0 samples"), "{refusal}");
+        assert!(lines[0].contains(&format!("needs {SAMPLES_MIN}")), "{refusal}");
+        assert!(!root.path().join("demo/idle").exists());
+        if lines.len() == 1 {
             let svg = fs::read_to_string(busy.join(FLAMEGRAPH_FILE)).expect("a picture");
             assert!(svg.contains("demo/busy/1B") && svg.trim_end().ends_with("</svg>"));
+            assert!(svg.contains(" samples cover "), "the picture says what it covers");
             let folded = fs::read_to_string(busy.join(FOLDED_FILE)).expect("stacks");
             assert!(folded.contains("burn_the_processor"), "{folded}");
             assert_eq!(fs::read_dir(&busy).expect("readable").count(), 2);
             return;
-        };
-        assert!(refusal.contains("too few") && !busy.exists(), "{refusal}");
+        }
+        assert!(lines[1].starts_with("demo/busy/1B: ") && !busy.exists(), "{refusal}");
     }
     panic!("40 s of work gave fewer than {SAMPLES_MIN} samples");
 }

@@ -8,6 +8,9 @@ mod cpu;
 mod host;
 mod toolchain;
 
+#[cfg(feature = "measure")]
+pub(super) use toolchain::glibc;
+
 use std::fs;
 use std::path::Path;
 

@@ -35,7 +35,7 @@ impl Compiler {
 }
 
 /// The C library's version.
-pub(super) fn glibc() -> Option<String> {
+pub(in crate::measure) fn glibc() -> Option<String> {
     after("glibc ", &output(Command::new("getconf").arg("GNU_LIBC_VERSION"))?)
 }
 
