@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(900);
 enum Tool {
     Compiler,
     Valgrind,
-    /// Only one lane of the tests wants it: criterion's users compare with it.
+    /// For users who compare saved criterion baselines with it; nothing here needs it.
     Critcmp,
 }
 
@@ -83,19 +83,34 @@ pub(crate) fn run(args: &SetupArgs, ui: Ui) -> anyhow::Result<Exit> {
         ui.result(&text, &json!({"commands": lines}))?;
         return Ok(Exit::Fine);
     }
-    let installed = carry_out(&plan, Tool::is_there, ui)?;
-    let text = if installed.is_empty() {
-        NOTHING.to_owned()
-    } else {
-        format!("installed {}", installed.join(", "))
-    };
-    ui.result(&text, &json!({"installed": installed}))?;
+    let done = carry_out(&plan, Tool::is_there, ui)?;
+    ui.result(&done.text(), &json!({"installed": done.installed, "missing": done.missing}))?;
     Ok(Exit::Fine)
+}
+
+/// What a plan came to, by name. What is missing is optional, otherwise it were an error.
+#[derive(Debug, Default)]
+struct Done {
+    installed: Vec<&'static str>,
+    missing: Vec<&'static str>,
+}
+
+impl Done {
+    fn text(&self) -> String {
+        let installed = format!("installed {}", self.installed.join(", "));
+        let missing = format!("still missing, and optional: {}", self.missing.join(", "));
+        match (self.installed.is_empty(), self.missing.is_empty()) {
+            (true, true) => NOTHING.to_owned(),
+            (false, true) => installed,
+            (true, false) => missing,
+            (false, false) => format!("{installed}; {missing}"),
+        }
+    }
 }
 
 const NOTHING: &str = "nothing is missing";
 
-/// Installs what is missing. A tool that only one lane of the tests wants is worth a warning.
+/// Installs what is missing. That an optional tool could not be had is worth a warning.
 ///
 /// # Errors
 /// [`Exit::NotMeasured`] with the command, where a required tool could not be installed.
@@ -170,19 +185,16 @@ fn step(tool: Tool, manager: Option<Manager>, rights: Rights) -> Step {
     if rights == Rights::None { Step::Tell(line(&commands)) } else { Step::Run(commands) }
 }
 
-/// Does the plan; `there` looks whether a tool can be used. Answers with what was installed.
-fn carry_out(
-    plan: &[(Tool, Step)],
-    there: impl Fn(Tool) -> bool,
-    ui: Ui,
-) -> anyhow::Result<Vec<&'static str>> {
-    let mut installed = Vec::new();
+/// Does the plan; `there` looks whether a tool can be used.
+fn carry_out(plan: &[(Tool, Step)], there: impl Fn(Tool) -> bool, ui: Ui) -> anyhow::Result<Done> {
+    let mut done = Done::default();
     for (tool, step) in plan {
         match (take(*tool, step, &there, ui), tool) {
-            (Ok(()), _) => installed.push(tool.name()),
+            (Ok(()), _) => done.installed.push(tool.name()),
             (Err(why), Tool::Critcmp) if !process::interrupted() => {
                 let hint = step.command();
                 ui.say(&format!("warning: critcmp is not installed ({why}); try `{hint}`"));
+                done.missing.push(tool.name());
             }
             (Err(why), _) => {
                 let (name, hint) = (tool.name(), step.command());
@@ -191,7 +203,7 @@ fn carry_out(
             }
         }
     }
-    Ok(installed)
+    Ok(done)
 }
 
 /// Does the step and looks whether the tool is there afterwards.
@@ -300,7 +312,7 @@ mod tests {
         assert!(step.command().ends_with("install critcmp --locked"));
     }
 
-    fn attempt(tool: Tool, step: Step, there: bool) -> anyhow::Result<Vec<&'static str>> {
+    fn attempt(tool: Tool, step: Step, there: bool) -> anyhow::Result<Done> {
         carry_out(&[(tool, step)], |_| there, Ui { json: true })
     }
 
@@ -320,14 +332,19 @@ mod tests {
     }
 
     #[test]
-    fn critcmp_that_was_not_installed_is_a_warning() {
-        let installed = attempt(Tool::Critcmp, shell("exit 1"), false).expect("a warning");
-        assert!(installed.is_empty());
+    fn critcmp_that_was_not_installed_is_a_warning_and_said_to_be_missing() {
+        let done = attempt(Tool::Critcmp, shell("exit 1"), false).expect("a warning");
+        assert!(done.installed.is_empty());
+        assert_eq!(done.text(), "still missing, and optional: critcmp");
+        let both = Done { installed: vec!["valgrind"], missing: vec!["critcmp"] };
+        assert_eq!(both.text(), "installed valgrind; still missing, and optional: critcmp");
+        assert_eq!(Done::default().text(), "nothing is missing");
     }
 
     #[test]
     fn what_is_there_afterwards_is_installed() {
-        let installed = attempt(Tool::Valgrind, shell("exit 1"), true).expect("there");
-        assert_eq!(installed, ["valgrind"]);
+        let done = attempt(Tool::Valgrind, shell("exit 1"), true).expect("there");
+        assert_eq!((done.installed.as_slice(), done.missing.len()), (&["valgrind"][..], 0));
+        assert_eq!(done.text(), "installed valgrind");
     }
 }
