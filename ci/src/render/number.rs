@@ -1,4 +1,5 @@
-//! Numbers as people read them.
+//! Numbers as people read them: three significant digits, so that tables and axes stay narrow,
+//! where `bench_core::units` prints times for log lines with a fixed three decimals.
 
 use bench_core::units::ByteSize;
 
