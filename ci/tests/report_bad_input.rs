@@ -29,10 +29,13 @@ fn what_is_no_record_is_refused_and_leaves_the_old_report() {
     folder.run(&["report", &cut]).exits(2).complains("cut.json");
     let text = folder.write("text.json", "no JSON at all");
     folder.run(&["report", &text]).exits(2).complains("text.json");
+    let start = RECORD.find("\"rows\":[").expect("rows") + 8;
+    let empty = folder.write("empty.json", &format!("{}]}}", &RECORD[..start]));
+    folder.run(&["report", &empty]).exits(4).complains("empty.json holds no row");
     let void = folder.path("void.json");
     folder.run(&["report", &void]).exits(4).complains("no record at");
     assert_eq!(folder.read("report.md"), "old");
-    assert_eq!(folder.names(), ["cut.json", "newer.json", "report.md", "text.json"]);
+    assert_eq!(folder.names(), ["cut.json", "empty.json", "newer.json", "report.md", "text.json"]);
 }
 
 #[test]
@@ -44,4 +47,22 @@ fn without_a_record_the_command_that_makes_one_is_told() {
     let told = folder.run_in(&folder.path(""), &["report"]);
     told.exits(4).complains("make one with `cargo perf run`");
     assert_eq!(folder.names(), ["Cargo.toml", "src"]);
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_one_sentence_and_leaves_the_old_report() {
+    let folder = Folder::new();
+    let record = folder.write("run-1.json", RECORD);
+    folder.write("report.md", "old");
+    folder.write("report.html", "old");
+    // The limit's signal would end the program before the write fails as on a full disk.
+    let limited = "trap '' XFSZ; ulimit -f 0; exec \"$0\" report \"$1\"";
+    let program = env!("CARGO_BIN_EXE_weighbridge");
+    let told = folder.run_as("sh", &folder.path(""), &["-c", limited, program, &record]);
+    told.exits(1).complains("report.md");
+    assert_eq!(
+        (folder.read("report.md"), folder.read("report.html")),
+        ("old".into(), "old".into())
+    );
+    assert_eq!(folder.names(), ["report.html", "report.md", "run-1.json"]);
 }

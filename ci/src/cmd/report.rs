@@ -13,11 +13,14 @@ use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
-    let path = match &args.record {
-        Some(path) => path.clone(),
+    let (path, record) = match &args.record {
+        Some(path) => (path.clone(), read(path)?),
         None => newest(&Workspace::find()?.target.join("perf"))?,
     };
-    let record = read(&path)?;
+    if record.rows.is_empty() {
+        let why = format!("{} holds no row: nothing was measured in that run", path.display());
+        return Err(failure(Exit::NotMeasured, why));
+    }
     let folder = args.output.clone().unwrap_or_else(|| beside(&path));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create the folder {}", folder.display()))?;
@@ -45,19 +48,25 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<RunRecord> {
     })
 }
 
-/// The newest record in a folder. Run ids sort by time, so file names do; `latest.json` is a copy.
-fn newest(folder: &Path) -> anyhow::Result<PathBuf> {
+/// The newest record in a folder that holds a row: a run that was killed at its start leaves one
+/// without. Run ids sort by time, so file names do; `latest.json` is a copy.
+fn newest(folder: &Path) -> anyhow::Result<(PathBuf, RunRecord)> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let run = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("run-") && name.ends_with(".json")
     };
-    let newest = files.map(|entry| entry.path()).filter(run).max();
-    newest.ok_or_else(|| {
-        let place = folder.display();
-        let why = format!("there is no record under {place} yet; make one with `cargo perf run`");
-        failure(Exit::NotMeasured, why)
-    })
+    let mut runs: Vec<PathBuf> = files.map(|entry| entry.path()).filter(run).collect();
+    runs.sort();
+    for path in runs.into_iter().rev() {
+        let record = read(&path)?;
+        if !record.rows.is_empty() {
+            return Ok((path, record));
+        }
+    }
+    let place = folder.display();
+    let why = format!("there is no record under {place} yet; make one with `cargo perf run`");
+    Err(failure(Exit::NotMeasured, why))
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -67,6 +76,8 @@ fn beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use bench_core::record::{Data, Environment, Metric, Row};
+
     use super::*;
     use crate::exit;
 
@@ -75,10 +86,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let error = newest(folder.path()).expect_err("empty");
         assert_eq!(exit::of(&error), Exit::NotMeasured);
-        for name in ["run-019a.json", "run-019b.json", "zzz.json", "run-019c.html"] {
-            std::fs::write(folder.path().join(name), "").expect("written");
+        let mut record = RunRecord::begin(Environment::default());
+        record.write(&folder.path().join("run-019c.json")).expect("written");
+        let error = newest(folder.path()).expect_err("without a row");
+        assert_eq!(exit::of(&error), Exit::NotMeasured);
+        let data = Data::Count { value: 1 };
+        record.rows.push(Row::measured("a", Metric::Syscalls, "1", data));
+        for name in ["run-019a.json", "run-019b.json", "zzz.json", "run-019d.html"] {
+            record.write(&folder.path().join(name)).expect("written");
         }
-        assert!(newest(folder.path()).expect("there").ends_with("run-019b.json"));
+        assert!(newest(folder.path()).expect("there").0.ends_with("run-019b.json"));
     }
 
     #[test]

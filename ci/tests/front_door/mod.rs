@@ -51,7 +51,12 @@ impl Folder {
     }
 
     pub(crate) fn run_in(&self, folder: &str, args: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_weighbridge"))
+        self.run_as(env!("CARGO_BIN_EXE_weighbridge"), folder, args)
+    }
+
+    /// As [`run_in`](Self::run_in), by way of another program.
+    pub(crate) fn run_as(&self, program: &str, folder: &str, args: &[&str]) -> Ran {
+        let output = Command::new(program)
             .args(args)
             .current_dir(folder)
             .env("CRITERION_HOME", self.0.path().join("criterion"))
