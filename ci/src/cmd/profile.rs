@@ -17,6 +17,9 @@ use crate::workspace::Workspace;
 
 /// What the profiler of `bench_core::measure` writes.
 const FLAMEGRAPH: &str = "flamegraph.svg";
+/// How the profiler begins to say that a picture of so few samples would mislead: the bench did
+/// all it had to.
+const TOO_FEW: &str = "too few for a flamegraph";
 /// What set-up, warm-up and drawing may take beside the sampling itself.
 const ALLOWANCE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -51,8 +54,10 @@ pub(crate) fn run(args: &ProfileArgs, ui: Ui) -> anyhow::Result<Exit> {
         return Err(failure(Exit::NotMeasured, "interrupted; no flamegraph was written"));
     }
     if !outcome.success() {
+        let refused = outcome.stderr.contains(TOO_FEW);
+        let exit = if refused { Exit::NotMeasured } else { Exit::Broke };
         let why = format!("{} could not be profiled: {}", bench.id, timed::words(&outcome));
-        return Err(failure(Exit::NotMeasured, why));
+        return Err(failure(exit, why));
     }
     let drawn = find(&home)
         .ok_or_else(|| failure(Exit::NotMeasured, format!("{} left no flamegraph", bench.id)))?;
