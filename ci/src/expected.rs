@@ -75,6 +75,15 @@ impl Expected {
         counts.chain(times).filter(|id| only.wants(id)).cloned().collect()
     }
 
+    /// The measured ids that stand in no list; none where nothing is expected at all.
+    pub(crate) fn unlisted<'a>(&self, rows: &'a [Row]) -> BTreeSet<&'a str> {
+        let Timed { smoke, quick, full } = &self.timed;
+        let lists = [&self.count.ids, smoke, quick, full];
+        let listed: BTreeSet<&String> = lists.into_iter().flatten().collect();
+        let new = |row: &&Row| !listed.is_empty() && !listed.contains(&row.id);
+        rows.iter().filter(new).map(|row| row.id.as_str()).collect()
+    }
+
     fn timed(&self, scale: Scale) -> impl Iterator<Item = &String> {
         let Timed { smoke, quick, full } = &self.timed;
         let by_scale = [(Scale::Smoke, smoke), (Scale::Quick, quick), (Scale::Full, full)];
@@ -107,6 +116,15 @@ mod tests {
         assert_eq!(expected.missing(Scale::Full, &all, &rows), ["c/d", "a/b", "e/f"]);
         let only = Only::parse(&["c/*".into()]).expect("a glob");
         assert_eq!(expected.missing(Scale::Full, &only, &rows), ["c/d"]);
+    }
+
+    #[test]
+    fn what_stands_in_no_list_is_new_where_there_is_a_list() {
+        let counted = |id| Row::measured(id, Metric::Operations, "1", Data::Count { value: 1 });
+        let rows = ["a/b", "e/f", "new/1", "new/1"].map(counted);
+        let listing = expected("[count]\nids = ['a/b']\n[timed]\nfull = ['e/f']\n");
+        assert_eq!(listing.expect("sound").unlisted(&rows), ["new/1"].into());
+        assert!(Expected::default().unlisted(&rows).is_empty());
     }
 
     #[test]
