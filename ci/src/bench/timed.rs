@@ -52,7 +52,8 @@ pub(crate) enum Measured {
 /// Every id that the executables would measure at this scale.
 ///
 /// # Errors
-/// When an executable does not list its ids, or an id stands twice.
+/// When an executable does not list its ids, or an id stands twice; [`Exit::NotMeasured`] when
+/// interrupted.
 pub(crate) fn benches(
     executables: &BTreeMap<String, PathBuf>,
     conditions: Conditions<'_>,
@@ -61,6 +62,10 @@ pub(crate) fn benches(
     for (target, executable) in executables {
         let mut command = command(executable, conditions);
         let outcome = process::run(command.args(["--bench", "--list"]), LIST_DEADLINE)?;
+        if outcome.ending == Ending::Interrupted {
+            let why = format!("interrupted while {target} listed its ids; nothing was measured");
+            return Err(failure(Exit::NotMeasured, why));
+        }
         if !outcome.success() {
             let why = format!("{target} does not list its ids: {}", words(&outcome));
             return Err(failure(Exit::Broke, why));
@@ -82,33 +87,53 @@ pub(crate) fn benches(
     }
 }
 
-/// Measures one id.
-///
-/// # Errors
-/// When the executable can't be started, or what it wrote can't be read.
-pub(crate) fn measure(bench: &Bench, conditions: Conditions<'_>) -> anyhow::Result<Measured> {
-    let home = fresh(conditions.scratch.join("criterion"))?;
+/// Measures one id. Whatever goes wrong with it is its one failed row and costs no other id.
+pub(crate) fn measure(bench: &Bench, conditions: Conditions<'_>) -> Measured {
     let rows_file = conditions.scratch.join("rows.jsonl");
-    fs::write(&rows_file, "")
-        .with_context(|| format!("failed to write {}", rows_file.display()))?;
+    match attempt(bench, conditions, &rows_file) {
+        Ok(measured) => measured,
+        Err(error) => {
+            let mut row = Row::failed(&bench.id, Metric::WallTime, "ns", &format!("{error:#}"));
+            // What can't be read has nothing more to say.
+            describe(&mut row, bench, &recorder::read(&rows_file).unwrap_or_default());
+            Measured::Rows(vec![row])
+        }
+    }
+}
+
+fn attempt(
+    bench: &Bench,
+    conditions: Conditions<'_>,
+    rows_file: &Path,
+) -> anyhow::Result<Measured> {
+    let home = fresh(conditions.scratch.join("criterion"))?;
+    fs::write(rows_file, "").with_context(|| format!("failed to write {}", rows_file.display()))?;
     let mut command = command(&bench.executable, conditions);
     command.args(["--bench", "--exact", &bench.id]).env("CRITERION_HOME", &home);
-    let outcome = process::run(command.env(ROWS_VARIABLE, &rows_file), conditions.deadline)?;
+    let outcome = process::run(command.env(ROWS_VARIABLE, rows_file), conditions.deadline)?;
     if outcome.ending == Ending::Interrupted {
         return Ok(Measured::Interrupted);
     }
-    let recorded = recorder::read(&rows_file)?;
+    anyhow::ensure!(outcome.success(), "{}", words(&outcome));
+    let recorded = recorder::read(rows_file)?;
     let mut rows = recorded.rows.clone();
-    rows.extend(criterion::rows(&home, "new").unwrap_or_default());
+    rows.extend(criterion::rows(&home, "new")?);
     rows.retain(|row| row.id == bench.id);
-    if !outcome.success() {
-        rows.clear();
-        rows.push(failed(bench, &words(&outcome)));
-    } else if rows.is_empty() {
-        rows.push(failed(bench, "it ended without an error and measured nothing"));
-    }
+    anyhow::ensure!(!rows.is_empty(), "it ended without an error and measured nothing");
     rows.iter_mut().for_each(|row| describe(row, bench, &recorded));
+    check(&rows)?;
     Ok(Measured::Rows(rows))
+}
+
+/// That a record takes these rows: one that it refuses would keep all others from the disk.
+fn check(rows: &[Row]) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        row.check()?;
+        let first = seen.insert((&row.metric, &row.dimensions));
+        anyhow::ensure!(first, "it left two rows of {} with the same dimensions", row.metric);
+    }
+    Ok(())
 }
 
 /// A call of the executable under these conditions.
@@ -129,10 +154,6 @@ pub(crate) fn fresh(folder: PathBuf) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-fn failed(bench: &Bench, why: &str) -> Row {
-    Row::failed(&bench.id, Metric::WallTime, "ns", why)
-}
-
 /// Why the program did not do what it had to: that it had to be ended, or its last words.
 pub(crate) fn words(outcome: &Outcome) -> String {
     match outcome.ending {
@@ -142,10 +163,10 @@ pub(crate) fn words(outcome: &Outcome) -> String {
 }
 
 fn describe(row: &mut Row, bench: &Bench, recorded: &Recorded) {
-    row.dimensions.insert("target".into(), bench.target.clone());
     if let Some(dimensions) = recorded.dimensions.get(&bench.id) {
         row.dimensions.extend(dimensions.clone());
     }
+    row.dimensions.insert("target".into(), bench.target.clone());
 }
 
 #[cfg(test)]
@@ -170,7 +191,7 @@ mod tests {
         let conditions = Conditions { scale, deadline, folder: scratch, scratch };
         let benches = benches(&executables, conditions).expect("it lists its ids");
         assert_eq!(benches[0].id, "a/b/1KiB");
-        match measure(&benches[0], conditions).expect("it starts") {
+        match measure(&benches[0], conditions) {
             Measured::Rows(rows) => rows,
             Measured::Interrupted => panic!("nobody interrupted"),
         }
@@ -201,12 +222,31 @@ mod tests {
         assert_eq!(said, "it ended without an error and measured nothing");
     }
 
+    const ROW: &str = r#"{"row":{"id":"a/b/1KiB","metric":"operations","unit":"1","gates":false,"data":{"kind":"count","value":7},"dimensions":{},"ok":true}}"#;
+
+    #[test]
+    fn output_that_no_record_takes_is_one_failed_row() {
+        let rows = format!("printf '%s\\n' '{ROW}' >> \"$WEIGHBRIDGE_ROWS\"\n");
+        let unsound = rows.replace("\"unit\":\"1\"", "\"unit\":\"\"");
+        let criterion = "mkdir -p \"$CRITERION_HOME/a/new\"; \
+                         echo '{\"full' > \"$CRITERION_HOME/a/new/benchmark.json\"";
+        for (script, why) in [
+            (format!("{rows}echo '{{\"hello\":1}}' >> \"$WEIGHBRIDGE_ROWS\""), "is not a row"),
+            (format!("{rows}rm \"$WEIGHBRIDGE_ROWS\""), "failed to read the rows file"),
+            (format!("{rows}{unsound}"), "its unit is empty"),
+            (format!("{rows}{rows}"), "two rows of operations with the same dimensions"),
+            (format!("{rows}{criterion}"), "benchmark.json is not what criterion writes"),
+        ] {
+            let said = only_error(&script, Duration::from_secs(60));
+            assert!(said.contains(why), "no '{why}' in: {said}");
+        }
+    }
+
     #[test]
     fn rows_get_the_dimensions_that_were_recorded_for_their_id() {
-        let script = r#"
-printf '%s\n' '{"dimensions":{"id":"a/b/1KiB","values":{"backend":"pread"}}}' >> "$WEIGHBRIDGE_ROWS"
-printf '%s\n' '{"row":{"id":"a/b/1KiB","metric":"operations","unit":"1","gates":false,"data":{"kind":"count","value":7},"dimensions":{},"ok":true}}' >> "$WEIGHBRIDGE_ROWS""#;
-        let rows = rows(script, Duration::from_secs(60));
+        let dimensions = r#"{"dimensions":{"id":"a/b/1KiB","values":{"backend":"pread"}}}"#;
+        let script = format!("printf '%s\\n' '{dimensions}' '{ROW}' >> \"$WEIGHBRIDGE_ROWS\"");
+        let rows = rows(&script, Duration::from_secs(60));
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].dimensions["backend"], "pread");
         assert_eq!(rows[0].dimensions["target"], "wall_fake");

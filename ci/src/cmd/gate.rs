@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bench_core::counting::GLIBC_TUNABLES;
@@ -31,6 +31,9 @@ use crate::process;
 use crate::render::disk;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+
+/// How long one bench may count when nobody says otherwise: valgrind is some fifty times slower.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Counts, judges, renders. Whatever can be refused is refused before anything is built.
 ///
@@ -70,7 +73,7 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     facts.text_sha256 = text_hash(&codes);
 
     let counting = Instant::now();
-    let counted = workshop.count(&base, &head, args.selection.deadline)?;
+    let counted = workshop.count(&base, &head, args.selection.deadline.unwrap_or(DEADLINE))?;
     facts.counting_seconds = counting.elapsed().as_secs_f64();
     let interrupted = process::interrupted().then(|| progress([&base, &head], &counted));
     let [of_base, of_head] = counted.map(|side| side.into_iter().flatten().collect::<Vec<_>>());

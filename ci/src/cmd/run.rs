@@ -1,18 +1,19 @@
 //! `cargo perf run`: counts, walls and scenarios into one record, a table and a report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::Context;
 use bench_core::counting::GLIBC_TUNABLES;
 use bench_core::record::{Environment, Row, RunRecord};
+use bench_core::scale::Scale;
 use serde_json::{Value, json};
 
 use crate::bench::build::{Build, Executables, bench_executables};
 use crate::bench::code_hash::code_hash;
 use crate::bench::count::{Place, count_place};
-use crate::bench::ids::Only;
+use crate::bench::ids::{self, Only};
 use crate::bench::timed::{self, Bench, Conditions, Measured};
 use crate::cli::RunArgs;
 use crate::cmd::setup;
@@ -23,9 +24,37 @@ use crate::render::{self, table};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+/// How long a bench may take, where the user does not say.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// The same at full scale, whose largest files are read cold and forced to the disk.
+const FULL_DEADLINE: Duration = Duration::from_secs(600);
+
+/// The file of a record. It is gone again when the run breaks before there is a row.
+struct RecordFile {
+    path: PathBuf,
+    has_rows: bool,
+}
+
+impl RecordFile {
+    fn write(&mut self, record: &RunRecord) -> anyhow::Result<()> {
+        record.write(&self.path)?;
+        self.has_rows = !record.rows.is_empty();
+        Ok(())
+    }
+}
+
+impl Drop for RecordFile {
+    fn drop(&mut self) {
+        if !self.has_rows {
+            let _absent = fs::remove_file(&self.path);
+        }
+    }
+}
+
 pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let only = Only::parse(&args.selection.only)?;
+    let expected = Expected::read(&workspace.root)?;
     if args.setup {
         setup::ensure(ui)?;
     }
@@ -33,38 +62,51 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let perf = workspace.perf()?;
     let features = &args.selection.features;
     let build = Build { name: "the working tree", root: &workspace.root, target: None, features };
-    let built = bench_executables(&build, &[], ui)?;
-    let (counted, timed) = split(built);
+    let (counted, timed) = split(bench_executables(&build, &[], ui)?);
 
     let folder = workspace.root.join("benches");
     let scratch = workspace.scratch()?;
-    let deadline = args.selection.deadline;
-    let (scale, scratch) = (args.scale, scratch.path());
-    let conditions = Conditions { scale, deadline, folder: &folder, scratch };
-    let mut benches = timed::benches(&timed, conditions)?;
-    benches.retain(|bench| only.wants(&bench.id));
-
-    let mut record = RunRecord::begin(environment(&workspace.root, [&counted.benches, &timed])?);
-    if !features.is_empty() {
-        record.environment.unknown.insert("features".into(), json!(features));
-    }
-    record.environment.unknown.insert("scale".into(), json!(args.scale.name()));
-    let path = perf.join(format!("run-{}.json", record.run_id));
-    // A disk that takes no record is found before anything is measured.
-    record.write(&path)?;
-
+    let (deadline, scratch) = (deadline(args), scratch.path());
+    let conditions = Conditions { scale: args.scale, deadline, folder: &folder, scratch };
     let place = Place::of(&counted, &folder, &scratch.join("count"));
+    let benches = choose(&place.list()?, timed::benches(&timed, conditions)?, &only)?;
+
+    let mut record = RunRecord::begin(environment(&workspace, args, [&counted.benches, &timed])?);
+    let path = perf.join(format!("run-{}.json", record.run_id));
+    let mut file = RecordFile { path, has_rows: false };
+    // A disk that takes no record is found before anything is measured.
+    file.write(&record)?;
     record.rows = count_place(&place, |id| only.wants(id), deadline, ui)?;
-    if record.rows.is_empty() && benches.is_empty() {
-        fs::remove_file(&path)?;
-        return Err(only.matches_nothing());
+    file.write(&record)?;
+    measure(&benches, conditions, ui, |rows| {
+        record.rows.extend(rows);
+        file.write(&record)
+    })?;
+    if record.rows.is_empty() {
+        let why = "interrupted before anything was measured; no record was written";
+        return Err(failure(Exit::NotMeasured, why));
     }
-    record.write(&path)?;
-    measure(&benches, conditions, ui, &mut record.rows)?;
-    record.write(&path)?;
     record.write(&perf.join("latest.json"))?;
-    let missing = Expected::read(&workspace.root)?.missing(args.scale, &only, &record.rows);
-    conclude(&record, &path, &missing, ui)
+    conclude(&record, &file.path, &expected.missing(args.scale, &only, &record.rows), &expected, ui)
+}
+
+fn deadline(args: &RunArgs) -> Duration {
+    let default = if args.scale == Scale::Full { FULL_DEADLINE } else { DEADLINE };
+    args.selection.deadline.unwrap_or(default)
+}
+
+/// What the user asked for of the benches that measure time.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] where a filter matches nothing of either harness, or nothing is there.
+fn choose(counts: &[ids::Bench], timed: Vec<Bench>, only: &Only) -> anyhow::Result<Vec<Bench>> {
+    let counted = counts.iter().map(|bench| bench.id.as_str());
+    only.check(counted.chain(timed.iter().map(|bench| bench.id.as_str())))?;
+    if counts.is_empty() && timed.is_empty() {
+        let why = "package `benches` of the working tree has no bench; nothing can be measured";
+        return Err(failure(Exit::NotMeasured, why));
+    }
+    Ok(timed.into_iter().filter(|bench| only.wants(&bench.id)).collect())
 }
 
 /// Count executables (`count` is a word of their names), with their runner, apart from those that
@@ -76,43 +118,56 @@ fn split(built: Executables) -> (Executables, BTreeMap<String, PathBuf>) {
 }
 
 fn environment(
-    root: &Path,
+    workspace: &Workspace,
+    args: &RunArgs,
     executables: [&BTreeMap<String, PathBuf>; 2],
 ) -> anyhow::Result<Environment> {
-    let mut environment = Environment::gather(root);
+    let mut environment = Environment::gather(&workspace.root);
     environment.glibc_tunables = Some(GLIBC_TUNABLES.to_owned());
     environment.profile = Some("bench".to_owned());
     for (target, path) in executables.into_iter().flatten() {
         environment.executables.insert(target.clone(), code_hash(path)?.text);
     }
+    let features = &args.selection.features;
+    if !features.is_empty() {
+        environment.unknown.insert("features".into(), json!(features));
+    }
+    environment.unknown.insert("scale".into(), json!(args.scale.name()));
     Ok(environment)
 }
 
-/// Measures one id after the other, since two at once would disturb each other.
+/// Measures one id after the other, since two at once would disturb each other. `keep` takes the
+/// rows of each target before the next one starts.
 fn measure(
     benches: &[Bench],
     conditions: Conditions<'_>,
     ui: Ui,
-    rows: &mut Vec<Row>,
+    mut keep: impl FnMut(Vec<Row>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let bar = ui.progress(benches.len(), "measuring");
-    for bench in benches {
-        bar.set_message(bench.id.clone());
-        match timed::measure(bench, conditions).with_context(|| bench.id.clone())? {
-            Measured::Rows(measured) => rows.extend(measured),
-            Measured::Interrupted => break,
+    for target in benches.chunk_by(|a, b| a.target == b.target) {
+        let mut rows = Vec::new();
+        for bench in target.iter().take_while(|_| !process::interrupted()) {
+            bar.set_message(bench.id.clone());
+            if let Measured::Rows(measured) = timed::measure(bench, conditions) {
+                rows.extend(measured);
+            }
+            bar.inc(1);
         }
-        bar.inc(1);
-        if process::interrupted() {
-            break;
-        }
+        keep(rows)?;
     }
     bar.finish_and_clear();
     Ok(())
 }
 
 /// Table and reports, then the exit code.
-fn conclude(record: &RunRecord, path: &Path, missing: &[String], ui: Ui) -> anyhow::Result<Exit> {
+fn conclude(
+    record: &RunRecord,
+    path: &Path,
+    missing: &[String],
+    expected: &Expected,
+    ui: Ui,
+) -> anyhow::Result<Exit> {
     let folder = path.parent().expect("a record lies in a folder");
     let written = render::write_reports(record, folder)?;
     let text = format!(
@@ -122,28 +177,73 @@ fn conclude(record: &RunRecord, path: &Path, missing: &[String], ui: Ui) -> anyh
         written.markdown.display(),
         written.html.display()
     );
-    let failed: Vec<&str> =
+    let failed: BTreeSet<&str> =
         record.rows.iter().filter(|row| !row.ok).map(|row| row.id.as_str()).collect();
+    let new = expected.unlisted(&record.rows);
     let summary: Value = json!({
         "record": path, "markdown": written.markdown, "html": written.html,
-        "rows": record.rows.len(), "failed": failed, "missing": missing,
+        "rows": record.rows.len(), "failed": failed, "missing": missing, "new": new,
     });
     ui.result(&text, &summary)?;
-    if process::interrupted() {
-        let (kept, left) = (record.rows.len(), missing.len());
-        let why =
-            format!("interrupted: {kept} rows are kept, {left} expected ids are not measured");
-        return Err(failure(Exit::NotMeasured, why));
+    if !new.is_empty() {
+        ui.say(&format!("measured and not yet in benches/expected.toml: {}", list(new)));
+    }
+    let interrupted = process::interrupted().then_some(record.rows.len());
+    verdict(interrupted, &failed, missing)
+}
+
+/// How the run ended, with all that went wrong in one sentence. An interrupted run has kept so
+/// many rows, and what it did not come to is only counted.
+fn verdict(
+    interrupted: Option<usize>,
+    failed: &BTreeSet<&str>,
+    missing: &[String],
+) -> anyhow::Result<Exit> {
+    let mut wrong = Vec::new();
+    if let Some(kept) = interrupted {
+        let left = missing.len();
+        wrong.push(format!(
+            "interrupted: {kept} rows are kept, {left} expected ids are not measured"
+        ));
     }
     if !failed.is_empty() {
-        return Err(failure(Exit::Broke, format!("failed: {}", failed.join(", "))));
+        wrong.push(format!("failed: {}", list(failed.iter().copied())));
     }
-    if !missing.is_empty() {
-        let why = format!(
+    if !missing.is_empty() && interrupted.is_none() {
+        wrong.push(format!(
             "expected and not measured: {}; mend them, or take them out of benches/expected.toml",
-            missing.join(", ")
-        );
-        return Err(failure(Exit::NotMeasured, why));
+            list(missing.iter().map(String::as_str))
+        ));
     }
-    Ok(Exit::Fine)
+    match (wrong.is_empty(), failed.is_empty() || interrupted.is_some()) {
+        (true, _) => Ok(Exit::Fine),
+        (false, true) => Err(failure(Exit::NotMeasured, wrong.join("; "))),
+        (false, false) => Err(failure(Exit::Broke, wrong.join("; "))),
+    }
+}
+
+fn list<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
+    ids.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sentence_says_all_that_went_wrong() {
+        let (failed, missing) = (BTreeSet::from(["a/b", "c/d"]), ["e/f".to_owned()]);
+        let said = |interrupted, failed: &BTreeSet<&str>, missing: &[String]| {
+            let error = verdict(interrupted, failed, missing).expect_err("not fine");
+            (crate::exit::of(&error), error.to_string())
+        };
+        let (exit, told) = said(None, &failed, &missing);
+        assert_eq!(exit, Exit::Broke);
+        assert!(told.contains("failed: a/b, c/d; expected and not measured: e/f"), "{told}");
+        assert_eq!(said(None, &BTreeSet::new(), &missing).0, Exit::NotMeasured);
+        let (exit, told) = said(Some(7), &failed, &missing);
+        assert_eq!(exit, Exit::NotMeasured);
+        assert!(told.contains("7 rows are kept, 1 expected ids are not measured"), "{told}");
+        assert_eq!(verdict(None, &BTreeSet::new(), &[]).expect("fine"), Exit::Fine);
+    }
 }
