@@ -62,6 +62,19 @@ impl Verdict {
         verdicts.into_iter().reduce(Self::join).unwrap_or(Self::Missing)
     }
 
+    /// The one word for it, in tables and for scripts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Improved => "improved",
+            Self::Unchanged => "unchanged",
+            Self::Regressed => "regressed",
+            Self::Mixed => "mixed",
+            Self::Undecided => "undecided",
+            Self::Missing => "missing",
+            Self::Incomparable(_) => "incomparable",
+        }
+    }
+
     /// Whether a regression is in it.
     pub const fn is_regression(&self) -> bool {
         matches!(self, Self::Regressed | Self::Mixed)
