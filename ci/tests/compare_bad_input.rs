@@ -70,13 +70,50 @@ fn what_the_head_lacks_is_exit_4_and_what_it_adds_is_announced() {
     compare(&folder, &[&one, &two, "--only", "[a]"]).exits(2).complains("is not a pattern");
 }
 
+fn failed(id: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","metric":"instructions","unit":"instructions","gates":true,"error":"hung","dimensions":{{}},"ok":false}}"#
+    )
+}
+
+#[test]
+fn what_failed_on_the_head_is_exit_1_and_what_was_mended_is_announced() {
+    let folder = Folder::new();
+    let both =
+        |name: &str, row: String| record(&folder, name, &format!("{},{row}", count("a/x", 1)));
+    let (good, bad) = (both("a.json", count("a/y", 1)), both("b.json", failed("a/y")));
+    let without = record(&folder, "c.json", &count("a/x", 1));
+    compare(&folder, &[&good, &bad]).exits(1).prints("failed: hung");
+    compare(&folder, &[&without, &bad]).exits(1).prints("failed: hung");
+    compare(&folder, &[&bad, &good]).exits(0).prints("mended: base failed: hung");
+    compare(&folder, &[&bad, &good, "--only=a/y"]).exits(4).prints("Nothing on the head");
+}
+
+#[test]
+fn a_count_that_does_not_gate_is_told_when_it_changed() {
+    let folder = Folder::new();
+    let errors = |name: &str, value: u64| {
+        let row = count("a/x", value)
+            .replace("instructions", "errors")
+            .replace("\"gates\":true", "\"gates\":false");
+        record(&folder, name, &row)
+    };
+    let (none, many) = (errors("a.json", 0), errors("b.json", 500));
+    let told =
+        "1 of 1 comparisons are counts that changed without a verdict, 1 of them for the worse";
+    let ran = compare(&folder, &[&none, &many]).exits(0).prints(told);
+    assert!(!ran.stdout.contains("Nothing is known to be worse"), "{}", ran.stdout);
+    compare(&folder, &[&many, &none]).exits(0).prints("verdict, 0 of them for the worse");
+    compare(&folder, &[&many, &many]).exits(0).prints("Nothing is known to be worse.");
+}
+
 #[test]
 fn another_toolchain_is_exit_5() {
     let folder = Folder::new();
     let base = record(&folder, "a.json", &count("a/x", 1));
     let text = folder.read("a.json").replace("1.95.0", "1.96.0");
     let head = folder.write("b.json", &text);
-    compare(&folder, &[&base, &head]).exits(5).prints("rustc differs");
+    compare(&folder, &[&base, &head]).exits(5).prints("rustc differs").prints("incomparable");
 }
 
 #[test]

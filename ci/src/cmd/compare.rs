@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use bench_core::judge::{self, Comparability, Pair, Policy, Verdict};
-use bench_core::record::{Environment, RunRecord};
+use bench_core::judge::{self, Comparability, Direction, Pair, Policy, Verdict};
+use bench_core::record::{Data, Environment, Row, RunRecord};
 use serde_json::{Value, json};
 
 use crate::bench::ids::Only;
 use crate::cli::CompareArgs;
 use crate::cmd::report;
 use crate::exit::{Exit, failure};
+use crate::gate::standing;
 use crate::import::{critcmp, criterion};
 use crate::policy;
 use crate::render::number;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &CompareArgs, ui: Ui) -> anyhow::Result<Exit> {
     let policy = policy()?;
     let judge = |pair: Pair| Judged { verdict: judge::judge(&pair, &policy), pair };
     let judged: Vec<Judged> = pairs.into_iter().map(judge).collect();
-    let exit = exit_of(&overall(&judged), args.strict);
+    let exit = exit(&judged, args.strict);
     ui.result(&text(&judged, exit, ui.colour()), &json(&judged, exit))?;
     Ok(exit)
 }
@@ -92,20 +93,10 @@ fn file(path: &Path) -> anyhow::Result<RunRecord> {
     Ok(record)
 }
 
-/// The join of all but the ids that are new, which have nothing to be judged by.
-fn overall(judged: &[Judged]) -> Verdict {
-    let old = judged.iter().filter(|one| !one.pair.is_new());
-    Verdict::join_all(old.map(|one| one.verdict.clone()))
-}
-
-fn exit_of(verdict: &Verdict, strict: bool) -> Exit {
-    match verdict {
-        Verdict::Regressed | Verdict::Mixed => Exit::Regressed,
-        Verdict::Missing => Exit::NotMeasured,
-        Verdict::Incomparable(_) => Exit::NotComparable,
-        Verdict::Undecided if strict => Exit::Undecided,
-        Verdict::Undecided | Verdict::Improved | Verdict::Unchanged => Exit::Fine,
-    }
+/// The exit code of all but what is only announced.
+fn exit(judged: &[Judged], strict: bool) -> Exit {
+    let old = judged.iter().filter(|one| standing::announced(&one.pair).is_none());
+    standing::exit(&old.map(|one| (&one.pair, &one.verdict)).collect::<Vec<_>>(), strict)
 }
 
 fn text(judged: &[Judged], exit: Exit, colour: bool) -> String {
@@ -145,31 +136,22 @@ fn tone(verdict: &Verdict) -> Tone {
 }
 
 fn word(pair: &Pair, verdict: &Verdict) -> &'static str {
-    match verdict {
-        _ if pair.is_new() => "new",
-        Verdict::Improved => "improved",
-        Verdict::Unchanged => "unchanged",
-        Verdict::Regressed => "regressed",
-        Verdict::Mixed => "mixed",
-        Verdict::Undecided => "undecided",
-        Verdict::Missing => "missing",
-        Verdict::Incomparable(_) => "incomparable",
-    }
+    standing::announced(pair).unwrap_or_else(|| verdict.name())
 }
 
 /// Why the verdict is not the one that the numbers suggest.
 fn note(pair: &Pair) -> String {
-    let failed = |row: &Option<bench_core::record::Row>| {
-        row.as_ref().and_then(|row| row.error.clone()).map(|error| format!("failed: {error}"))
-    };
     if pair.is_new() {
         return "not in the base".to_owned();
     }
     if pair.head.is_none() {
         return "not measured on the head".to_owned();
     }
-    if let Some(why) = failed(&pair.head).or_else(|| failed(&pair.base)) {
-        return why;
+    if let Some(error) = standing::broke(pair) {
+        return format!("failed: {error}");
+    }
+    if let Some(error) = standing::failed_before(pair) {
+        return format!("mended: base failed: {error}");
     }
     let estimate = [&pair.base, &pair.head]
         .into_iter()
@@ -184,18 +166,28 @@ fn note(pair: &Pair) -> String {
 }
 
 fn closing(judged: &[Judged], exit: Exit) -> String {
-    let unpaired = judged
-        .iter()
-        .filter(|one| matches!(one.pair.comparability, Comparability::Unpaired(_)))
-        .count();
+    let number = |wanted: fn(&Judged) -> bool| judged.iter().filter(|one| wanted(one)).count();
     let ids = judged.len();
+    let unpaired = number(|one| matches!(one.pair.comparability, Comparability::Unpaired(_)));
+    let (changed, worse) = (number(changed), number(worse));
     let mut told = match exit {
         Exit::Regressed => "Something regressed.",
+        Exit::Broke => "Something failed on the head.",
+        _ if number(|one| standing::announced(&one.pair).is_none()) == 0 => {
+            "Nothing on the head has anything to be judged by."
+        }
         Exit::NotMeasured => "Something that the base has was not measured on the head.",
         Exit::NotComparable => "Some pairs say nothing about each other.",
+        _ if changed > 0 => "No verdict says worse.",
         _ => "Nothing is known to be worse.",
     }
     .to_owned();
+    if changed > 0 {
+        told.push_str(&format!(
+            " {changed} of {ids} comparisons are counts that changed without a verdict, {worse} of \
+             them for the worse: they do not gate."
+        ));
+    }
     if unpaired > 0 {
         told.push_str(&format!(
             " {unpaired} of {ids} comparisons are unpaired: taken at two different times, so that \
@@ -203,6 +195,23 @@ fn closing(judged: &[Judged], exit: Exit) -> String {
         ));
     }
     told
+}
+
+/// Whether two counts differ and no verdict says which way that matters. Times always differ.
+fn changed(one: &Judged) -> bool {
+    let counted = |row: &Option<Row>| {
+        row.as_ref().is_some_and(|row| matches!(row.data, Some(Data::Count { .. })))
+    };
+    one.verdict == Verdict::Undecided
+        && counted(&one.pair.base)
+        && counted(&one.pair.head)
+        && one.pair.effect.is_some_and(|effect| effect.base != effect.head)
+}
+
+fn worse(one: &Judged) -> bool {
+    let grew = one.pair.effect.is_some_and(|effect| effect.head > effect.base);
+    let bad = if grew { Direction::Lower } else { Direction::Higher };
+    changed(one) && one.pair.metric.direction() == Some(bad)
 }
 
 fn json(judged: &[Judged], exit: Exit) -> Value {
@@ -222,28 +231,9 @@ fn json(judged: &[Judged], exit: Exit) -> Value {
             "note": note(&one.pair),
         })
     };
-    json!({"exit": exit as u8, "comparisons": judged.iter().map(row).collect::<Vec<_>>()})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_verdict_has_its_exit_code() {
-        let incomparable = Verdict::Incomparable("glibc differs".to_owned());
-        let cases = [
-            (Verdict::Improved, Exit::Fine),
-            (Verdict::Unchanged, Exit::Fine),
-            (Verdict::Regressed, Exit::Regressed),
-            (Verdict::Mixed, Exit::Regressed),
-            (Verdict::Undecided, Exit::Fine),
-            (Verdict::Missing, Exit::NotMeasured),
-            (incomparable, Exit::NotComparable),
-        ];
-        for (verdict, exit) in cases {
-            assert_eq!(exit_of(&verdict, false), exit, "{verdict:?}");
-        }
-        assert_eq!(exit_of(&Verdict::Undecided, true), Exit::Undecided);
-    }
+    json!({
+        "exit": exit as u8,
+        "changed_without_verdict": judged.iter().filter(|one| changed(one)).count(),
+        "comparisons": judged.iter().map(row).collect::<Vec<_>>(),
+    })
 }

@@ -4,6 +4,7 @@
 //! - [`stage`]: the one folder from which both are built.
 //! - [`cache`]: executables, kept by what they were made of.
 //! - [`sides`]: both sides, laid out so that only their code differs.
+//! - [`standing`]: what is judged and what is announced, and which exit code that is.
 //! - [`outcome`]: verdicts and the exit code.
 //! - [`callgrind`], [`explain`]: which functions a difference came from.
 //! - [`render`]: terminal, Markdown, JSON.
@@ -16,3 +17,4 @@ pub(crate) mod outcome;
 pub(crate) mod render;
 pub(crate) mod sides;
 pub(crate) mod stage;
+pub(crate) mod standing;

@@ -6,6 +6,7 @@ use bench_core::judge::{Pair, Policy, Verdict, compare, judge};
 use bench_core::record::{Data, Row, RunRecord};
 
 use super::explain::Change;
+use super::standing;
 use crate::bench::code_hash::CodeHash;
 use crate::exit::Exit;
 
@@ -27,6 +28,15 @@ pub(crate) struct Judged {
     pub(crate) changes: Vec<Change>,
 }
 
+/// An id that failed in the base and was measured here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mended {
+    pub(crate) id: String,
+    pub(crate) head: u64,
+    /// Why it failed in the base.
+    pub(crate) error: String,
+}
+
 /// What the two sides have to say about each other.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
@@ -34,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) judged: Vec<Judged>,
     /// Measured here and not in the base.
     pub(crate) new: Vec<(String, u64)>,
+    /// Measured here, and failed in the base: nothing to be judged by either.
+    pub(crate) mended: Vec<Mended>,
     /// In the base, and neither here nor expected any more.
     pub(crate) removed: Vec<String>,
     /// Expected, and not there to be measured.
@@ -65,11 +77,6 @@ impl Code {
 }
 
 impl Judged {
-    /// Why the head has no number though it has the bench.
-    pub(crate) fn broke(&self) -> Option<&str> {
-        self.pair.head.as_ref().and_then(|row| row.error.as_deref())
-    }
-
     /// The two counts, where both are there.
     pub(crate) fn counts(&self) -> Option<(u64, u64)> {
         Some((count(self.pair.measured_base()?)?, count(self.pair.measured_head()?)?))
@@ -85,6 +92,10 @@ pub(crate) fn outcome(base: &RunRecord, head: &RunRecord, question: Question<'_>
         if pair.is_new() && question.interrupted.is_none() {
             let value = pair.head.as_ref().and_then(count).unwrap_or(0);
             outcome.new.push((pair.id, value));
+        } else if standing::announced(&pair) == Some("mended") {
+            let head = pair.head.as_ref().and_then(count).unwrap_or(0);
+            let error = standing::failed_before(&pair).unwrap_or_default().to_owned();
+            outcome.mended.push(Mended { id: pair.id, head, error });
         } else if pair.head.is_none() && !expected && !question.listed.contains(&pair.id) {
             outcome.removed.push(pair.id);
         } else if complete || question.interrupted.is_none() {
@@ -113,9 +124,9 @@ fn judged(pair: Pair, question: Question<'_>) -> Judged {
         }
         judged.note = Some(reason);
     }
-    if let Some(error) = judged.broke() {
+    if let Some(error) = standing::broke(&judged.pair) {
         judged.note = Some(error.to_owned());
-    } else if let Some(error) = judged.pair.base.as_ref().and_then(|row| row.error.as_deref()) {
+    } else if let Some(error) = standing::failed_before(&judged.pair) {
         judged.note = Some(format!("in the base: {error}"));
     } else if let Verdict::Incomparable(reason) = &judged.verdict {
         judged.note = Some(reason.clone());
@@ -124,31 +135,23 @@ fn judged(pair: Pair, question: Question<'_>) -> Judged {
 }
 
 impl Outcome {
-    /// The verdict of all, without new and removed ids.
+    /// The verdict of all, without new, mended and removed ids.
     pub(crate) fn verdict(&self) -> Verdict {
         let absent = self.absent.iter().map(|_| Verdict::Missing);
         Verdict::join_all(self.judged.iter().map(|judged| judged.verdict.clone()).chain(absent))
     }
 
-    /// The exit code, the gravest reason first: an interrupt says nothing of what it left out, a
-    /// regression outweighs a hole, a bench that broke outweighs one that was not there.
+    /// The exit code: that of what was judged ([`standing::exit`]), unless something is known to be
+    /// left out. An interrupt says nothing of what it left out.
     pub(crate) fn exit(&self, strict: bool) -> Exit {
         if self.interrupted.is_some() {
             return Exit::NotMeasured;
         }
-        let any = |wanted: fn(&Verdict) -> bool| self.judged.iter().any(|j| wanted(&j.verdict));
-        if any(Verdict::is_regression) {
-            Exit::Regressed
-        } else if self.judged.iter().any(|judged| judged.broke().is_some()) {
-            Exit::Broke
-        } else if self.verdict() == Verdict::Missing || any(|v| *v == Verdict::Missing) {
-            Exit::NotMeasured
-        } else if any(|verdict| matches!(verdict, Verdict::Incomparable(_))) {
-            Exit::NotComparable
-        } else if strict && any(|verdict| *verdict == Verdict::Undecided) {
-            Exit::Undecided
-        } else {
-            Exit::Fine
+        let judged: Vec<_> = self.judged.iter().map(|one| (&one.pair, &one.verdict)).collect();
+        match standing::exit(&judged, strict) {
+            graver @ (Exit::Regressed | Exit::Broke) => graver,
+            _ if !self.absent.is_empty() => Exit::NotMeasured,
+            exit => exit,
         }
     }
 }
@@ -217,20 +220,30 @@ pub(crate) mod tests {
 
     #[test]
     fn exit_codes_follow_the_gravest_verdict() {
-        let cases: [(Rows<'_>, Rows<'_>, Exit); 9] = [
+        let cases: [(Rows<'_>, Rows<'_>, Exit); 10] = [
             (&[("a", Ok(10_000))], &[("a", Ok(10_000))], Exit::Fine),
             (&[("a", Ok(10_000))], &[("a", Ok(10_050))], Exit::Fine),
             (&[("a", Ok(10_000))], &[("a", Ok(10_051))], Exit::Regressed),
             (&[("a", Ok(10_000))], &[("a", Ok(9_000))], Exit::Fine),
             (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(900)), ("b", Err("hung"))], Exit::Regressed),
             (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(9)), ("b", Err("hung"))], Exit::Broke),
-            (&[("a", Ok(9)), ("b", Err("hung"))], &[("a", Ok(9)), ("b", Ok(9))], Exit::NotMeasured),
+            (&[("a", Ok(9)), ("b", Err("hung"))], &[("a", Ok(9)), ("b", Ok(9))], Exit::Fine),
+            (&[("b", Err("hung"))], &[("b", Ok(9))], Exit::NotMeasured),
             (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(9))], Exit::NotMeasured),
             (&[], &[("a", Ok(9))], Exit::NotMeasured),
         ];
         for (base, head, exit) in cases {
             assert_eq!(ask(base, head, None, false).exit(false), exit, "{base:?} {head:?}");
         }
+    }
+
+    #[test]
+    fn what_was_mended_is_announced_with_what_it_was() {
+        let base: Rows<'_> = &[("a", Ok(9)), ("b", Err("hung"))];
+        let outcome = ask(base, &[("a", Ok(9)), ("b", Ok(7))], Some(&["a", "b"]), false);
+        let mended = Mended { id: "b".into(), head: 7, error: "hung".into() };
+        assert_eq!(outcome.mended, [mended]);
+        assert_eq!((outcome.judged.len(), outcome.verdict()), (1, Verdict::Unchanged));
     }
 
     #[test]

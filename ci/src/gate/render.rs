@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::explain::Change;
-use super::outcome::{Judged, Outcome};
+use super::outcome::{Judged, Mended, Outcome};
 use crate::exit::Exit;
 use crate::render::markdown::cell;
 use crate::render::number;
@@ -84,6 +84,9 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
             said.push(format!("{}: {note}", judged.pair.id));
         }
     }
+    for Mended { id, error, .. } in &outcome.mended {
+        said.push(format!("{id}: mended: base failed: {error}"));
+    }
     if let Some((done, all)) = outcome.interrupted {
         said.push(format!("interrupted: {done} of {all} ids counted"));
     }
@@ -99,10 +102,11 @@ fn verdict_sentence(outcome: &Outcome, exit: Exit) -> String {
         (number(|v| *v == Verdict::Regressed), "regressed"),
         (number(|v| *v == Verdict::Improved), "improved"),
         (number(|v| *v == Verdict::Unchanged), "unchanged"),
-        (number(|v| matches!(v, Verdict::Incomparable(_))), "not comparable"),
+        (number(|v| matches!(v, Verdict::Incomparable(_))), "incomparable"),
         (number(|v| *v == Verdict::Undecided), "undecided"),
         (number(|v| *v == Verdict::Missing) + outcome.absent.len(), "missing"),
         (outcome.new.len(), "new"),
+        (outcome.mended.len(), "mended"),
     ];
     parts.retain(|(number, _)| *number > 0);
     let parts: Vec<String> =
@@ -122,11 +126,15 @@ fn rows(outcome: &Outcome) -> Vec<(Tone, Vec<String>)> {
         let cells = [id, "-", &number::count(*value), "", "", "new"].map(str::to_owned);
         (Tone::Quiet, cells.to_vec())
     });
-    judged.into_iter().map(row).chain(new).collect()
+    let mended = outcome.mended.iter().map(|Mended { id, head, .. }| {
+        let cells = [id, "failed", &number::count(*head), "", "", "mended"].map(str::to_owned);
+        (Tone::Good, cells.to_vec())
+    });
+    judged.into_iter().map(row).chain(new).chain(mended).collect()
 }
 
 fn row(judged: &Judged) -> (Tone, Vec<String>) {
-    let (word, tone) = word(&judged.verdict);
+    let tone = tone(&judged.verdict);
     let (difference, change) = match judged.counts() {
         Some((base, head)) => (difference(base, head), percent(base, head)),
         None => (String::new(), String::new()),
@@ -135,18 +143,20 @@ fn row(judged: &Judged) -> (Tone, Vec<String>) {
         row.and_then(super::outcome::count).map_or_else(|| "-".to_owned(), number::count)
     };
     let (base, head) = (side(judged.pair.measured_base()), side(judged.pair.measured_head()));
-    (tone, vec![judged.pair.id.clone(), base, head, difference, change, word.to_owned()])
+    (
+        tone,
+        vec![judged.pair.id.clone(), base, head, difference, change, judged.verdict.name().into()],
+    )
 }
 
-fn word(verdict: &Verdict) -> (&'static str, Tone) {
+fn tone(verdict: &Verdict) -> Tone {
     match verdict {
-        Verdict::Improved => ("improved", Tone::Good),
-        Verdict::Unchanged => ("unchanged", Tone::Quiet),
-        Verdict::Regressed => ("regressed", Tone::Bad),
-        Verdict::Mixed => ("mixed", Tone::Bad),
-        Verdict::Undecided => ("undecided", Tone::Neutral),
-        Verdict::Missing => ("missing", Tone::Bad),
-        Verdict::Incomparable(_) => ("not comparable", Tone::Bad),
+        Verdict::Improved => Tone::Good,
+        Verdict::Unchanged => Tone::Quiet,
+        Verdict::Undecided => Tone::Neutral,
+        Verdict::Regressed | Verdict::Mixed | Verdict::Missing | Verdict::Incomparable(_) => {
+            Tone::Bad
+        }
     }
 }
 
@@ -247,19 +257,21 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
             "metric": judged.pair.metric.name(),
             "base": side(judged.pair.measured_base()),
             "head": side(judged.pair.measured_head()),
-            "verdict": word(&judged.verdict).0,
+            "verdict": judged.verdict.name(),
             "note": judged.note,
             "functions": judged.changes,
         })
     };
     let new = |(id, head): &(String, u64)| json!({ "id": id, "head": head });
+    let mended = |Mended { id, head, error }: &Mended| json!({ "id": id, "head": head, "base_error": error });
     json!({
         "command": "gate",
         "exit": exit as u8,
-        "verdict": word(&outcome.verdict()).0,
+        "verdict": outcome.verdict().name(),
         "facts": facts,
         "ids": outcome.judged.iter().map(id).collect::<Vec<_>>(),
         "new": outcome.new.iter().map(new).collect::<Vec<_>>(),
+        "mended": outcome.mended.iter().map(mended).collect::<Vec<_>>(),
         "removed": outcome.removed,
         "absent": outcome.absent,
         "unlisted": outcome.unlisted,
@@ -309,6 +321,22 @@ mod tests {
         let json = json(&facts, &outcome, Exit::Regressed);
         assert_eq!(json["exit"], 3);
         assert_eq!(json["verdict"], "regressed");
+    }
+
+    #[test]
+    fn what_was_mended_is_said_in_all_three() {
+        let mut outcome = sample(1);
+        outcome.mended = vec![Mended { id: "b/x".into(), head: 1_234, error: "hung".into() }];
+        let facts = Facts::default();
+        let texts =
+            [text(&facts, &outcome, Exit::Fine, false), markdown(&facts, &outcome, Exit::Fine)];
+        for text in texts {
+            for part in ["b/x: mended: base failed: hung", "1,234", "1 mended"] {
+                assert!(text.contains(part), "{part} is not in\n{text}");
+            }
+        }
+        let json = json(&facts, &outcome, Exit::Fine);
+        assert_eq!(json["mended"][0]["base_error"], "hung");
     }
 
     #[test]
