@@ -88,6 +88,7 @@ impl Checkout {
             .env("RUSTC", bin.join("rustc"))
             .env("PATH", format!("{}:{path}", bin.display()))
             .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET")
             .arg("gate")
             .args(args);
         command
@@ -211,6 +212,39 @@ fn a_build_that_fails_says_which_side_and_the_compilers_first_error() {
     let (code, text) = checkout.run(&["--base=main"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("the base main does not build: error: no such thing"), "{text}");
+}
+
+#[test]
+fn settings_outside_of_the_tree_are_not_answered_from_the_cache() {
+    let checkout = Checkout::with_bench("exit 1");
+    let script = checkout.read_tool("cargo").replace("*) EXE", "*) echo >> \"${0%/*}/built\"; EXE");
+    checkout.tool("cargo", &script);
+    let home = checkout.folder.path().join("home");
+    fs::create_dir(&home).expect("create");
+    let built = || {
+        let mut gate = checkout.gate(&["--base=main"]);
+        let (code, text) = said(gate.env("CARGO_HOME", &home).output().expect("the gate runs"));
+        assert_eq!(code, 1, "{text}");
+        checkout.read("../bin/built").len()
+    };
+    assert_eq!((built(), built()), (1, 1));
+    fs::write(home.join("config.toml"), "[build]\nrustflags = ['-Copt-level=0']\n").expect("write");
+    assert_eq!((built(), built()), (2, 2));
+    let above = checkout.folder.path().join(".cargo");
+    fs::create_dir(&above).expect("create");
+    fs::write(above.join("config"), "[profile.bench]\nlto = true\n").expect("write");
+    assert_eq!((built(), built()), (3, 3));
+}
+
+#[test]
+fn a_target_triple_is_refused_before_anything_is_built() {
+    let checkout = Checkout::new("echo built > \"$(dirname \"$0\")/built\"; exit 1");
+    let mut gate = checkout.gate(&["--base=main"]);
+    gate.env("CARGO_BUILD_TARGET", "x86_64-unknown-linux-musl");
+    let (code, text) = said(gate.output().expect("the gate runs"));
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("CARGO_BUILD_TARGET sets build.target"), "{text}");
+    assert!(!checkout.folder.path().join("bin/built").exists());
 }
 
 #[test]

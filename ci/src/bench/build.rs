@@ -95,14 +95,16 @@ fn command(build: &Build<'_>, targets: &[&str]) -> Command {
     }
     // Of the cargo that runs us, about us; build scripts of the tree must not see them.
     for (name, _) in std::env::vars_os() {
-        let of_package = name.to_str().is_some_and(|name| {
-            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|own| name.starts_with(own))
-        });
-        if of_package {
+        if name.to_str().is_some_and(of_package) {
             command.env_remove(name);
         }
     }
     command
+}
+
+/// Whether `cargo run` sets this variable to tell a program of its own package.
+pub(crate) fn of_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|own| variable.starts_with(own))
 }
 
 fn messages(stdout: &str) -> impl Iterator<Item = Value> {

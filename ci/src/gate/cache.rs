@@ -21,7 +21,7 @@ const KEPT: usize = 8;
 /// Names a folder that is still being written.
 const UNFINISHED: &str = "unfinished";
 /// Raised when what a key stands for changes.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// A folder of builds. Only whoever holds the stage may touch it.
 #[derive(Clone, Debug)]
@@ -29,10 +29,11 @@ pub(crate) struct Cache {
     folder: PathBuf,
 }
 
-/// What executables are made of, as a hash.
+/// What executables are made of, as a hash: `tree`, and what is `outside` of it
+/// ([`outside`](super::settings::outside)).
 ///
-/// The lock file and the profile are in the tree. The folder counts because its path is compiled
-/// into the executables, and the cargo settings in the folders above it hold for every tree.
+/// The lock file and the profile are in the tree. The folder of the stage counts because its path
+/// is compiled into the executables.
 ///
 /// # Errors
 /// When `rustc` can't be asked for its version.
@@ -40,7 +41,7 @@ pub(crate) fn key(
     tree: &str,
     features: &[String],
     stage: &Path,
-    settings: &Path,
+    outside: &[(String, Vec<u8>)],
 ) -> anyhow::Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = process::run(Command::new(rustc).arg("-vV"), Duration::from_secs(60))?;
@@ -57,30 +58,11 @@ pub(crate) fn key(
     part(version.stdout.as_bytes());
     part(features.join(",").as_bytes());
     part(stage.as_os_str().as_encoded_bytes());
-    part(&fs::read(settings).unwrap_or_default());
-    for (name, value) in flags(std::env::vars_os()) {
+    for (name, content) in outside {
         part(name.as_bytes());
-        part(&value);
+        part(content);
     }
     Ok(hex(&hash.finalize())[..32].to_owned())
-}
-
-/// The variables that change what the compiler makes, sorted.
-fn flags(
-    variables: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
-) -> Vec<(String, Vec<u8>)> {
-    let counts = |name: &str| {
-        name.ends_with("RUSTFLAGS")
-            || name.starts_with("CARGO_PROFILE_")
-            || name.starts_with("CARGO_BUILD_")
-            || ["RUSTC", "RUSTC_WRAPPER", "RUSTUP_TOOLCHAIN", "CC", "CFLAGS"].contains(&name)
-    };
-    let mut flags: Vec<_> = variables
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_encoded_bytes())))
-        .filter(|(name, _)| counts(name))
-        .collect();
-    flags.sort();
-    flags
 }
 
 impl Cache {
@@ -196,21 +178,20 @@ mod tests {
 
     #[test]
     fn the_key_changes_with_everything_that_changes_the_code() {
-        let key = |tree, features: &[&str], stage| {
+        let key = |tree, features: &[&str], stage, outside: &str| {
             let features: Vec<String> = features.iter().map(|&f| f.to_owned()).collect();
-            super::key(tree, &features, Path::new(stage), Path::new("/none")).expect("key")
+            let outside = [("config.toml".to_owned(), outside.into())];
+            super::key(tree, &features, Path::new(stage), &outside).expect("key")
         };
-        let one = key("t", &["a", "b"], "/s");
-        assert_eq!(one, key("t", &["b", "a"], "/s"));
-        for other in
-            [key("u", &["a", "b"], "/s"), key("t", &["a"], "/s"), key("t", &["a", "b"], "/r")]
-        {
+        let one = key("t", &["a", "b"], "/s", "x");
+        assert_eq!(one, key("t", &["b", "a"], "/s", "x"));
+        for other in [
+            key("u", &["a", "b"], "/s", "x"),
+            key("t", &["a"], "/s", "x"),
+            key("t", &["a", "b"], "/r", "x"),
+            key("t", &["a", "b"], "/s", "y"),
+        ] {
             assert_ne!(one, other);
         }
-        let pick = |name: &str| flags([(name.into(), "1".into())].into_iter()).len();
-        assert_eq!(
-            ["RUSTFLAGS", "CARGO_PROFILE_BENCH_LTO", "HOME", "TERM"].map(pick),
-            [1, 1, 0, 0]
-        );
     }
 }

@@ -3,6 +3,7 @@
 //! - [`git`]: the commit behind a ref, the working tree as a tree.
 //! - [`stage`]: the one folder from which both are built.
 //! - [`cache`]: executables, kept by what they were made of.
+//! - [`settings`]: what reaches a build from outside of its tree.
 //! - [`sides`]: both sides, laid out so that only their code differs.
 //! - [`standing`]: what is judged and what is announced, and which exit code that is.
 //! - [`outcome`]: verdicts and the exit code.
@@ -15,6 +16,7 @@ pub(crate) mod explain;
 pub(crate) mod git;
 pub(crate) mod outcome;
 pub(crate) mod render;
+pub(crate) mod settings;
 pub(crate) mod sides;
 pub(crate) mod stage;
 pub(crate) mod standing;

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::cache::{self, Cache};
 use super::git::{Git, Side};
 use super::outcome::Code;
+use super::settings;
 use super::stage::Stage;
 use crate::bench::build::{Build, Executables, RUNNER, count_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
@@ -78,8 +79,8 @@ impl Workshop<'_> {
 
     fn build(&self, side: &Side, name: &str, features: &[String]) -> anyhow::Result<Executables> {
         let cache = Cache::new(self.workspace.perf()?.join("cache"));
-        let settings = self.workspace.root.join(".cargo/config.toml");
-        let key = cache::key(&side.tree, features, &self.stage.tree, &settings)?;
+        let outside = settings::outside(&self.stage.tree);
+        let key = cache::key(&side.tree, features, &self.stage.tree, &outside)?;
         if let Some(kept) = cache.get(&key) {
             return Ok(kept);
         }
@@ -89,6 +90,7 @@ impl Workshop<'_> {
             // A commit from before there was a workspace here.
             return Ok(Executables::default());
         }
+        settings::refuse_triple(&root)?;
         // The user's own target folder: the dependencies are compiled there already, and the
         // crates of another folder get other names in it.
         let target = Some(self.workspace.target.as_path());
