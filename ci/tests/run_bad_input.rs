@@ -145,6 +145,15 @@ fn each_filter_has_to_match_something_of_either_harness() {
 }
 
 #[test]
+fn what_doctor_finds_is_in_the_record() {
+    let workspace = Workspace::new(LISTS_TWO, "row $3");
+    workspace.run(&["run"]).exits(0);
+    let record = workspace.folder.read("target/perf/latest.json");
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    assert!(record["environment"]["doctor"].is_array(), "{}", record["environment"]);
+}
+
+#[test]
 fn a_workspace_without_benches_measures_nothing_and_says_so() {
     let workspace = Workspace::new("true", "row $3");
     workspace.run(&["run"]).exits(4).complains("has no bench");

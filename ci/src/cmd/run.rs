@@ -17,9 +17,11 @@ use crate::bench::ids::{self, Only};
 use crate::bench::timed::{self, Bench, Conditions, Measured};
 use crate::cli::RunArgs;
 use crate::cmd::setup;
+use crate::doctor;
 use crate::exit::{Exit, failure};
 use crate::expected::Expected;
 use crate::process;
+use crate::render::words::DOCTOR;
 use crate::render::{self, table};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -136,6 +138,8 @@ fn environment(
         environment.unknown.insert("features".into(), json!(features));
     }
     environment.unknown.insert("scale".into(), json!(args.scale.name()));
+    let limits = doctor::limits(&doctor::examine(&workspace.target));
+    environment.unknown.insert(DOCTOR.into(), json!(limits));
     Ok(environment)
 }
 

@@ -60,6 +60,13 @@ pub(crate) fn examine(target: &Path) -> Vec<Finding> {
     findings
 }
 
+/// What can be measured with less than full precision or not at all, a line each.
+pub(crate) fn limits(findings: &[Finding]) -> Vec<String> {
+    let limits = |status| matches!(status, Status::Limited | Status::Missing);
+    let line = |it: &Finding| format!("{}: {}; {}", it.what, it.found, it.consequence);
+    findings.iter().filter(|it| limits(it.status)).map(line).collect()
+}
+
 fn processor_findings() -> Vec<Finding> {
     let read = probe::text;
     let cpuinfo = read("/proc/cpuinfo").unwrap_or_default();
@@ -114,4 +121,16 @@ fn network() -> Vec<Finding> {
             probe::text("/proc/sys/net/ipv4/tcp_available_congestion_control").as_deref(),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_as_it_should_be_or_not_known_is_no_limit() {
+        let all = [Status::Ok, Status::Limited, Status::Missing, Status::Unknown];
+        let findings = all.map(|status| Finding::new("a", status, format!("{status:?}"), "b"));
+        assert_eq!(limits(&findings), ["a: Limited; b", "a: Missing; b"]);
+    }
 }

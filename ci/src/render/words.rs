@@ -5,6 +5,9 @@ use bench_core::record::{Data, Environment, Metric, Row};
 use super::number;
 use super::view::View;
 
+/// Where the environment of a run keeps what doctor found to be limited or missing, a line each.
+pub(crate) const DOCTOR: &str = "doctor";
+
 /// One sentence: what was measured, and what failed.
 pub(crate) fn summary(view: &View<'_>) -> String {
     let (mut times, mut counts, mut latencies, mut failed, mut ids) = (0, 0, 0, 0, 0);
@@ -65,6 +68,29 @@ pub(crate) fn facts(e: &Environment) -> Vec<(&'static str, String)> {
 
 /// What the numbers of this machine can't tell, and what could not be read.
 pub(crate) fn caveats(e: &Environment) -> Vec<String> {
+    // Doctor looked at more, and says the same of what both look at.
+    let mut told = examined(e).unwrap_or_else(|| guessed(e));
+    if e.git_dirty == Some(true) {
+        told.push(
+            "The tree had uncommitted changes: the commit alone does not make these numbers."
+                .to_owned(),
+        );
+    }
+    let unread = unread(e);
+    if !unread.is_empty() {
+        told.push(format!("Not readable here, and so not known: {}.", join(&unread)));
+    }
+    told
+}
+
+/// What doctor found when the record was made; `None` in a record of another program.
+fn examined(e: &Environment) -> Option<Vec<String>> {
+    let lines = e.unknown.get(DOCTOR)?.as_array()?;
+    lines.iter().map(|line| line.as_str().map(str::to_owned)).collect()
+}
+
+/// What follows from the fields of the environment alone.
+fn guessed(e: &Environment) -> Vec<String> {
     let mut told = Vec::new();
     if e.virtualised == Some(true) {
         told.push(
@@ -95,16 +121,6 @@ pub(crate) fn caveats(e: &Environment) -> Vec<String> {
         told.push(
             "No valgrind: no instructions were counted, and nothing here can gate.".to_owned(),
         );
-    }
-    if e.git_dirty == Some(true) {
-        told.push(
-            "The tree had uncommitted changes: the commit alone does not make these numbers."
-                .to_owned(),
-        );
-    }
-    let unread = unread(e);
-    if !unread.is_empty() {
-        told.push(format!("Not readable here, and so not known: {}.", join(&unread)));
     }
     told
 }
@@ -188,6 +204,17 @@ mod tests {
         assert!(told.contains("Turbo is on"), "{told}");
         assert!(told.contains("governor, SMT"), "{told}");
         assert!(told.contains("No valgrind"), "{told}");
+    }
+
+    #[test]
+    fn what_doctor_found_speaks_in_place_of_what_the_fields_suggest() {
+        let mut environment = Environment { turbo: Some(true), ..Environment::default() };
+        environment.unknown.insert(DOCTOR.into(), serde_json::json!(["turbo: on; so what"]));
+        let told = caveats(&environment);
+        assert_eq!(told[0], "turbo: on; so what");
+        assert!(!told.join("\n").contains("Turbo is on"), "{told:?}");
+        environment.unknown.insert(DOCTOR.into(), serde_json::json!([7]));
+        assert!(caveats(&environment)[0].contains("Turbo is on"));
     }
 
     #[test]
