@@ -88,7 +88,8 @@ fn command(build: &Build<'_>, targets: &[&str]) -> Command {
         .arg("--message-format=json")
         .env("CARGO_TERM_COLOR", "never");
     if let Some(target) = build.target {
-        command.env("CARGO_TARGET_DIR", target);
+        // Fingerprints lie there too, wherever the user's settings put them.
+        command.env("CARGO_TARGET_DIR", target).env("CARGO_BUILD_BUILD_DIR", target);
     }
     if !build.features.is_empty() {
         command.arg(format!("--features={}", build.features.join(",")));

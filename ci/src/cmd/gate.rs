@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::expected::Expected;
 use crate::gate::explain::explain;
 use crate::gate::git::{self, Git};
+use crate::gate::objects;
 use crate::gate::outcome::{Code, Outcome, Question, outcome};
 use crate::gate::render::{self, Facts};
 use crate::gate::sides::{Ready, Workshop, codes};
@@ -32,6 +33,8 @@ use crate::render::disk;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+/// Bytes of git objects that are kept from gate to gate: some hundred large edits.
+const OBJECTS_MAX: u64 = 64 << 20;
 /// How long one bench may count when nobody says otherwise: valgrind is some fifty times slower.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -44,13 +47,15 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     git::check_ref(&args.base)?;
     let only = Only::parse(&args.selection.only)?;
     let workspace = Workspace::find()?;
-    let git = Git::find(&workspace.root, &workspace.target.join("perf/gate/git"))?;
+    let scratch = workspace.target.join("perf/gate/git");
+    let git = Git::find(&workspace.root, &scratch)?;
     let base = git.resolve(&args.base)?;
     setup::require_valgrind()?;
     let expected = expected(&workspace.root, &only)?;
     let policy = policy::read(&workspace.root)?;
 
     let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
+    objects::prune(&scratch, OBJECTS_MAX)?;
     let head = git.snapshot(&workspace.target)?;
     let mut facts = facts(args, &base, &head);
     if head.dirty {

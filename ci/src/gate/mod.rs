@@ -1,7 +1,9 @@
 //! How the instructions of two trees are counted and compared, in the order the gate goes:
 //!
 //! - [`git`]: the commit behind a ref, the working tree as a tree.
+//! - [`objects`]: what snapshots leave behind, bounded.
 //! - [`stage`]: the one folder from which both are built.
+//! - [`fingerprints`]: what cargo remembers from a time that has not come yet.
 //! - [`cache`]: executables, kept by what they were made of.
 //! - [`settings`]: what reaches a build from outside of its tree.
 //! - [`sides`]: both sides, laid out so that only their code differs.
@@ -13,7 +15,9 @@
 pub(crate) mod cache;
 pub(crate) mod callgrind;
 pub(crate) mod explain;
+pub(crate) mod fingerprints;
 pub(crate) mod git;
+pub(crate) mod objects;
 pub(crate) mod outcome;
 pub(crate) mod render;
 pub(crate) mod settings;

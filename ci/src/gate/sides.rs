@@ -10,10 +10,11 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::cache::{self, Cache};
+use super::fingerprints;
 use super::git::{Git, Side};
 use super::outcome::Code;
 use super::settings;
-use super::stage::Stage;
+use super::stage::{self, Stage};
 use crate::bench::build::{Build, Executables, RUNNER, count_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Place, count};
@@ -84,7 +85,7 @@ impl Workshop<'_> {
         if let Some(kept) = cache.get(&key) {
             return Ok(kept);
         }
-        self.stage.fill(self.git, &side.tree)?;
+        self.fill(side)?;
         let root = self.root();
         if !root.join("Cargo.toml").exists() {
             // A commit from before there was a workspace here.
@@ -96,6 +97,18 @@ impl Workshop<'_> {
         let target = Some(self.workspace.target.as_path());
         let built = count_executables(&Build { name, root: &root, target, features }, self.ui)?;
         cache.put(&key, &built)
+    }
+
+    /// Fills the stage while no cargo is at work in the target folder, so that what cargo knows of
+    /// crates from a later time than now can be thrown away.
+    fn fill(&self, side: &Side) -> anyhow::Result<()> {
+        let target = &self.workspace.target;
+        let lock = fs::File::open(target.join("release/.cargo-lock")).ok();
+        if let Some(lock) = &lock {
+            stage::wait(lock, self.ui, "cargo is at work in the target folder")?;
+        }
+        let began = self.stage.fill(self.git, &side.tree)?;
+        fingerprints::forget_since(target, began)
     }
 
     /// Puts the side's own runner where its benches look for it.

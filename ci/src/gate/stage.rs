@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
@@ -40,7 +40,7 @@ impl Stage {
             .and_then(|()| File::create(&path))
             .with_context(|| format!("failed to create {}", path.display()))
             .and_then(|lock| {
-                wait(&lock, ui)?;
+                wait(&lock, ui, "another gate is running in this checkout")?;
                 Ok(Self {
                     tree: folder.join("tree"),
                     index: folder.join("stage.index"),
@@ -51,11 +51,13 @@ impl Stage {
     }
 
     /// Makes the folder hold exactly `tree`. Files already as they should be are not touched;
-    /// what an interrupted gate left half-written is thrown away.
+    /// what an interrupted gate left half-written is thrown away. Returns the time, by the file
+    /// system's clock, that no file that was touched is older than.
     ///
     /// # Errors
     /// What git said.
-    pub(crate) fn fill(&self, git: &Git, tree: &str) -> anyhow::Result<()> {
+    pub(crate) fn fill(&self, git: &Git, tree: &str) -> anyhow::Result<SystemTime> {
+        let began = self.now()?;
         if fs::remove_file(&self.complete).is_err() {
             self.clear()?;
         }
@@ -66,7 +68,16 @@ impl Stage {
         let mut command = git.apart(&self.tree, &self.index);
         answer(command.args(["read-tree", "--reset", "-u", tree]))?;
         fs::write(&self.complete, tree)
-            .with_context(|| format!("failed to write {}", self.complete.display()))
+            .with_context(|| format!("failed to write {}", self.complete.display()))?;
+        Ok(began)
+    }
+
+    /// The time that a file has which is written now.
+    fn now(&self) -> anyhow::Result<SystemTime> {
+        let path = self.complete.with_extension("began");
+        fs::write(&path, "x")
+            .and_then(|()| fs::metadata(&path)?.modified())
+            .with_context(|| format!("failed to write {}", path.display()))
     }
 
     fn clear(&self) -> anyhow::Result<()> {
@@ -80,19 +91,23 @@ impl Stage {
     }
 }
 
-fn wait(lock: &File, ui: Ui) -> anyhow::Result<()> {
+/// Takes a lock of whoever is at work meanwhile, as `what` says.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] when interrupted while it waits.
+pub(super) fn wait(lock: &File, ui: Ui, what: &str) -> anyhow::Result<()> {
     let mut said = false;
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error).context("failed to lock"),
             Err(TryLockError::WouldBlock) if process::interrupted() => {
-                let sentence = "interrupted while another gate was running; nothing was counted";
+                let sentence = format!("interrupted while {what}; nothing was counted");
                 return Err(failure(Exit::NotMeasured, sentence));
             }
             Err(TryLockError::WouldBlock) => {
                 if !std::mem::replace(&mut said, true) {
-                    ui.say("another gate is running in this checkout; waiting for it to end");
+                    ui.say(&format!("{what}; waiting for it to end"));
                 }
                 std::thread::sleep(POLL);
             }
@@ -102,6 +117,8 @@ fn wait(lock: &File, ui: Ui) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::super::git::tests::{commit, git, repository};
     use super::*;
 
@@ -135,7 +152,9 @@ mod tests {
         let time =
             || fs::metadata(stage.tree.join("a.txt")).and_then(|m| m.modified()).expect("time");
         let before = time();
-        stage.fill(&known, &second.tree).expect("fill");
+        let began = stage.fill(&known, &second.tree).expect("fill");
+        let touched = fs::metadata(stage.tree.join("new.txt")).and_then(|m| m.modified());
+        assert!(touched.expect("time") >= began);
         assert_eq!(names(&stage.tree), ["a.txt", "new.txt"]);
         assert_eq!(time(), before);
         assert_eq!(git(root, &["worktree", "list"]).lines().count(), 1);
@@ -163,9 +182,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let held = Stage::take(folder.path(), UI).expect("free");
         let path = folder.path().to_owned();
-        let waiting = std::thread::spawn(move || Stage::take(&path, UI).map(|_stage| ()));
-        assert!(File::open(folder.path().join("lock")).expect("there").try_lock().is_err());
+        let (sender, taken) = mpsc::channel();
+        let waiting = std::thread::spawn(move || {
+            let second = Stage::take(&path, UI);
+            sender.send("second").expect("heard");
+            second.map(drop)
+        });
+        // Time for the second to take what it must not; a slow machine only sees less.
+        let early = taken.recv_timeout(4 * POLL);
+        assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout), "both have the stage");
         drop(held);
+        assert_eq!(taken.recv(), Ok("second"));
         waiting.join().expect("no panic").expect("taken once free");
     }
 }
