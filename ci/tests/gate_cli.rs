@@ -248,6 +248,31 @@ fn a_target_triple_is_refused_before_anything_is_built() {
 }
 
 #[test]
+fn two_benches_that_share_an_id_break_the_gate() {
+    let checkout = Checkout::with_bench("exit 1");
+    checkout.tool(
+        "count_a",
+        "echo 'count_a::pool::cycle::_4KiB: benchmark'; echo 'count_a::pool::cycle::4KiB: benchmark'",
+    );
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("two benches are called pool/cycle/4KiB: count_a::"), "{text}");
+}
+
+#[test]
+fn fingerprints_from_the_future_are_forgotten_before_a_side_is_built() {
+    let checkout = Checkout::with_bench("exit 1");
+    let future = checkout.root().join("target/release/.fingerprint/benches-1/dep-bench");
+    fs::create_dir_all(future.parent().expect("a folder")).expect("create");
+    fs::write(&future, "").expect("write");
+    let file = fs::File::options().write(true).open(&future).expect("open");
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(86_400)).expect("set");
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(!future.exists());
+}
+
+#[test]
 fn a_feature_that_is_not_there_is_a_usage_error() {
     let unknown = "error: the package 'benches' does not contain this feature: nosuch";
     let checkout = Checkout::with_bench("exit 1");
