@@ -59,7 +59,7 @@ pub(crate) struct Selection {
     /// Only ids that match this glob, as in 'grpc/*'; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) only: Vec<String>,
-    /// Cargo features of the `benches` package, comma-separated; in the gate of the working tree only
+    /// Cargo features of package `benches`, comma-separated; the base of a gate gets none
     #[arg(long, value_delimiter = ',', value_name = "FEATURES")]
     pub(crate) features: Vec<String>,
     /// End a bench that takes longer than this [default: 60; 600 at scale full, 120 in the gate]
