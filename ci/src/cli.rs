@@ -1,11 +1,8 @@
 //! The command line. `-h` says what a flag does, `--help` also why.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use clap::{Parser, Subcommand};
 
-use bench_core::scale::Scale;
-use clap::{Args, Parser, Subcommand};
-
+use crate::args::{CompareArgs, GateArgs, ProfileArgs, ReportArgs, RunArgs, SetupArgs, TestArgs};
 use crate::cmd;
 use crate::exit::Exit;
 use crate::process;
@@ -45,103 +42,6 @@ enum Command {
     Test(TestArgs),
 }
 
-/// What `setup` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct SetupArgs {
-    /// Only print the commands
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-/// What selects benches and bounds them.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Selection {
-    /// Only ids that match this glob, as in 'grpc/*'; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) only: Vec<String>,
-    /// Cargo features of package `benches`, comma-separated; the base of a gate gets none
-    #[arg(long, value_delimiter = ',', value_name = "FEATURES")]
-    pub(crate) features: Vec<String>,
-    /// End a bench that takes longer than this [default: 60; 600 at scale full, 120 in the gate]
-    ///
-    /// Full measures files of 256 MiB cold and waits for the disk, which one minute may not hold;
-    /// the gate runs under valgrind, which is some fifty times slower.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) deadline: Option<Duration>,
-}
-
-/// What `run` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct RunArgs {
-    /// How much to measure: smoke, quick or full
-    #[arg(long, default_value = "quick")]
-    pub(crate) scale: Scale,
-    /// Install what is missing first
-    #[arg(long)]
-    pub(crate) setup: bool,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
-}
-
-/// What `gate` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct GateArgs {
-    /// The git ref to compare the working tree with
-    #[arg(long, value_name = "REF", allow_hyphen_values = true)]
-    pub(crate) base: String,
-    /// Exit with 6 when an id stays undecided
-    #[arg(long)]
-    pub(crate) strict: bool,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
-}
-
-/// What `compare` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct CompareArgs {
-    /// A record, a critcmp export (files), or the name of a saved criterion baseline
-    pub(crate) base: String,
-    /// The same kind of thing, to be judged against the first
-    pub(crate) head: String,
-    /// Exit with 6 when an id stays undecided
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Only ids that match this glob, as in 'grpc/*'; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) only: Vec<String>,
-}
-
-/// What `profile` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ProfileArgs {
-    /// The id of a wall-clock bench, as in pool/cycle/4KiB
-    pub(crate) id: String,
-    /// How long to sample
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    pub(crate) time: Duration,
-    /// Cargo features of the `benches` package, comma-separated
-    #[arg(long, value_delimiter = ',', value_name = "FEATURES")]
-    pub(crate) features: Vec<String>,
-}
-
-/// What `report` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ReportArgs {
-    /// The record; the newest under target/perf when left out
-    pub(crate) record: Option<PathBuf>,
-    /// Where to write report.md and report.html; beside the record when left out
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// What `test` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct TestArgs {
-    /// Install what is missing first
-    #[arg(long)]
-    pub(crate) setup: bool,
-}
-
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> anyhow::Result<Exit> {
     let cli = Cli::parse();
@@ -157,11 +57,6 @@ pub(crate) fn run() -> anyhow::Result<Exit> {
         Command::Report(args) => cmd::report::run(args, ui),
         Command::Test(args) => cmd::test::run(args, ui),
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: u64 = text.parse().map_err(|_| "write a whole number of seconds".to_owned())?;
-    if seconds == 0 { Err("write at least 1".to_owned()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `cargo perf`: the front door. Each command is a file in `cmd/`; each reads and writes what its
 //! `--help` says, and answers with an exit code from [`exit`].
 
+mod args;
 mod bench;
 mod cli;
 mod cmd;

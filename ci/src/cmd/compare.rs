@@ -7,8 +7,8 @@ use bench_core::judge::{self, Comparability, Direction, Pair, Policy, Verdict};
 use bench_core::record::{Data, Environment, Row, RunRecord};
 use serde_json::{Value, json};
 
+use crate::args::CompareArgs;
 use crate::bench::ids::Only;
-use crate::cli::CompareArgs;
 use crate::cmd::report;
 use crate::exit::{Exit, failure};
 use crate::gate::standing;

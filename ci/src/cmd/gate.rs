@@ -13,10 +13,10 @@ use bench_core::judge::Verdict;
 use bench_core::record::{Environment, RunRecord};
 use sha2::{Digest, Sha256};
 
+use crate::args::GateArgs;
 use crate::bench::code_hash::hex;
 use crate::bench::count::Counted;
 use crate::bench::ids::Only;
-use crate::cli::GateArgs;
 use crate::cmd::setup;
 use crate::exit::Exit;
 use crate::expected::Expected;

@@ -7,9 +7,9 @@ use anyhow::Context;
 use bench_core::scale::Scale;
 use serde_json::json;
 
+use crate::args::ProfileArgs;
 use crate::bench::build::{Build, bench_executables};
 use crate::bench::timed::{self, Conditions};
-use crate::cli::ProfileArgs;
 use crate::exit::{Exit, failure};
 use crate::process::{self, Ending};
 use crate::ui::Ui;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use bench_core::record::{RecordError, RunRecord};
 use serde_json::json;
 
-use crate::cli::ReportArgs;
+use crate::args::ReportArgs;
 use crate::exit::{Exit, failure};
 use crate::render;
 use crate::ui::Ui;

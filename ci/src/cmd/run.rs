@@ -10,12 +10,12 @@ use bench_core::record::{Environment, Row, RunRecord};
 use bench_core::scale::Scale;
 use serde_json::{Value, json};
 
+use crate::args::RunArgs;
 use crate::bench::build::{Build, Executables, bench_executables};
 use crate::bench::code_hash::code_hash;
 use crate::bench::count::{Place, count_place};
 use crate::bench::ids::{self, Only};
 use crate::bench::timed::{self, Bench, Conditions, Measured};
-use crate::cli::RunArgs;
 use crate::cmd::setup;
 use crate::doctor;
 use crate::exit::{Exit, failure};

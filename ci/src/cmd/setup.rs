@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::cli::SetupArgs;
+use crate::args::SetupArgs;
 use crate::doctor::probe;
 use crate::exit::{Exit, failure};
 use crate::process;

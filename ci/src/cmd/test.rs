@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::cli::TestArgs;
+use crate::args::TestArgs;
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
 use crate::process::{self, Ending};
