@@ -176,20 +176,27 @@ fn record(
     record
 }
 
-/// Says for each id that changed which functions it came from. That it can't be said is a remark
-/// on the id and no reason to lose its verdict.
+/// Says for each id that changed which functions it came from, and for one that does not repeat
+/// where the counts part. That it can't be said is a remark on the id and no reason to lose its
+/// verdict.
 fn name_functions(outcome: &mut Outcome, base: &[Counted], head: &[Counted], root: &Path) {
     let files = |side: &[Counted], id: &str| {
         side.iter().find(|counted| counted.row.id == id).map(|counted| counted.callgrind.clone())
     };
     for judged in &mut outcome.judged {
         let id = &judged.pair.id;
-        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
-        let (true, Some(base), Some(head)) = (changed, files(base, id), files(head, id)) else {
+        let differs = judged.counts().is_some_and(|(base, head)| base != head);
+        let (true, Some(base), Some(head)) = (differs, files(base, id), files(head, id)) else {
             continue;
         };
+        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
         match explain(&base, &head, &[root]) {
-            Ok(changes) => judged.changes = changes,
+            Ok(changes) if changed => judged.changes = changes,
+            Ok(changes) => {
+                if let (Some(note), Some(first)) = (&mut judged.note, changes.first()) {
+                    note.push_str(&format!(", first in {}", first.function));
+                }
+            }
             Err(error) => judged.note = Some(format!("not explained: {error:#}")),
         }
     }
