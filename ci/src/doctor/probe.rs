@@ -110,7 +110,7 @@ pub(crate) fn netem() -> Netem {
     args.extend("tc qdisc add dev lo root netem delay 1ms".split(' '));
     match run("unshare", &args) {
         Some(outcome) if outcome.success() => Netem::Works,
-        Some(outcome) => Netem::Refused(outcome.last_words()),
+        Some(outcome) => Netem::Refused(outcome.last_words().trim_end_matches('.').to_owned()),
         None => Netem::Refused("tc did not start".to_owned()),
     }
 }

@@ -153,7 +153,14 @@ pub(crate) fn other(row: &Row) -> String {
             let mean = values.iter().sum::<f64>() / total.max(1) as f64;
             format!("{} on average", number::with_unit(mean, &row.unit))
         }
-        Some(Data::Histogram { .. }) => "a histogram that can't be read".to_owned(),
+        Some(data @ Data::Histogram { .. }) => match data.histogram() {
+            Ok(histogram) => {
+                let at = |value: u64| number::with_unit(value as f64, &row.unit);
+                let median = histogram.value_at_quantile(0.5);
+                format!("median {}, maximum {}", at(median), at(histogram.max()))
+            }
+            Err(_) => "a histogram that can't be read".to_owned(),
+        },
         None => "no value".to_owned(),
     };
     let kinds: Vec<String> =
@@ -215,6 +222,15 @@ mod tests {
         assert!(!told.join("\n").contains("Turbo is on"), "{told:?}");
         environment.unknown.insert(DOCTOR.into(), serde_json::json!([7]));
         assert!(caveats(&environment)[0].contains("Turbo is on"));
+    }
+
+    #[test]
+    fn a_distribution_without_a_column_is_told_by_median_and_maximum() {
+        let mut histogram = hdrhistogram::Histogram::new(3).expect("three digits");
+        [1_000, 2_000, 3_000].map(|value| histogram.record(value).expect("in range"));
+        let data = Data::from_histogram(&histogram);
+        let row = Row::measured("a/b", Metric::Other("service_time".into()), "ns", data);
+        assert_eq!(other(&row), "service time median 2.00 µs, maximum 3.00 µs");
     }
 
     #[test]
