@@ -227,7 +227,9 @@ mod tests {
     #[test]
     fn a_distribution_without_a_column_is_told_by_median_and_maximum() {
         let mut histogram = hdrhistogram::Histogram::new(3).expect("three digits");
-        [1_000, 2_000, 3_000].map(|value| histogram.record(value).expect("in range"));
+        for value in [1_000, 2_000, 3_000] {
+            histogram.record(value).expect("in range");
+        }
         let data = Data::from_histogram(&histogram);
         let row = Row::measured("a/b", Metric::Other("service_time".into()), "ns", data);
         assert_eq!(other(&row), "service time median 2.00 µs, maximum 3.00 µs");
