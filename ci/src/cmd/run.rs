@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bench_core::counting::GLIBC_TUNABLES;
-use bench_core::record::{Environment, Row, RunRecord};
+use bench_core::record::{Environment, Metric, Row, RunRecord};
 use bench_core::scale::Scale;
 use serde_json::{Value, json};
 
@@ -195,8 +195,18 @@ fn conclude(
     if !new.is_empty() {
         ui.say(&format!("measured and not yet in benches/expected.toml: {}", list(new)));
     }
+    let refused: Vec<String> = record.rows.iter().filter_map(failures).collect();
+    if !refused.is_empty() {
+        ui.say(&format!("measured with failed operations: {}", refused.join(", ")));
+    }
     let interrupted = process::interrupted().then_some(record.rows.len());
     verdict(interrupted, &failed, missing)
+}
+
+/// How many operations of a measured id failed, where any did.
+fn failures(row: &Row) -> Option<String> {
+    let failed: u64 = row.errors.values().sum();
+    (row.ok && row.metric == Metric::Errors && failed > 0).then(|| format!("{} ({failed})", row.id))
 }
 
 /// How the run ended, with all that went wrong in one sentence. An interrupted run has kept so
@@ -236,6 +246,15 @@ fn list<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failed_operations_of_a_measured_id_are_told() {
+        let count = bench_core::record::Data::Count { value: 3 };
+        let mut row = Row::measured("a/b", Metric::Errors, "1", count);
+        assert_eq!(failures(&row), None);
+        row.errors = [("timeout".to_owned(), 2), ("reset".to_owned(), 1)].into();
+        assert_eq!(failures(&row).as_deref(), Some("a/b (3)"));
+    }
 
     #[test]
     fn one_sentence_says_all_that_went_wrong() {
