@@ -5,8 +5,10 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::thread::{self, JoinHandle};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -160,6 +162,32 @@ impl Pinned {
         } else {
             Err(Error::Unpinned { expected: self.cpu, found })
         }
+    }
+}
+
+/// Starts a thread that does `work` on one CPU, and returns when it is there.
+///
+/// # Errors
+/// What the system refused; then `work` has not begun, and is dropped.
+pub(crate) fn spawn_pinned(
+    name: &str,
+    cpu: usize,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Error> {
+    let (tell, told) = mpsc::channel();
+    let run = move || match Pinned::to(cpu) {
+        Ok(_pinned) => {
+            if tell.send(Ok(())).is_ok() {
+                work();
+            }
+        }
+        Err(error) => drop(tell.send(Err(error))),
+    };
+    let builder = thread::Builder::new().name(name.to_owned());
+    let thread = builder.spawn(run).map_err(Error::io("start a thread"))?;
+    match told.recv() {
+        Ok(started) => started.map(|()| thread),
+        Err(_) => Err(Error::io("start a thread")(io::Error::other("it panicked"))),
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::{GREETING, greeted};
-use crate::cpus::{Pinned, Placement};
+use crate::cpus::{Pinned, Placement, spawn_pinned};
 use crate::error::Error;
 use crate::socket;
 
@@ -39,27 +39,9 @@ impl Server {
         // Before there is a thread: where this fails, nothing is left to be ended.
         let pinned = Pinned::to(placement.client)?;
         let accepting = StoppedOnExit(Arc::clone(&listener));
-        let (tell, told) = mpsc::channel();
-        let serve = move || {
-            let pinned = Pinned::to(placement.server);
-            let ready = pinned.is_ok();
-            let (_pinned, told) = match pinned {
-                Ok(pinned) => (Some(pinned), tell.send(Ok(()))),
-                Err(error) => (None, tell.send(Err(error))),
-            };
-            if ready && told.is_ok() {
-                accept_all(&accepting.0, &accepted);
-            }
-        };
-        let thread = thread::Builder::new()
-            .name("connect-server".to_owned())
-            .spawn(serve)
-            .map_err(Error::io("start the accepting thread"))?;
-        let server = Self { address, listener, thread: Some(thread), placement, pinned };
-        match told.recv() {
-            Ok(started) => started.map(|()| server),
-            Err(_) => Err(Error::io("start the accepting thread")(io::Error::other("it panicked"))),
-        }
+        let work = move || accept_all(&accepting.0, &accepted);
+        let thread = spawn_pinned("connect-server", placement.server, work)?;
+        Ok(Self { address, listener, thread: Some(thread), placement, pinned })
     }
 
     /// Connects, waits until the server has accepted, and closes with RST.

@@ -3,13 +3,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bench_core::units::ByteSize;
 
-use crate::cpus::{Pinned, Placement};
+use crate::cpus::{Pinned, Placement, spawn_pinned};
 use crate::error::Error;
 use crate::socket;
 
@@ -47,31 +46,13 @@ impl Connection {
         // Before there is a thread: where this fails, nothing is left to be ended.
         let pinned = Pinned::to(placement.client)?;
         let answering = server.try_clone().map_err(Error::io("share a socket"))?;
-        let (tell, told) = mpsc::channel();
-        let serve = move || {
-            let answering = ClosedOnExit(answering);
-            let pinned = Pinned::to(placement.server);
-            let ready = pinned.is_ok();
-            // Nobody listens any more only when the other end is gone, and then reading ends too.
-            let (_pinned, told) = match pinned {
-                Ok(pinned) => (Some(pinned), tell.send(Ok(()))),
-                Err(error) => (None, tell.send(Err(error))),
-            };
-            if ready && told.is_ok() {
-                // The client meets the same failure at its own end and reports it.
-                let _ = serve(&answering.0, &mut vec![0; size.len()], answer);
-            }
+        let answering = ClosedOnExit(answering);
+        let work = move || {
+            // The client meets the same failure at its own end and reports it.
+            let _ = serve(&answering.0, &mut vec![0; size.len()], answer);
         };
-        let thread = thread::Builder::new()
-            .name("echo-server".to_owned())
-            .spawn(serve)
-            .map_err(Error::io("start the echo thread"))?;
-        // From here on dropping it cleans up.
-        let connection = Self { client, server, thread: Some(thread), placement, pinned };
-        match told.recv() {
-            Ok(started) => started.map(|()| connection),
-            Err(_) => Err(Error::io("start the echo thread")(io::Error::other("it panicked"))),
-        }
+        let thread = spawn_pinned("echo-server", placement.server, work)?;
+        Ok(Self { client, server, thread: Some(thread), placement, pinned })
     }
 
     /// Sends a message and receives as many bytes back.
@@ -151,6 +132,8 @@ fn serve(mut stream: &TcpStream, message: &mut [u8], answer: impl Fn(&mut [u8]))
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
     use crate::cpus;
 
