@@ -4,6 +4,49 @@
 //! The file exists, in full and synced, before anything is measured; opening, evicting and
 //! checking are never inside the clock.
 
+/// A public workload around an inner one that has `set_up` with one more argument, `prepare`, `run`,
+/// `check`, `dimensions` and its file in `on_disk`.
+macro_rules! workload {
+    ($workload:ident($inner:ty), $name:literal, $how:expr, isolated: $isolated:literal) => {
+        impl $workload {
+            /// The file that every operation is on.
+            pub fn file(&self) -> &crate::file::ScratchFile {
+                &self.0.on_disk.file
+            }
+        }
+
+        impl bench_core::workload::Workload for $workload {
+            const NAME: &'static str = $name;
+            const ISOLATED: bool = $isolated;
+            type Parameter = ByteSize;
+
+            fn set_up(size: &ByteSize) -> Result<Self, Failure> {
+                <$inner>::set_up(size, $how).map(Self)
+            }
+
+            fn bytes(&self) -> Option<ByteSize> {
+                Some(self.0.on_disk.size())
+            }
+
+            fn prepare(&mut self) -> Result<(), Failure> {
+                self.0.prepare()
+            }
+
+            fn run(&mut self) {
+                self.0.run();
+            }
+
+            fn check(&mut self) -> Result<(), Failure> {
+                self.0.check()
+            }
+
+            fn dimensions(&self) -> Vec<(&'static str, String)> {
+                self.0.dimensions()
+            }
+        }
+    };
+}
+
 mod read;
 mod write;
 

@@ -4,10 +4,10 @@ use std::io;
 
 use bench_core::fixture::{AcquireError, BufferPool, PooledBuf};
 use bench_core::units::ByteSize;
-use bench_core::workload::{Failure, Workload};
+use bench_core::workload::Failure;
 
 use super::{OnlyFile, pool_for};
-use crate::file::{ScratchFile, blocks};
+use crate::file::blocks;
 use crate::page_cache::PageCacheState;
 
 /// Reads a file of which no page is in memory: `storage/read_cold/1MiB`.
@@ -129,47 +129,6 @@ impl Read {
     }
 }
 
-macro_rules! read_workload {
-    ($workload:ident, $name:literal, $state:expr, isolated: $isolated:literal) => {
-        impl $workload {
-            /// The file that is read.
-            pub fn file(&self) -> &ScratchFile {
-                &self.0.on_disk.file
-            }
-        }
-
-        impl Workload for $workload {
-            const NAME: &'static str = $name;
-            const ISOLATED: bool = $isolated;
-            type Parameter = ByteSize;
-
-            fn set_up(size: &ByteSize) -> Result<Self, Failure> {
-                Read::set_up(size, $state).map(Self)
-            }
-
-            fn bytes(&self) -> Option<ByteSize> {
-                Some(self.0.on_disk.size())
-            }
-
-            fn prepare(&mut self) -> Result<(), Failure> {
-                self.0.prepare()
-            }
-
-            fn run(&mut self) {
-                self.0.run();
-            }
-
-            fn check(&mut self) -> Result<(), Failure> {
-                self.0.check()
-            }
-
-            fn dimensions(&self) -> Vec<(&'static str, String)> {
-                self.0.dimensions()
-            }
-        }
-    };
-}
-
 // The first read of a file warms it, so that every cold one needs its own eviction.
-read_workload!(ReadCold, "storage/read_cold", PageCacheState::Cold, isolated: true);
-read_workload!(ReadWarm, "storage/read_warm", PageCacheState::Warm, isolated: false);
+workload!(ReadCold(Read), "storage/read_cold", PageCacheState::Cold, isolated: true);
+workload!(ReadWarm(Read), "storage/read_warm", PageCacheState::Warm, isolated: false);

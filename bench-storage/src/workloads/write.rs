@@ -5,10 +5,10 @@ use std::os::unix::fs::FileExt;
 
 use bench_core::fixture::{BufferPool, PooledBuf};
 use bench_core::units::ByteSize;
-use bench_core::workload::{Failure, Workload};
+use bench_core::workload::Failure;
 
 use super::{OnlyFile, pool_for};
-use crate::file::{ScratchFile, blocks};
+use crate::file::blocks;
 use crate::page_cache::PageCacheState;
 
 /// Overwrites a file in the page cache and leaves it to the kernel to write it back, at a time of
@@ -128,45 +128,5 @@ impl Overwrite {
     }
 }
 
-macro_rules! write_workload {
-    ($workload:ident, $name:literal, $sync:expr) => {
-        impl $workload {
-            /// The file that is written.
-            pub fn file(&self) -> &ScratchFile {
-                &self.0.on_disk.file
-            }
-        }
-
-        impl Workload for $workload {
-            const NAME: &'static str = $name;
-            type Parameter = ByteSize;
-
-            fn set_up(size: &ByteSize) -> Result<Self, Failure> {
-                Overwrite::set_up(size, $sync).map(Self)
-            }
-
-            fn bytes(&self) -> Option<ByteSize> {
-                Some(self.0.on_disk.size())
-            }
-
-            fn prepare(&mut self) -> Result<(), Failure> {
-                self.0.prepare()
-            }
-
-            fn run(&mut self) {
-                self.0.run();
-            }
-
-            fn check(&mut self) -> Result<(), Failure> {
-                self.0.check()
-            }
-
-            fn dimensions(&self) -> Vec<(&'static str, String)> {
-                self.0.dimensions()
-            }
-        }
-    };
-}
-
-write_workload!(Write, "storage/write", Sync::None);
-write_workload!(WriteSync, "storage/write_sync", Sync::Data);
+workload!(Write(Overwrite), "storage/write", Sync::None, isolated: false);
+workload!(WriteSync(Overwrite), "storage/write_sync", Sync::Data, isolated: false);
