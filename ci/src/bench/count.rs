@@ -156,20 +156,15 @@ pub(crate) fn count(jobs: &[Job<'_>], deadline: Duration, ui: Ui) -> Vec<Option<
     done.into_inner().expect("no worker panics")
 }
 
-/// Counts the benches of one place that `wants` lets through, as `cargo perf run` does.
-///
-/// # Errors
-/// When a target can't list its benches.
+/// The rows of these benches of one place, as `cargo perf run` wants them.
 pub(crate) fn count_place(
     place: &Place,
-    wants: impl Fn(&str) -> bool,
+    benches: &[Bench],
     deadline: Duration,
     ui: Ui,
-) -> anyhow::Result<Vec<Row>> {
-    let mut benches = place.list()?;
-    benches.retain(|bench| wants(&bench.id));
+) -> Vec<Row> {
     let jobs: Vec<Job<'_>> = benches.iter().map(|bench| Job { place, bench }).collect();
-    Ok(count(&jobs, deadline, ui).into_iter().flatten().map(|counted| counted.row).collect())
+    count(&jobs, deadline, ui).into_iter().flatten().map(|counted| counted.row).collect()
 }
 
 /// One run; `None` when it was interrupted.

@@ -71,14 +71,14 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let (deadline, scratch) = (deadline(args), scratch.path());
     let conditions = Conditions { scale: args.scale, deadline, folder: &folder, scratch };
     let place = Place::of(&counted, &folder, &scratch.join("count"));
-    let benches = choose(&place.list()?, timed::benches(&timed, conditions)?, &only)?;
+    let (counts, benches) = choose(place.list()?, timed::benches(&timed, conditions)?, &only)?;
 
     let mut record = RunRecord::begin(environment(&workspace, args, [&counted.benches, &timed])?);
     let path = perf.join(format!("run-{}.json", record.run_id));
     let mut file = RecordFile { path, has_rows: false };
     // A disk that takes no record is found before anything is measured.
     file.write(&record)?;
-    record.rows = count_place(&place, |id| only.wants(id), deadline, ui)?;
+    record.rows = count_place(&place, &counts, deadline, ui);
     file.write(&record)?;
     measure(&benches, conditions, ui, |rows| {
         record.rows.extend(rows);
@@ -97,18 +97,24 @@ fn deadline(args: &RunArgs) -> Duration {
     args.selection.deadline.unwrap_or(default)
 }
 
-/// What the user asked for of the benches that measure time.
+/// What the user asked for of the benches that count and of those that measure time.
 ///
 /// # Errors
 /// [`Exit::NotMeasured`] where a filter matches nothing of either harness, or nothing is there.
-fn choose(counts: &[ids::Bench], timed: Vec<Bench>, only: &Only) -> anyhow::Result<Vec<Bench>> {
+fn choose(
+    mut counts: Vec<ids::Bench>,
+    mut timed: Vec<Bench>,
+    only: &Only,
+) -> anyhow::Result<(Vec<ids::Bench>, Vec<Bench>)> {
     let counted = counts.iter().map(|bench| bench.id.as_str());
     only.check(counted.chain(timed.iter().map(|bench| bench.id.as_str())))?;
     if counts.is_empty() && timed.is_empty() {
         let why = "package `benches` of the working tree has no bench; nothing can be measured";
         return Err(failure(Exit::NotMeasured, why));
     }
-    Ok(timed.into_iter().filter(|bench| only.wants(&bench.id)).collect())
+    counts.retain(|bench| only.wants(&bench.id));
+    timed.retain(|bench| only.wants(&bench.id));
+    Ok((counts, timed))
 }
 
 /// Count executables (`count` is a word of their names), with their runner, apart from those that
