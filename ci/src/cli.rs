@@ -32,8 +32,20 @@ enum Command {
     Run(RunArgs),
     /// Count instructions of the working tree and of a git ref, and judge them
     Gate(GateArgs),
+    /// Write the text baselines that a gate without a ref judges by
+    Bless(cmd::bless::BlessArgs),
+    /// Say which functions a difference in instructions came from
+    Explain(cmd::explain::ExplainArgs),
+    /// Repeat every count bench, idle and disturbed, and name what varies and why
+    Audit(cmd::audit::AuditArgs),
+    /// Inject changes of known size and demand the right verdict for each
+    Selftest(cmd::selftest::SelftestArgs),
     /// Compare two records, saved criterion baselines or critcmp exports
     Compare(CompareArgs),
+    /// Record interleaved rounds for hours and replay them through the judges
+    Soak(cmd::soak::SoakArgs),
+    /// Store records, import others, find change points
+    History(cmd::history::HistoryArgs),
     /// Draw the flamegraph of one benchmark
     Profile(ProfileArgs),
     /// Write report.md and report.html of a record
@@ -52,7 +64,13 @@ pub(crate) fn run() -> anyhow::Result<Exit> {
         Command::Doctor => cmd::doctor::run(ui),
         Command::Run(args) => cmd::run::run(args, ui),
         Command::Gate(args) => cmd::gate::run(args, ui),
+        Command::Bless(args) => cmd::bless::run(args, ui),
+        Command::Explain(args) => cmd::explain::run(args, ui),
+        Command::Audit(args) => cmd::audit::run(args, ui),
+        Command::Selftest(args) => cmd::selftest::run(args, ui),
         Command::Compare(args) => cmd::compare::run(args, ui),
+        Command::Soak(args) => cmd::soak::run(args, ui),
+        Command::History(args) => cmd::history::run(args, ui),
         Command::Profile(args) => cmd::profile::run(args, ui),
         Command::Report(args) => cmd::report::run(args, ui),
         Command::Test(args) => cmd::test::run(args, ui),

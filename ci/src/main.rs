@@ -2,6 +2,7 @@
 //! `--help` says, and answers with an exit code from [`exit`].
 
 mod args;
+mod audit;
 mod bench;
 mod cli;
 mod cmd;
@@ -9,10 +10,13 @@ mod doctor;
 mod exit;
 mod expected;
 mod gate;
+mod history;
 mod import;
+mod pairs;
 mod policy;
 mod process;
 mod render;
+mod selftest;
 mod ui;
 mod workspace;
 

@@ -4,17 +4,27 @@
 //! - [`comparable`](mod@comparable): whether two environments allow a comparison, and why not.
 //! - [`effect`](mod@effect): how two rows differ, and where the ratio lies.
 //! - [`compare`](mod@compare): pairs of rows with their effect. No opinion.
+//! - [`fence`]: how far a count has moved before, by its own history.
+//! - [`budget`]: bounds that need no baseline.
+//! - [`sequential`]: pairs of times, judged round by round.
+//! - [`modality`]: whether samples have one mode.
+//! - [`changepoint`]: when a series changed.
 //! - [`policy`]: how much change is too much, by metric and id.
 //! - [`glob`]: the pattern by which policies and filters name ids.
 //! - [`verdict`]: the opinion, and how opinions join.
 //! - [`decide`]: what a policy says about a pair.
 
+pub mod budget;
+pub mod changepoint;
 pub mod comparable;
 pub mod compare;
 pub mod decide;
 pub mod effect;
+pub mod fence;
 pub mod glob;
+pub mod modality;
 pub mod policy;
+pub mod sequential;
 pub mod stats;
 pub mod verdict;
 

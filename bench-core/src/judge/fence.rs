@@ -1,0 +1,1 @@
+//! How far a count has moved before, by its own history.

@@ -1,0 +1,1 @@
+//! Whether samples have one mode.

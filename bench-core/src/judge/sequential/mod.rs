@@ -1,0 +1,1 @@
+//! Pairs of times, judged round by round.

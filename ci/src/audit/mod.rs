@@ -1,0 +1,1 @@
+//! What makes a count bench vary, and how that is found out.

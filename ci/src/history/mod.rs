@@ -1,0 +1,1 @@
+//! Records over time: the store, what is imported into it, change points and export.

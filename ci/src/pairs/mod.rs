@@ -1,0 +1,1 @@
+//! Interleaved rounds of bench executables: arms, slices, rounds, and the journal that keeps them.

@@ -1,0 +1,1 @@
+//! Changes of known size, and the verdict each must get.
