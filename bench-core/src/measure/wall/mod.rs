@@ -37,6 +37,9 @@ use crate::record::{Metric, Row};
 use crate::scale::Scale;
 use crate::workload::{self, Failure, Workload};
 
+#[cfg(feature = "extra-work")]
+mod extra_work;
+
 /// Criterion cuts longer names of its folders, and two ids would share one.
 const NAME_LEN_MAX: usize = 64;
 
@@ -129,6 +132,8 @@ impl Bench {
             black_box(&mut *workload).run();
         }
         let elapsed = start.elapsed();
+        #[cfg(feature = "extra-work")]
+        let elapsed = extra_work::after(start, elapsed);
         workload.check().unwrap_or_else(|error| self.fail("check failed", &error));
         elapsed
     }
