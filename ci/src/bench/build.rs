@@ -17,7 +17,12 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 /// What gungraun's benches call; built beside them, at the path that is compiled into them.
 pub(crate) const RUNNER: &str = "gungraun-runner";
 
-/// What `package benches` builds for counting.
+/// The targets that count.
+pub(crate) const COUNTS: [&str; 1] = ["count_*"];
+/// The targets that measure one operation's time under criterion.
+pub(crate) const WALLS: [&str; 1] = ["wall_*"];
+
+/// What `package benches` builds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Executables {
     /// The runner of the benches' own version of gungraun.
@@ -39,18 +44,13 @@ pub(crate) struct Build<'a> {
     pub(crate) features: &'a [String],
 }
 
-/// Builds every `count_*` target of `package benches` with the bench profile. A tree without the
-/// package or without such targets has no executables, and that is no error.
+/// Builds the targets of `package benches` whose names match one of these patterns ([`COUNTS`],
+/// [`WALLS`]) with the bench profile; with no pattern, every target that the features allow. A tree
+/// without the package or without such targets has no executables, and that is no error.
 ///
 /// # Errors
 /// [`Exit::Broke`] with the compiler's first error; [`Exit::Usage`] when there is no such feature;
 /// [`Exit::NotMeasured`] when interrupted.
-pub(crate) fn count_executables(build: &Build<'_>, ui: Ui) -> anyhow::Result<Executables> {
-    bench_executables(build, &["count_*"], ui)
-}
-
-/// As [`count_executables`], for the targets whose names match one of these patterns; with no
-/// pattern, for every target that the features allow.
 pub(crate) fn bench_executables(
     build: &Build<'_>,
     targets: &[&str],
@@ -64,7 +64,7 @@ pub(crate) fn bench_executables(
         return Ok(executables(&outcome.stdout));
     }
     if outcome.ending == Ending::Interrupted {
-        let sentence = format!("interrupted while building {}; nothing was counted", build.name);
+        let sentence = format!("interrupted while building {}; nothing was measured", build.name);
         return Err(failure(Exit::NotMeasured, sentence));
     }
     if has_no_targets(&outcome.stderr) {

@@ -21,7 +21,7 @@ const KEPT: usize = 8;
 /// Names a folder that is still being written.
 const UNFINISHED: &str = "unfinished";
 /// Raised when what a key stands for changes.
-const VERSION: &str = "2";
+const VERSION: &str = "3";
 
 /// A folder of builds. Only whoever holds the stage may touch it.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Cache {
     folder: PathBuf,
 }
 
-/// What executables are made of, as a hash: `tree`, and what is `outside` of it
+/// What executables are made of, as a hash: `tree`, which `targets` of it, and what is `outside` of it
 /// ([`outside`](super::settings::outside)).
 ///
 /// The lock file and the profile are in the tree. The folder of the stage counts because its path
@@ -39,6 +39,7 @@ pub(crate) struct Cache {
 /// When `rustc` can't be asked for its version.
 pub(crate) fn key(
     tree: &str,
+    targets: &[&str],
     features: &[String],
     stage: &Path,
     outside: &[(String, Vec<u8>)],
@@ -55,6 +56,7 @@ pub(crate) fn key(
     };
     part(VERSION.as_bytes());
     part(tree.as_bytes());
+    part(targets.join(",").as_bytes());
     part(version.stdout.as_bytes());
     part(features.join(",").as_bytes());
     part(stage.as_os_str().as_encoded_bytes());
@@ -178,10 +180,13 @@ mod tests {
 
     #[test]
     fn the_key_changes_with_everything_that_changes_the_code() {
-        let key = |tree, features: &[&str], stage, outside: &str| {
+        let of = |targets: &[&str], tree, features: &[&str], stage, outside: &str| {
             let features: Vec<String> = features.iter().map(|&f| f.to_owned()).collect();
             let outside = [("config.toml".to_owned(), outside.into())];
-            super::key(tree, &features, Path::new(stage), &outside).expect("key")
+            super::key(tree, targets, &features, Path::new(stage), &outside).expect("key")
+        };
+        let key = |tree, features: &[&str], stage, outside: &str| {
+            of(&["count_*"], tree, features, stage, outside)
         };
         let one = key("t", &["a", "b"], "/s", "x");
         assert_eq!(one, key("t", &["b", "a"], "/s", "x"));
@@ -190,6 +195,7 @@ mod tests {
             key("t", &["a"], "/s", "x"),
             key("t", &["a", "b"], "/r", "x"),
             key("t", &["a", "b"], "/s", "y"),
+            of(&["wall_*"], "t", &["a", "b"], "/s", "x"),
         ] {
             assert_ne!(one, other);
         }

@@ -218,7 +218,7 @@ fn plain(folder: &Path) -> Command {
 fn run(command: &mut Command) -> anyhow::Result<Outcome> {
     let outcome = process::run(command, DEADLINE)?;
     match outcome.ending {
-        Ending::Interrupted => Err(failure(Exit::NotMeasured, "interrupted: nothing was counted")),
+        Ending::Interrupted => Err(failure(Exit::NotMeasured, "interrupted: nothing was measured")),
         _ => Ok(outcome),
     }
 }

@@ -15,7 +15,7 @@ use super::git::{Git, Side};
 use super::outcome::Code;
 use super::settings;
 use super::stage::{self, Stage};
-use crate::bench::build::{Build, Executables, RUNNER, count_executables};
+use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Place, count};
 use crate::bench::ids::Bench;
@@ -67,7 +67,7 @@ impl Workshop<'_> {
         (letter, name): (&str, &str),
         features: &[String],
     ) -> anyhow::Result<Ready> {
-        let built = self.build(&side, name, features)?;
+        let built = self.build(&side, name, features, &COUNTS)?;
         let folder = self.workspace.perf_dir("gate/run")?.join(letter);
         let benches = lay_out(&built.benches, &folder)?;
         let home = self.workspace.perf_dir("gate/out")?.join(letter);
@@ -78,24 +78,35 @@ impl Workshop<'_> {
         Ok(ready)
     }
 
-    fn build(&self, side: &Side, name: &str, features: &[String]) -> anyhow::Result<Executables> {
+    /// Builds the targets of one side whose names match one of these patterns, or takes them from
+    /// the cache. A commit from before there was a workspace has none.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub(crate) fn build(
+        &self,
+        side: &Side,
+        name: &str,
+        features: &[String],
+        targets: &[&str],
+    ) -> anyhow::Result<Executables> {
         let cache = Cache::new(self.workspace.perf()?.join("cache"));
         let outside = settings::outside(&self.stage.tree);
-        let key = cache::key(&side.tree, features, &self.stage.tree, &outside)?;
+        let key = cache::key(&side.tree, targets, features, &self.stage.tree, &outside)?;
         if let Some(kept) = cache.get(&key) {
             return Ok(kept);
         }
         self.fill(side)?;
         let root = self.root();
         if !root.join("Cargo.toml").exists() {
-            // A commit from before there was a workspace here.
             return Ok(Executables::default());
         }
         settings::refuse_triple(&root)?;
         // The user's own target folder: the dependencies are compiled there already, and the
         // crates of another folder get other names in it.
         let target = Some(self.workspace.target.as_path());
-        let built = count_executables(&Build { name, root: &root, target, features }, self.ui)?;
+        let build = Build { name, root: &root, target, features };
+        let built = bench_executables(&build, targets, self.ui)?;
         cache.put(&key, &built)
     }
 

@@ -102,7 +102,7 @@ pub(super) fn wait(lock: &File, ui: Ui, what: &str) -> anyhow::Result<()> {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error).context("failed to lock"),
             Err(TryLockError::WouldBlock) if process::interrupted() => {
-                let sentence = format!("interrupted while {what}; nothing was counted");
+                let sentence = format!("interrupted while {what}; nothing was measured");
                 return Err(failure(Exit::NotMeasured, sentence));
             }
             Err(TryLockError::WouldBlock) => {
