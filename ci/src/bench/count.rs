@@ -27,6 +27,8 @@ use crate::ui::Ui;
 /// A listing runs no bench.
 const LISTING: Duration = Duration::from_secs(60);
 const UNIT: &str = "instructions";
+/// Means nothing to anybody; its length is what counts.
+const PADDING_VARIABLE: &str = "WEIGHBRIDGE_PADDING";
 
 /// Where one side is counted. Two sides that are compared need paths of equal length, because
 /// the length of a path moves the stack and with it some counts.
@@ -38,6 +40,9 @@ pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     /// Where gungraun keeps its output. Emptied by [`Place::list`].
     pub(crate) home: PathBuf,
+    /// Bytes by which the environment of the benches is longer than it need be: none, but in an
+    /// audit.
+    pub(crate) padding: usize,
 }
 
 /// One bench of one side.
@@ -62,6 +67,7 @@ impl Place {
             benches: executables.benches.clone(),
             folder: folder.to_owned(),
             home: home.to_owned(),
+            padding: 0,
         }
     }
 
@@ -110,9 +116,18 @@ impl Place {
         command
             .env("GUNGRAUN_HOME", &self.home)
             .env("GUNGRAUN_WORKSPACE_ROOT", &self.folder)
-            .env("GUNGRAUN_ENVS", format!("GLIBC_TUNABLES={GLIBC_TUNABLES} {ROWS_VARIABLE}"))
+            .env("GUNGRAUN_ENVS", self.variables())
             .env("GUNGRAUN_COLOR", "never");
         command
+    }
+
+    /// All that the benches themselves find in their environment.
+    fn variables(&self) -> String {
+        let padding = match self.padding {
+            0 => String::new(),
+            length => format!(" {PADDING_VARIABLE}={}", "x".repeat(length)),
+        };
+        format!("GLIBC_TUNABLES={GLIBC_TUNABLES} {ROWS_VARIABLE}{padding}")
     }
 
     /// Where gungraun writes what it knows of a bench.
@@ -226,7 +241,12 @@ mod tests {
     use super::*;
 
     fn place(folder: &Path) -> Place {
-        Place { benches: BTreeMap::new(), folder: folder.to_owned(), home: folder.join("out") }
+        Place {
+            benches: BTreeMap::new(),
+            folder: folder.to_owned(),
+            home: folder.join("out"),
+            padding: 0,
+        }
     }
 
     #[test]
@@ -238,6 +258,13 @@ mod tests {
         assert_eq!(with, Path::new("/w/out/count_pool/pool/cycle._4KiB"));
         let without = place.output(&bench("count_pool::pool::cycle"));
         assert_eq!(without, Path::new("/w/out/count_pool/pool/cycle"));
+    }
+
+    #[test]
+    fn padding_is_one_more_variable() {
+        let plain = place(Path::new("/w"));
+        let padded = Place { padding: 3, ..plain.clone() };
+        assert_eq!(padded.variables(), format!("{} {PADDING_VARIABLE}=xxx", plain.variables()));
     }
 
     #[test]
