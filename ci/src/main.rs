@@ -17,6 +17,7 @@ mod policy;
 mod process;
 mod render;
 mod selftest;
+mod soak;
 mod ui;
 mod workspace;
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How long a group may take to end after it was asked to, and its pipes to close after that.
@@ -96,7 +97,20 @@ impl fmt::Display for Ending {
 /// # Errors
 /// When the program can't be started.
 pub(crate) fn run(command: &mut Command, deadline: Duration) -> anyhow::Result<Outcome> {
-    let mut child = start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    run_on(command, deadline, &[])
+}
+
+/// As [`run`], on these processors only; on any when none is named.
+///
+/// # Errors
+/// When the program can't be started, or may not run on any of them.
+pub(crate) fn run_on(
+    command: &mut Command,
+    deadline: Duration,
+    cpus: &[usize],
+) -> anyhow::Result<Outcome> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pinned(cpus, || start(command))?;
     let stdout = Reader::of(child.stdout.take().expect("standard output is a pipe"));
     let stderr = Reader::of(child.stderr.take().expect("standard error is a pipe"));
     let ending = watch(&mut child, Some(deadline), GRACE)?;
@@ -118,6 +132,22 @@ pub(crate) fn run_visibly(command: &mut Command, apart: bool) -> anyhow::Result<
     };
     let mut child = start(command.stdout(stdout).stderr(Stdio::inherit()))?;
     watch(&mut child, None, LONG_GRACE)
+}
+
+/// Does `what` while this thread may run on these processors only: a program inherits that from the
+/// thread that starts it.
+fn pinned<T>(cpus: &[usize], what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    if cpus.is_empty() {
+        return what();
+    }
+    let mut wanted = CpuSet::new();
+    cpus.iter().for_each(|&cpu| wanted.set(cpu));
+    let before = sched_getaffinity(None).context("failed to ask where we may run")?;
+    sched_setaffinity(None, &wanted)
+        .with_context(|| format!("failed to run on processor {cpus:?} only"))?;
+    let done = what();
+    sched_setaffinity(None, &before).context("failed to run everywhere again")?;
+    done
 }
 
 fn start(command: &mut Command) -> anyhow::Result<Child> {
@@ -311,6 +341,17 @@ mod tests {
         let outcome = shell("setsid sleep 1000 & echo $!; exit 1", Duration::from_secs(60));
         assert!(matches!(outcome.ending, Ending::Exited(status) if status.code() == Some(1)));
         assert!(ends(&outcome.stdout), "the child still runs");
+    }
+
+    #[test]
+    fn a_pinned_program_runs_there_and_we_do_not_stay_there() {
+        let before = sched_getaffinity(None).expect("known");
+        let cpu = (0..CpuSet::MAX_CPU).find(|&cpu| before.is_set(cpu)).expect("one");
+        let script = ["-c", "grep Cpus_allowed_list /proc/self/status"];
+        let outcome = run_on(Command::new("sh").args(script), Duration::from_secs(60), &[cpu])
+            .expect("sh runs");
+        assert_eq!(outcome.stdout.trim(), format!("Cpus_allowed_list:\t{cpu}"));
+        assert_eq!(sched_getaffinity(None).expect("known"), before);
     }
 
     #[test]

@@ -1,14 +1,56 @@
-//! `cargo perf soak`: records interleaved rounds and replays them through the judges.
+//! `cargo perf soak`: records interleaved rounds for hours, and replays them through the judges, to
+//! see how often each of them cries wolf or sleeps.
 
-use clap::Args;
+use std::path::PathBuf;
 
-use crate::exit::{Exit, failure};
+use clap::{Args, Subcommand};
+
+use crate::exit::Exit;
+use crate::soak::{record, replay};
 use crate::ui::Ui;
 
 /// What `soak` takes.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct SoakArgs {}
+pub(crate) struct SoakArgs {
+    #[command(subcommand)]
+    command: SoakCommand,
+}
 
-pub(crate) fn run(_args: &SoakArgs, _ui: Ui) -> anyhow::Result<Exit> {
-    Err(failure(Exit::Broke, "not built yet"))
+#[derive(Subcommand, Clone, Debug)]
+enum SoakCommand {
+    /// Record rounds of three equal arms and a slower one; a journal that exists is continued
+    Record(RecordArgs),
+    /// Judge the rounds of a journal many times over, by every method
+    Replay(ReplayArgs),
+}
+
+/// What `soak record` takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RecordArgs {
+    /// How long to record
+    #[arg(long, default_value_t = 120, value_name = "MINUTES")]
+    pub(crate) minutes: u64,
+    /// The file to write; target/perf/soak.jsonl when left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// The processor to measure on
+    #[arg(long, value_name = "CPU", default_value_t = 0)]
+    pub(crate) cpu: usize,
+    /// A folder with wall_* executables that have the feature extra-work; built when left out
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) executables: Option<PathBuf>,
+}
+
+/// What `soak replay` takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReplayArgs {
+    /// The journal; target/perf/soak.jsonl when left out
+    pub(crate) journal: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &SoakArgs, ui: Ui) -> anyhow::Result<Exit> {
+    match &args.command {
+        SoakCommand::Record(args) => record::run(args, ui),
+        SoakCommand::Replay(args) => replay::run(args, ui),
+    }
 }

@@ -1,0 +1,10 @@
+//! How often the judges cry wolf, and how often they sleep: rounds of equal arms and of one that is
+//! slower by a known share, recorded once and judged many times.
+//!
+//! - [`subjects`]: which ids, and how much slower.
+//! - [`record`]: hours of rounds.
+//! - [`replay`]: the judges, over every stretch of them.
+
+pub(crate) mod record;
+pub(crate) mod replay;
+pub(crate) mod subjects;
