@@ -10,6 +10,7 @@
 //! - [`modality`]: whether samples have one mode.
 //! - [`changepoint`]: when a series changed.
 //! - [`policy`]: how much change is too much, by metric and id.
+//! - [`time_rule`]: the same for times, and how long to look.
 //! - [`glob`]: the pattern by which policies and filters name ids.
 //! - [`verdict`]: the opinion, and how opinions join.
 //! - [`decide`]: what a policy says about a pair.
@@ -26,6 +27,7 @@ pub mod modality;
 pub mod policy;
 pub mod sequential;
 pub mod stats;
+pub mod time_rule;
 pub mod verdict;
 
 pub use comparable::{Comparability, comparable};
@@ -35,4 +37,5 @@ pub use effect::{Effect, effect};
 pub use glob::{Glob, GlobError};
 pub use policy::{Limit, Policy, Rule};
 pub use stats::Interval;
+pub use time_rule::TimeRule;
 pub use verdict::Verdict;

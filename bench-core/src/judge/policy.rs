@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::glob::Glob;
+use super::time_rule::TimeRule;
 use crate::record::Metric;
 
 /// A list of rules. Of those that match a row the *last* one holds, so that a file goes from the
@@ -17,6 +18,9 @@ pub struct Policy {
     /// From the general to the particular.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
+    /// For times that are compared in interleaved rounds; of those that match the last holds.
+    #[serde(default, rename = "compare")]
+    pub times: Vec<TimeRule>,
 }
 
 /// A limit and the rows it is for.
