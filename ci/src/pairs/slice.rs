@@ -55,7 +55,7 @@ pub(crate) enum Slice {
 pub(crate) struct Samples {
     /// Operations in each batch.
     pub(crate) iterations: Vec<u64>,
-    /// Nanoseconds of one operation, averaged over the batch.
+    /// Nanoseconds that each batch took.
     pub(crate) values: Vec<f64>,
 }
 
