@@ -6,6 +6,7 @@ pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod number;
 pub(crate) mod table;
+pub(crate) mod verdicts;
 pub(crate) mod view;
 pub(crate) mod words;
 
