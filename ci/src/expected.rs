@@ -55,7 +55,23 @@ impl Expected {
             }
             text => text.with_context(|| format!("failed to read {}", path.display()))?,
         };
-        policy::parse(&path, &text)
+        Self::parse(&path, &text)
+    }
+
+    /// What `text`, the content of `path`, says.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
+        policy::parse(path, text)
+    }
+
+    /// Whether the time of this id must be measured, at whatever scale; `None` where no list says.
+    pub(crate) fn expects_time(&self, id: &str) -> Option<bool> {
+        let Timed { smoke, quick, full } = &self.timed;
+        let mut listed = [smoke, quick, full].into_iter().flatten().peekable();
+        listed.peek()?;
+        Some(listed.any(|listed| listed == id))
     }
 
     /// The ids that must be counted.
@@ -125,6 +141,15 @@ mod tests {
         let listing = expected("[count]\nids = ['a/b']\n[timed]\nfull = ['e/f']\n");
         assert_eq!(listing.expect("sound").unlisted(&rows), ["new/1"].into());
         assert!(Expected::default().unlisted(&rows).is_empty());
+    }
+
+    #[test]
+    fn a_time_is_expected_where_some_scale_lists_it() {
+        let listing = expected("[count]\nids = ['a/b']\n[timed]\nfull = ['e/f']\n");
+        let listing = listing.expect("sound");
+        assert_eq!(listing.expects_time("e/f"), Some(true));
+        assert_eq!(listing.expects_time("a/b"), Some(false));
+        assert_eq!(Expected::default().expects_time("a/b"), None);
     }
 
     #[test]
