@@ -38,6 +38,12 @@ impl Metric {
 ///   entirely within is none, across it is `Undecided`; so is an effect without interval and a
 ///   metric without limit. The absolute floor holds as well.
 pub fn judge(pair: &Pair, policy: &Policy) -> Verdict {
+    judge_with(pair, policy, None)
+}
+
+/// As [`judge()`], with the [`fence`](super::fence::fence) of the count's own history, where it has one:
+/// it widens the limit and never narrows it.
+pub fn judge_with(pair: &Pair, policy: &Policy, fence: Option<f64>) -> Verdict {
     if pair.is_new() {
         return Verdict::Undecided;
     }
@@ -56,7 +62,7 @@ pub fn judge(pair: &Pair, policy: &Policy) -> Verdict {
     };
     match (&base.data, &head.data) {
         (Some(Data::Count { .. }), Some(Data::Count { .. })) => {
-            match by_limit(effect, limit, better) {
+            match by_limit(effect, limit.bound(effect.base, fence).change, better) {
                 Verdict::Improved | Verdict::Regressed if !pair.gates() => Verdict::Undecided,
                 verdict => verdict,
             }
@@ -65,9 +71,9 @@ pub fn judge(pair: &Pair, policy: &Policy) -> Verdict {
     }
 }
 
-fn by_limit(effect: Effect, limit: Limit, better: Direction) -> Verdict {
+fn by_limit(effect: Effect, bound: f64, better: Direction) -> Verdict {
     let change = effect.head - effect.base;
-    if change.abs() <= limit.bound(effect.base) {
+    if change.abs() <= bound {
         return Verdict::Unchanged;
     }
     changed(change > 0.0, better)
@@ -76,7 +82,7 @@ fn by_limit(effect: Effect, limit: Limit, better: Direction) -> Verdict {
 fn by_interval(effect: Effect, limit: Limit, better: Direction) -> Verdict {
     let Some(interval) = effect.interval else { return Verdict::Undecided };
     // Base is not zero here: a ratio to zero has no interval.
-    let bound = limit.bound(effect.base) / effect.base;
+    let bound = limit.bound(effect.base, None).change / effect.base;
     let (low, high) = (interval.low - 1.0, interval.high - 1.0);
     if -bound <= low && high <= bound {
         Verdict::Unchanged
@@ -135,16 +141,24 @@ mod tests {
     #[test]
     fn a_count_is_judged_by_both_bounds() {
         for (base, head, expected) in [
-            (1_000, 1_050, Verdict::Unchanged),
-            (1_000, 1_051, Verdict::Regressed),
-            (1_000, 949, Verdict::Improved),
+            (1_000, 1_049, Verdict::Unchanged),
+            (1_000, 1_050, Verdict::Regressed),
+            (1_000, 950, Verdict::Improved),
             (1_000_000, 1_002_000, Verdict::Unchanged),
             (1_000_000, 1_002_001, Verdict::Regressed),
-            (0, 51, Verdict::Regressed),
+            (0, 50, Verdict::Regressed),
             (0, 0, Verdict::Unchanged),
         ] {
             assert_eq!(judge(&counts(base, head), &policy()), expected, "{base} {head}");
         }
+    }
+
+    #[test]
+    fn a_fence_widens_the_limit_of_a_count_and_never_narrows_it() {
+        let verdict = |head, fence| judge_with(&counts(1_000_000, head), &policy(), Some(fence));
+        assert_eq!(verdict(1_009_000, 0.01), Verdict::Unchanged);
+        assert_eq!(verdict(1_010_001, 0.01), Verdict::Regressed);
+        assert_eq!(verdict(1_002_000, 0.0), Verdict::Unchanged);
     }
 
     #[test]

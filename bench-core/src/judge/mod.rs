@@ -32,10 +32,10 @@ pub mod verdict;
 
 pub use comparable::{Comparability, comparable};
 pub use compare::{Pair, compare};
-pub use decide::{Direction, judge};
+pub use decide::{Direction, judge, judge_with};
 pub use effect::{Effect, effect};
 pub use glob::{Glob, GlobError};
-pub use policy::{Limit, Policy, Rule};
+pub use policy::{Bound, BoundBy, Limit, Policy, Rule};
 pub use stats::Interval;
 pub use time_rule::TimeRule;
 pub use verdict::Verdict;

@@ -1,6 +1,8 @@
 //! How much change is too much: limits by metric and id. Pure data; who reads the file is not
 //! known here.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::glob::Glob;
@@ -35,13 +37,34 @@ pub struct Rule {
     pub limit: Limit,
 }
 
-/// The change that passes: what exceeds *both* bounds does not.
+/// The change that passes: what exceeds *both* bounds does not, nor what exceeds the fence of the
+/// id's own history where there is one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
     /// A fraction of the base: 0.002 is 0.2 %.
     pub relative: f64,
     /// A floor in the unit of the row.
     pub absolute: f64,
+}
+
+/// The largest change that passes, and which of the bounds it came from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// In the unit of the row.
+    pub change: f64,
+    /// Whose word it is.
+    pub by: BoundBy,
+}
+
+/// The three that a limit is the largest of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BoundBy {
+    /// The absolute floor.
+    Floor,
+    /// The fraction of the base, as 0.002.
+    Relative(f64),
+    /// The fence of the id's own history, a fraction as well.
+    Fence(f64),
 }
 
 /// A rule as it is written down, not yet known to make sense.
@@ -56,15 +79,39 @@ struct Written {
 }
 
 impl Limit {
-    /// For instructions, which repeat to the last digit on an unchanged tree: 0.2 %, and 50
-    /// instructions, so that an operation of a few hundred may move a spill or two.
-    pub const INSTRUCTIONS: Self = Self { relative: 0.002, absolute: 50.0 };
+    /// For instructions, which repeat to the last digit on an unchanged tree: 0.2 %, and 49
+    /// instructions, so that an operation of a few hundred may move a spill or two and 50 fail.
+    pub const INSTRUCTIONS: Self = Self { relative: 0.002, absolute: 49.0 };
     /// Any change counts.
     pub const NONE: Self = Self { relative: 0.0, absolute: 0.0 };
 
-    /// The largest change of `base` that passes, in the unit of the row.
-    pub fn bound(self, base: f64) -> f64 {
-        self.absolute.max(self.relative * base.abs())
+    /// The largest change of `base` that passes: the largest of floor, fraction of the base and
+    /// fence, a fraction too ([`fence`](super::fence::fence)). Of equals the first named.
+    pub fn bound(self, base: f64, fence: Option<f64>) -> Bound {
+        let mut bound = Bound { change: self.absolute, by: BoundBy::Floor };
+        let fence = fence.map(|fence| (fence, BoundBy::Fence(fence)));
+        let relative = (self.relative, BoundBy::Relative(self.relative));
+        for (fraction, by) in [Some(relative), fence].into_iter().flatten() {
+            let change = fraction * base.abs();
+            if change > bound.change {
+                bound = Bound { change, by };
+            }
+        }
+        bound
+    }
+}
+
+impl fmt::Display for BoundBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // To the sixth digit, so that 0.07 is 7 and not 7.000000000000001.
+        let percent = |fraction: f64| (fraction * 1e8).round() / 1e6;
+        match self {
+            Self::Floor => f.write_str("the absolute floor"),
+            Self::Relative(fraction) => write!(f, "the relative limit of {} %", percent(*fraction)),
+            Self::Fence(fraction) => {
+                write!(f, "the fence of its own history, {} %", percent(*fraction))
+            }
+        }
     }
 }
 
@@ -130,10 +177,21 @@ mod tests {
     }
 
     #[test]
-    fn a_change_must_exceed_both_bounds() {
-        assert_eq!(Limit::INSTRUCTIONS.bound(1_000.0), 50.0);
-        assert_eq!(Limit::INSTRUCTIONS.bound(1_000_000.0), 2_000.0);
-        assert_eq!(Limit::NONE.bound(1_000.0), 0.0);
+    fn the_largest_bound_decides_and_has_a_name() {
+        let cases = [
+            (Limit::INSTRUCTIONS, 1_000.0, None, 49.0, "the absolute floor"),
+            (Limit::INSTRUCTIONS, 1e6, None, 2_000.0, "the relative limit of 0.2 %"),
+            (Limit::INSTRUCTIONS, 1e6, Some(0.001), 2_000.0, "the relative limit of 0.2 %"),
+            (Limit::INSTRUCTIONS, 1e6, Some(0.07), 70_000.0, "the fence of its own history, 7 %"),
+            (Limit::INSTRUCTIONS, 100.0, Some(0.07), 49.0, "the absolute floor"),
+            (Limit::NONE, 1_000.0, Some(0.0), 0.0, "the absolute floor"),
+            (Limit::NONE, 0.0, None, 0.0, "the absolute floor"),
+        ];
+        for (limit, base, fence, change, by) in cases {
+            let bound = limit.bound(base, fence);
+            assert!((bound.change - change).abs() < 1e-6, "{bound:?}");
+            assert_eq!(bound.by.to_string(), by);
+        }
     }
 
     #[test]
