@@ -42,18 +42,31 @@ const BEHIND_TIMES: [Field; 1] = [("host", |e| e.host_id.clone())];
 /// this version does not know included, needs the same host and even then is `Unpaired`: two
 /// records are two different times. A field that is needed and not known does not compare.
 pub fn comparable(a: &Environment, b: &Environment, metric: &Metric) -> Comparability {
-    let mut fields = if metric.may_gate() { BEHIND_COUNTS.to_vec() } else { BEHIND_TIMES.to_vec() };
-    if *metric == Metric::Instructions {
-        fields.extend(BEHIND_INSTRUCTIONS);
-    }
-    if let Some(reason) = fields.into_iter().find_map(|field| difference(a, b, field)) {
-        return Comparability::No(reason);
+    let fields = fields(metric);
+    let reasons: Vec<String> =
+        fields.into_iter().filter_map(|field| difference(a, b, field)).collect();
+    if !reasons.is_empty() {
+        return Comparability::No(reasons.join("; "));
     }
     if metric.may_gate() {
         Comparability::Yes
     } else {
         Comparability::Unpaired("taken at two different times, not interleaved".to_owned())
     }
+}
+
+/// What [`comparable`] looks at in an environment for this metric, by name, in a fixed order;
+/// `None` where it is not known.
+pub fn behind(environment: &Environment, metric: &Metric) -> Vec<(&'static str, Option<String>)> {
+    fields(metric).into_iter().map(|(name, get)| (name, get(environment))).collect()
+}
+
+fn fields(metric: &Metric) -> Vec<Field> {
+    let mut fields = if metric.may_gate() { BEHIND_COUNTS.to_vec() } else { BEHIND_TIMES.to_vec() };
+    if *metric == Metric::Instructions {
+        fields.extend(BEHIND_INSTRUCTIONS);
+    }
+    fields
 }
 
 impl Environment {
@@ -161,6 +174,17 @@ mod tests {
             };
             assert!(said.ends_with("not known on either side"), "{said}");
         }
+    }
+
+    #[test]
+    fn what_lies_behind_a_metric_is_named_whether_known_or_not() {
+        let host = |e: &Environment| behind(e, &Metric::WallTime);
+        assert_eq!(host(&known()), [("host", Some("h".to_owned()))]);
+        assert_eq!(host(&Environment::default()), [("host", None)]);
+        let names: Vec<&str> =
+            behind(&known(), &Metric::Instructions).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 8);
+        assert_eq!((names[0], names[7]), ("rustc", "valgrind"));
     }
 
     #[test]
