@@ -1,6 +1,6 @@
-//! One callgrind run for each id and side: each in a process of its own, so that a bench that
-//! panics or hangs costs one row, on all cores, because another core's load does not change a
-//! count.
+//! One callgrind run for each id and side, and one of DHAT where allocations are asked for: each
+//! in a process of its own, so that a bench that panics or hangs costs one id, on all cores,
+//! because another core's load does not change a count.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +19,7 @@ use gungraun_summary::util::{SummaryByVersion, parse};
 use serde_json::Value;
 
 use super::build::Executables;
+use super::dhat;
 use super::ids::{Bench, parse_listing};
 use crate::exit::{Exit, failure};
 use crate::process::{self, Ending};
@@ -26,7 +27,9 @@ use crate::ui::Ui;
 
 /// A listing runs no bench.
 const LISTING: Duration = Duration::from_secs(60);
-const UNIT: &str = "instructions";
+/// DHAT keeps twelve calls of a stack unless told otherwise; the function that is measured may lie
+/// further out, and then nothing would be known to belong to it. The most that valgrind keeps.
+const DHAT_ARGUMENTS: &str = "--dhat-args=--num-callers=500";
 /// Means nothing to anybody; its length is what counts.
 const PADDING_VARIABLE: &str = "WEIGHBRIDGE_PADDING";
 
@@ -50,14 +53,70 @@ pub(crate) struct Place {
 pub(crate) struct Job<'a> {
     pub(crate) place: &'a Place,
     pub(crate) bench: &'a Bench,
+    pub(crate) metrics: Metrics,
 }
 
-/// A row and what callgrind wrote for it.
+/// What is counted besides instructions, always of the operation alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Metrics {
+    /// Allocation calls and the bytes they asked for: a second run, under DHAT.
+    pub(crate) allocations: bool,
+    /// System calls: a column more in the same run.
+    pub(crate) syscalls: bool,
+    /// Instructions by address, so that inlined functions can be named: a larger profile.
+    pub(crate) addresses: bool,
+}
+
+/// What was counted of one bench, and the profiles it was read from.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted {
-    pub(crate) row: Row,
-    /// Empty where the bench failed.
+    /// One row for each metric asked for, instructions first.
+    pub(crate) rows: Vec<Row>,
+    /// What callgrind wrote; empty where the bench failed.
     pub(crate) callgrind: Vec<PathBuf>,
+    /// What DHAT wrote; empty where the bench failed or nobody asked.
+    pub(crate) dhat: Vec<PathBuf>,
+}
+
+impl Metrics {
+    /// Instructions alone.
+    pub(crate) const INSTRUCTIONS: Self =
+        Self { allocations: false, syscalls: false, addresses: false };
+
+    /// The metrics and their units, in the order of the rows.
+    fn wanted(self) -> Vec<(Metric, &'static str)> {
+        let mut wanted = vec![(Metric::Instructions, "instructions")];
+        if self.allocations {
+            wanted.push((Metric::Allocations, "allocations"));
+            wanted.push((Metric::AllocatedBytes, "bytes"));
+        }
+        if self.syscalls {
+            wanted.push((Metric::Syscalls, "syscalls"));
+        }
+        wanted
+    }
+
+    /// What gungraun has to be told.
+    fn arguments(self) -> Vec<String> {
+        let mut callgrind = Vec::new();
+        callgrind.extend(self.syscalls.then_some("--collect-systime=yes"));
+        callgrind.extend(self.addresses.then_some("--dump-instr=yes"));
+        let mut arguments = Vec::new();
+        if !callgrind.is_empty() {
+            arguments.push(format!("--callgrind-args={}", callgrind.join(" ")));
+        }
+        if self.allocations {
+            arguments.extend(["--tools=dhat".to_owned(), DHAT_ARGUMENTS.to_owned()]);
+        }
+        arguments
+    }
+}
+
+impl Counted {
+    /// The id of the bench.
+    pub(crate) fn id(&self) -> &str {
+        self.rows.first().map_or("", |row| &row.id)
+    }
 }
 
 impl Place {
@@ -175,65 +234,103 @@ pub(crate) fn count(jobs: &[Job<'_>], deadline: Duration, ui: Ui) -> Vec<Option<
 pub(crate) fn count_place(
     place: &Place,
     benches: &[Bench],
+    metrics: Metrics,
     deadline: Duration,
     ui: Ui,
 ) -> Vec<Row> {
-    let jobs: Vec<Job<'_>> = benches.iter().map(|bench| Job { place, bench }).collect();
-    count(&jobs, deadline, ui).into_iter().flatten().map(|counted| counted.row).collect()
+    let jobs: Vec<Job<'_>> = benches.iter().map(|bench| Job { place, bench, metrics }).collect();
+    count(&jobs, deadline, ui).into_iter().flatten().flat_map(|counted| counted.rows).collect()
 }
 
 /// One run; `None` when it was interrupted.
 fn count_one(job: Job<'_>, deadline: Duration) -> Option<Counted> {
     let mut command = job.place.command(&job.bench.target);
-    let rows = job.place.home.join(format!("{}.jsonl", job.bench.path));
-    command.args(["--bench", "--save-summary=json", &job.bench.path]).env(ROWS_VARIABLE, &rows);
+    let recorded = job.place.home.join(format!("{}.jsonl", job.bench.path));
+    command.args(["--bench", "--save-summary=json"]).args(job.metrics.arguments());
+    command.arg(&job.bench.path).env(ROWS_VARIABLE, &recorded);
     let result = match process::run(&mut command, deadline) {
         Ok(outcome) if outcome.ending == Ending::Interrupted => return None,
-        Ok(outcome) if outcome.success() => read_output(&job.place.output(job.bench)),
+        Ok(outcome) if outcome.success() => read_output(&job.place.output(job.bench), job.metrics),
         Ok(outcome) => Err(match outcome.ending {
             Ending::Exited(_) => anyhow::anyhow!("{}", outcome.last_words()),
             ending => anyhow::anyhow!("the bench {ending}"),
         }),
         Err(error) => Err(error),
     };
-    let (mut row, callgrind) = match result {
-        Ok((value, files)) => {
-            let data = Data::Count { value };
-            (Row::measured(&job.bench.id, Metric::Instructions, UNIT, data), files)
+    let wanted = job.metrics.wanted().into_iter();
+    let id = &job.bench.id;
+    let mut counted = match result {
+        Ok(Output { values, callgrind, dhat }) => {
+            let rows = wanted.zip(values).map(|((metric, unit), value)| {
+                let row = Row::measured(id, metric, unit, Data::Count { value });
+                Row { gates: true, ..row }
+            });
+            Counted { rows: rows.collect(), callgrind, dhat }
         }
         Err(error) => {
             let why = format!("{error:#}");
-            (Row::failed(&job.bench.id, Metric::Instructions, UNIT, &why), Vec::new())
+            let rows = wanted
+                .map(|(metric, unit)| Row { gates: true, ..Row::failed(id, metric, unit, &why) });
+            Counted { rows: rows.collect(), callgrind: Vec::new(), dhat: Vec::new() }
         }
     };
     // A bench that broke has handed over nothing, and has an error that says so.
-    let recorded = recorder::read(&rows).unwrap_or_default();
-    row.dimensions.extend(recorded.dimensions.into_values().flatten());
-    row.dimensions.insert("target".into(), job.bench.target.clone());
-    Some(Counted { row, callgrind })
+    let recorded = recorder::read(&recorded).unwrap_or_default();
+    let dimensions: Vec<(String, String)> = recorded.dimensions.into_values().flatten().collect();
+    for row in &mut counted.rows {
+        row.dimensions.extend(dimensions.iter().cloned());
+        row.dimensions.insert("target".into(), job.bench.target.clone());
+    }
+    Some(counted)
 }
 
-/// The instructions in the summary, and callgrind's files beside it.
-fn read_output(folder: &Path) -> anyhow::Result<(u64, Vec<PathBuf>)> {
+/// What one run left in its folder.
+#[derive(Debug)]
+struct Output {
+    /// In the order of [`Metrics::wanted`].
+    values: Vec<u64>,
+    callgrind: Vec<PathBuf>,
+    dhat: Vec<PathBuf>,
+}
+
+/// The counts, and the profiles of both tools.
+fn read_output(folder: &Path, metrics: Metrics) -> anyhow::Result<Output> {
     let path = folder.join("summary.json");
     anyhow::ensure!(path.exists(), "the bench ended without a result, as if it had not run");
     let profiles = match parse(&path).map_err(|error| anyhow::anyhow!("{error}"))? {
         SummaryByVersion::V7(summary) => serde_json::to_value(summary.profiles)?,
         other => anyhow::bail!("gungraun wrote a summary that is not read here: {other:?}"),
     };
-    let instructions = instructions(&profiles).context("the summary holds no instructions")?;
+    let of_callgrind = |event: &str, name: &str| {
+        total(&profiles, event).with_context(|| format!("the summary holds no {name}"))
+    };
+    let instructions = of_callgrind("Ir", "instructions")?;
     anyhow::ensure!(instructions > 0, "not one instruction was counted: the operation is empty");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "out"))
-        .collect();
-    files.sort();
-    Ok((instructions, files))
+    let mut output = Output { values: vec![instructions], callgrind: Vec::new(), dhat: Vec::new() };
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match name.strip_suffix(".out") {
+            Some(name) if name.starts_with("callgrind.") => output.callgrind.push(path),
+            Some(name) if name.starts_with("dhat.") => output.dhat.push(path),
+            _ => {}
+        }
+    }
+    output.callgrind.sort();
+    output.dhat.sort();
+    if metrics.allocations {
+        let heap = dhat::read(&output.dhat)?;
+        output.values.extend([heap.blocks(), heap.bytes()]);
+    }
+    if metrics.syscalls {
+        output.values.push(of_callgrind("SysCount", "system calls")?);
+    }
+    Ok(output)
 }
 
-fn instructions(profiles: &Value) -> Option<u64> {
+fn total(profiles: &Value, event: &str) -> Option<u64> {
     let callgrind = profiles.as_array()?.iter().find(|profile| profile["tool"] == "Callgrind")?;
-    callgrind["data"]["total"]["metrics"]["Ir"]["values"]["new"].as_u64()
+    callgrind["data"]["total"]["metrics"][event]["values"]["new"].as_u64()
 }
 
 #[cfg(test)]
@@ -273,7 +370,27 @@ mod tests {
             {"tool": "DHAT", "data": {}},
             {"tool": "Callgrind", "data": {"total": {"metrics": {"Ir": {"values": {"new": 42}}}}}},
         ]);
-        assert_eq!(instructions(&profiles), Some(42));
-        assert_eq!(instructions(&Value::Null), None);
+        assert_eq!(total(&profiles, "Ir"), Some(42));
+        assert_eq!(total(&profiles, "SysCount"), None);
+        assert_eq!(total(&Value::Null, "Ir"), None);
+    }
+
+    #[test]
+    fn every_metric_asked_for_is_a_row_and_an_argument() {
+        let names = |metrics: Metrics| -> Vec<String> {
+            metrics.wanted().iter().map(|(metric, _)| metric.to_string()).collect()
+        };
+        assert_eq!(names(Metrics::INSTRUCTIONS), ["instructions"]);
+        assert!(Metrics::INSTRUCTIONS.arguments().is_empty());
+        let all = Metrics { allocations: true, syscalls: true, addresses: true };
+        assert_eq!(names(all), ["instructions", "allocations", "allocated_bytes", "syscalls"]);
+        assert_eq!(
+            all.arguments(),
+            [
+                "--callgrind-args=--collect-systime=yes --dump-instr=yes",
+                "--tools=dhat",
+                DHAT_ARGUMENTS
+            ]
+        );
     }
 }

@@ -3,11 +3,13 @@
 //! - [`build`]: where cargo put them.
 //! - [`code_hash`]: whether two of them run the same code.
 //! - [`ids`]: what they measure, and what of it the user asked for.
-//! - [`count`]: instructions, several ids at once.
+//! - [`count`]: instructions, several ids at once, and what else is counted on the way.
+//! - [`dhat`]: allocations, read from DHAT's output.
 //! - [`timed`]: time, one id after the other.
 
 pub(crate) mod build;
 pub(crate) mod code_hash;
 pub(crate) mod count;
+pub(crate) mod dhat;
 pub(crate) mod ids;
 pub(crate) mod timed;

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::args::GateArgs;
 use crate::bench::code_hash::hex;
-use crate::bench::count::Counted;
+use crate::bench::count::{Counted, Metrics};
 use crate::bench::ids::Only;
 use crate::cmd::setup;
 use crate::exit::Exit;
@@ -78,7 +78,12 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     facts.text_sha256 = text_hash(&codes);
 
     let counting = Instant::now();
-    let counted = workshop.count(&base, &head, args.selection.deadline.unwrap_or(DEADLINE))?;
+    let counted = workshop.count(
+        &base,
+        &head,
+        Metrics::INSTRUCTIONS,
+        args.selection.deadline.unwrap_or(DEADLINE),
+    )?;
     facts.counting_seconds = counting.elapsed().as_secs_f64();
     let interrupted = process::interrupted().then(|| progress([&base, &head], &counted));
     let [of_base, of_head] = counted.map(|side| side.into_iter().flatten().collect::<Vec<_>>());
@@ -172,7 +177,7 @@ fn record(
         executables: hashes.map(|(target, code)| (target, code.text.clone())).collect(),
         ..environment.clone()
     });
-    record.rows = counted.iter().map(|counted| counted.row.clone()).collect();
+    record.rows = counted.iter().flat_map(|counted| counted.rows.clone()).collect();
     record
 }
 
@@ -181,7 +186,7 @@ fn record(
 /// verdict.
 fn name_functions(outcome: &mut Outcome, base: &[Counted], head: &[Counted], root: &Path) {
     let files = |side: &[Counted], id: &str| {
-        side.iter().find(|counted| counted.row.id == id).map(|counted| counted.callgrind.clone())
+        side.iter().find(|counted| counted.id() == id).map(|counted| counted.callgrind.clone())
     };
     for judged in &mut outcome.judged {
         let id = &judged.pair.id;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::args::RunArgs;
 use crate::bench::build::{Build, Executables, bench_executables};
 use crate::bench::code_hash::code_hash;
-use crate::bench::count::{Place, count_place};
+use crate::bench::count::{Metrics, Place, count_place};
 use crate::bench::ids::{self, Only};
 use crate::bench::timed::{self, Bench, Conditions, Measured};
 use crate::cmd::setup;
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let mut file = RecordFile { path, has_rows: false };
     // A disk that takes no record is found before anything is measured.
     file.write(&record)?;
-    record.rows = count_place(&place, &counts, deadline, ui);
+    record.rows = count_place(&place, &counts, Metrics::INSTRUCTIONS, deadline, ui);
     file.write(&record)?;
     measure(&benches, conditions, ui, |rows| {
         record.rows.extend(rows);
@@ -117,10 +117,13 @@ fn choose(
     Ok((counts, timed))
 }
 
-/// Count executables (`count` is a word of their names), with their runner, apart from those that
-/// measure time.
+/// Whether a target counts, and does not measure time: `count` is a word of its name.
+pub(crate) fn counts(target: &str) -> bool {
+    target.split('_').any(|word| word == "count")
+}
+
+/// Count executables, with their runner, apart from those that measure time.
 fn split(built: Executables) -> (Executables, BTreeMap<String, PathBuf>) {
-    let counts = |target: &str| target.split('_').any(|word| word == "count");
     let (benches, timed) = built.benches.into_iter().partition(|(target, _)| counts(target));
     (Executables { runner: built.runner, benches }, timed)
 }

@@ -17,7 +17,7 @@ use super::settings;
 use super::stage::{self, Stage};
 use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
-use crate::bench::count::{Counted, Job, Place, count};
+use crate::bench::count::{Counted, Job, Metrics, Place, count};
 use crate::bench::ids::Bench;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -144,23 +144,24 @@ impl Workshop<'_> {
         &self,
         base: &Ready,
         head: &Ready,
+        metrics: Metrics,
         deadline: Duration,
     ) -> anyhow::Result<[Vec<Option<Counted>>; 2]> {
-        let jobs = |ready: &Ready| -> Vec<Bench> { ready.benches.clone() };
-        let (of_base, of_head) = (jobs(base), jobs(head));
+        fn jobs(ready: &Ready, metrics: Metrics) -> impl Iterator<Item = Job<'_>> {
+            ready.benches.iter().map(move |bench| Job { place: &ready.place, bench, metrics })
+        }
         if !same_runner(base, head) {
             let mut counted = [base, head].map(|_| Vec::new());
             for (ready, slot) in [base, head].into_iter().zip(&mut counted) {
                 self.install_runner(ready)?;
-                let jobs: Vec<Job<'_>> =
-                    ready.benches.iter().map(|bench| Job { place: &ready.place, bench }).collect();
+                let jobs: Vec<Job<'_>> = jobs(ready, metrics).collect();
                 *slot = count(&jobs, deadline, self.ui);
             }
             return Ok(counted);
         }
-        let mut jobs: Vec<(bool, Job<'_>)> = Vec::new();
-        jobs.extend(of_base.iter().map(|bench| (false, Job { place: &base.place, bench })));
-        jobs.extend(of_head.iter().map(|bench| (true, Job { place: &head.place, bench })));
+        let of_base = jobs(base, metrics).map(|job| (false, job));
+        let mut jobs: Vec<(bool, Job<'_>)> =
+            of_base.chain(jobs(head, metrics).map(|job| (true, job))).collect();
         jobs.sort_by(|(a_head, a), (b_head, b)| (&a.bench.id, a_head).cmp(&(&b.bench.id, b_head)));
         let plain: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
         let mut sides = [Vec::new(), Vec::new()];
