@@ -152,11 +152,12 @@ mod tests {
     }
 
     fn round(number: u32) -> Round {
-        let samples = Samples { iterations: vec![1, 2], values: vec![10.5, 11.0] };
+        let samples = Samples { iterations: vec![1, 2], values: vec![10.5, 11.0], bytes: None };
         Round {
             id: "a/b".to_owned(),
             round: number,
             at_ms: 5,
+            took_ms: 80,
             order: "ab".to_owned(),
             padding: 3,
             suspended_ns: 0,

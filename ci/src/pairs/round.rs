@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,9 @@ pub(crate) struct Round {
     pub(crate) round: u32,
     /// Milliseconds since the epoch at its end.
     pub(crate) at_ms: u64,
+    /// How long it took; 0 in a journal of before this was kept.
+    #[serde(default)]
+    pub(crate) took_ms: u64,
     /// The arms in the order they were measured.
     pub(crate) order: String,
     /// By how many bytes the environment of every arm was padded.
@@ -47,7 +50,7 @@ pub(crate) fn round(
     folder: &Path,
 ) -> Option<Round> {
     let Draw { order, padding } = draw(seed, bench.id, number, arms.len());
-    let before = Moment::now();
+    let (before, began) = (Moment::now(), Instant::now());
     let mut slices = BTreeMap::new();
     for &index in &order {
         let arm = &arms[index];
@@ -59,6 +62,7 @@ pub(crate) fn round(
         id: bench.id.to_owned(),
         round: number,
         at_ms: since_epoch.as_millis() as u64,
+        took_ms: began.elapsed().as_millis() as u64,
         order: order.iter().map(|&index| arms[index].letter).collect(),
         padding,
         suspended_ns: meanwhile.suspended_ns,

@@ -57,6 +57,9 @@ pub(crate) struct Samples {
     pub(crate) iterations: Vec<u64>,
     /// Nanoseconds that each batch took.
     pub(crate) values: Vec<f64>,
+    /// Payload bytes of one operation, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<u64>,
 }
 
 /// What a slice measures.
@@ -112,8 +115,11 @@ fn attempt(
     anyhow::ensure!(outcome.success(), "{}", words(&outcome));
     let row = criterion::rows(&home, "new")?.into_iter().find(|row| row.id == bench.id);
     let row = row.context("it ended without an error and measured nothing")?;
+    let bytes = row.dimensions.get("bytes").and_then(|bytes| bytes.parse().ok());
     match row.data {
-        Some(Data::Samples { values, iterations }) => Ok(Some(Samples { iterations, values })),
+        Some(Data::Samples { values, iterations }) => {
+            Ok(Some(Samples { iterations, values, bytes }))
+        }
         _ => anyhow::bail!("criterion left no samples"),
     }
 }
