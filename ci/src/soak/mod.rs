@@ -3,8 +3,12 @@
 //!
 //! - [`subjects`]: which ids, and how much slower.
 //! - [`record`]: hours of rounds.
+//! - [`series`]: a journal's rounds by id.
+//! - [`trials`]: comparisons from every place on.
 //! - [`replay`]: the judges, over every stretch of them.
 
 pub(crate) mod record;
 pub(crate) mod replay;
+pub(crate) mod series;
 pub(crate) mod subjects;
+pub(crate) mod trials;
