@@ -1,0 +1,82 @@
+//! The shift between two sides, and the interval of all shifts that are not refuted.
+
+use super::scale::{Scaled, scaled};
+use super::wealth::{Bet, CLIP, Wealth, clipped};
+use crate::judge::stats::{Interval, median};
+
+/// How exactly a logarithm of a ratio is found: a ten-millionth of a percent.
+const TOLERANCE: f64 = 1e-9;
+
+/// How the head differs from the base by the rounds so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Rounds, those included that only tell the scale.
+    pub rounds: usize,
+    /// Head divided by base.
+    pub ratio: f64,
+    /// Every ratio that is not refuted. `None` while the rounds are too few to refute anything.
+    pub interval: Option<Interval>,
+}
+
+/// The ratio by which the head differs, from `ln(head / base)` of each round in their order.
+///
+/// The estimate is Huber's: the `shift` at which `Σψ((x - shift)/s) = 0`, each round by its own
+/// [scale](super::scale); the median while there are no rounds but the first ones. The interval is
+/// what no gambler has refuted ([`Wealth`]), half of `alpha` on each side; the estimate is always
+/// in it. The probability that the truth is *ever* outside, at whatever round one looks, is at most
+/// `alpha`. Costs some 60 passes over the rounds.
+///
+/// # Panics
+/// Without rounds, when one is not finite, or when `alpha` is not within 0 and 1.
+pub fn estimate(log_ratios: &[f64], alpha: f64) -> Estimate {
+    assert!(!log_ratios.is_empty(), "no rounds");
+    assert!(log_ratios.iter().all(|x| x.is_finite()), "a round is not finite");
+    assert!(alpha > 0.0 && alpha < 1.0, "alpha {alpha} is not within 0 and 1");
+    let rounds = scaled(log_ratios);
+    let shift = if rounds.is_empty() { median(log_ratios) } else { centre(&rounds) };
+    let confidence = 1.0 - alpha;
+    let interval = not_refuted(&rounds, shift, (2.0 / alpha).ln()).map(|(low, high)| Interval {
+        low: low.exp(),
+        high: high.exp(),
+        confidence,
+    });
+    Estimate { rounds: log_ratios.len(), ratio: shift.exp(), interval }
+}
+
+/// Where `Σψ` is zero.
+fn centre(rounds: &[Scaled]) -> f64 {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for round in rounds {
+        (low, high) = (low.min(round.x), high.max(round.x));
+    }
+    while high - low > TOLERANCE {
+        let middle = low.midpoint(high);
+        let sum: f64 = rounds.iter().map(|&round| clipped(round, middle)).sum();
+        if sum == 0.0 {
+            return middle;
+        }
+        if sum > 0.0 { low = middle } else { high = middle }
+    }
+    low.midpoint(high)
+}
+
+/// The lowest and the highest shift of which neither bet has reached `limit`. The ends found are
+/// just outside.
+fn not_refuted(rounds: &[Scaled], centre: f64, limit: f64) -> Option<(f64, f64)> {
+    // Beyond these every round counts as much as it can.
+    let low = rounds.iter().map(|r| CLIP.mul_add(-r.scale, r.x)).reduce(f64::min)?;
+    let high = rounds.iter().map(|r| CLIP.mul_add(r.scale, r.x)).reduce(f64::max)?;
+    let end = |mut refuted: f64, bet: Bet| {
+        let is_refuted = |shift| Wealth::on(rounds, shift, bet).ln() >= limit;
+        let mut held = centre;
+        if !is_refuted(refuted) {
+            return None;
+        }
+        while (refuted - held).abs() > TOLERANCE {
+            let middle = refuted.midpoint(held);
+            if is_refuted(middle) { refuted = middle } else { held = middle }
+        }
+        Some(refuted)
+    };
+    Some((end(low, Bet::Above)?, end(high, Bet::Below)?))
+}
