@@ -1,10 +1,12 @@
 //! `benches/expected.toml`: the ids that must be measured, so that a bench that silently vanished
-//! is an error.
+//! is an error; and what they may cost.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
+use bench_core::judge::Glob;
+use bench_core::judge::budget::Budget;
 use bench_core::record::Row;
 use bench_core::scale::Scale;
 use serde::Deserialize;
@@ -20,6 +22,8 @@ pub(crate) struct Expected {
     count: Counts,
     #[serde(default)]
     timed: Timed,
+    #[serde(default, rename = "budget")]
+    budgets: Vec<Budget>,
 }
 
 /// Ids that are counted, at every scale.
@@ -28,6 +32,8 @@ pub(crate) struct Expected {
 struct Counts {
     #[serde(default)]
     ids: Vec<String>,
+    #[serde(default)]
+    varies: Vec<Glob>,
 }
 
 /// Ids whose time is measured: at this scale and at every larger one.
@@ -74,9 +80,26 @@ impl Expected {
         Some(listed.any(|listed| listed == id))
     }
 
+    /// What counted operations may cost.
+    pub(crate) fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
     /// The ids that must be counted.
     pub(crate) fn counts(&self) -> &[String] {
         &self.count.ids
+    }
+
+    /// The ids whose counts are known not to repeat. They are counted and shown, and do not gate.
+    pub(crate) fn varies(&self) -> &[Glob] {
+        &self.count.varies
+    }
+
+    /// Takes the gate from the counts that are known not to repeat.
+    pub(crate) fn unhinge(&self, rows: &mut [Row]) {
+        for row in rows {
+            row.gates &= !self.varies().iter().any(|glob| glob.matches(&row.id));
+        }
     }
 
     /// The expected ids that the user asked for and that have no row from their harness.
@@ -150,6 +173,15 @@ mod tests {
         assert_eq!(listing.expects_time("e/f"), Some(true));
         assert_eq!(listing.expects_time("a/b"), Some(false));
         assert_eq!(Expected::default().expects_time("a/b"), None);
+    }
+
+    #[test]
+    fn what_is_known_to_vary_does_not_gate() {
+        let expected = expected("[count]\nids = ['a/b']\nvaries = ['c/*']\n").expect("sound");
+        let counted = |id| Row::measured(id, Metric::Instructions, "1", Data::Count { value: 1 });
+        let mut rows = ["a/b", "c/d"].map(counted);
+        expected.unhinge(&mut rows);
+        assert_eq!(rows.map(|row| row.gates), [true, false]);
     }
 
     #[test]

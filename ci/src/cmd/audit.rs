@@ -1,14 +1,130 @@
 //! `cargo perf audit`: what is not deterministic, and why.
+//!
+//! Reads `benches/expected.toml` and `ci/policy.toml`; writes `audit.json` and `audit.md` under
+//! `target/perf`.
+
+use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
-use crate::exit::{Exit, failure};
+use crate::args::Selection;
+use crate::audit::cause::causes;
+use crate::audit::evidence::gather;
+use crate::audit::observe::{Observed, Plan, observe};
+use crate::audit::outcome::{Finding, Outcome, Standing};
+use crate::audit::render;
+use crate::audit::series::{Series, series};
+use crate::bench::build::{Build, bench_executables};
+use crate::bench::count::Metrics;
+use crate::bench::ids::Only;
+use crate::cmd::run::counts;
+use crate::cmd::setup;
+use crate::exit::Exit;
+use crate::expected::Expected;
+use crate::policy;
+use crate::process;
+use crate::render::disk;
 use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+/// How long one bench may count when nobody says otherwise: twice what the gate gives it, because
+/// its neighbours take turns with it.
+const DEADLINE: Duration = Duration::from_secs(240);
 
 /// What `audit` takes.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct AuditArgs {}
+pub(crate) struct AuditArgs {
+    /// How often each bench is counted under each of the four conditions
+    #[arg(long, value_name = "N", default_value = "3",
+          value_parser = clap::value_parser!(u8).range(2..=20))]
+    pub(crate) repeats: u8,
+    /// Count allocation calls and bytes as well: a second run of each bench, under DHAT
+    #[arg(long)]
+    pub(crate) allocations: bool,
+    /// Count system calls as well
+    #[arg(long)]
+    pub(crate) syscalls: bool,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
 
-pub(crate) fn run(_args: &AuditArgs, _ui: Ui) -> anyhow::Result<Exit> {
-    Err(failure(Exit::Broke, "not built yet"))
+/// Counts, compares, names causes.
+///
+/// # Errors
+/// Wrong usage, a tree that does not build, a disk that refuses; see [`Exit`].
+pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
+    let workspace = Workspace::find()?;
+    let only = Only::parse(&args.selection.only)?;
+    let expected = Expected::read(&workspace.root)?;
+    let policy = policy::read(&workspace.root)?;
+    setup::require_valgrind()?;
+    let features = &args.selection.features;
+    let build = Build { name: "the working tree", root: &workspace.root, target: None, features };
+    let mut executables = bench_executables(&build, &[], ui)?;
+    executables.benches.retain(|target, _| counts(target));
+    if executables.benches.is_empty() {
+        return Err(only.matches_nothing());
+    }
+    let scratch = workspace.scratch()?;
+    let plan = Plan {
+        executables: &executables,
+        folder: &workspace.root.join("benches"),
+        scratch: scratch.path(),
+        repeats: args.repeats.into(),
+        deadline: args.selection.deadline.unwrap_or(DEADLINE),
+        metrics: Metrics {
+            allocations: args.allocations,
+            syscalls: args.syscalls,
+            ..Metrics::INSTRUCTIONS
+        },
+    };
+    let observed = observe(plan, &only, ui)?;
+    let listed = |id: &str| expected.varies().iter().any(|glob| glob.matches(id));
+    let mut outcome = Outcome {
+        interrupted: process::interrupted().then_some(observed.done),
+        ..Outcome::default()
+    };
+    for one in all_series(&observed, outcome.interrupted.is_some()) {
+        let mut finding = Finding::of(&one, &policy, listed(&one.id));
+        name_causes(&mut finding, &one, &workspace.root);
+        outcome.findings.push(finding);
+    }
+    outcome.steady = steady(&outcome.findings, listed);
+    let exit = outcome.exit();
+    let repeats = plan.repeats;
+    let perf = workspace.perf()?;
+    let json = render::json(&outcome, repeats, exit);
+    disk::write(&perf.join("audit.json"), json.to_string().as_bytes())?;
+    disk::write(&perf.join("audit.md"), render::markdown(&outcome, repeats, exit).as_bytes())?;
+    ui.result(&render::text(&outcome, repeats, exit, ui.colour()), &json)?;
+    Ok(exit)
+}
+
+/// The series of what was counted; after an interrupt only those of which two counts can be
+/// compared.
+fn all_series(observed: &Observed, interrupted: bool) -> Vec<Series> {
+    let mut all = series(&observed.samples);
+    all.retain(|one| !interrupted || one.values.len() > 1);
+    all
+}
+
+/// Says why the counts differ, where they do. That it can't be said is a remark on the id and no
+/// reason to lose its verdict.
+fn name_causes(finding: &mut Finding, series: &Series, root: &Path) {
+    let Some(apart) = series.apart() else { return };
+    match gather(apart, root) {
+        Ok((names, changes)) => {
+            finding.causes = causes(&finding.moved, &names);
+            finding.parts_in = changes.first().map(|change| change.function.clone());
+        }
+        Err(error) => finding.errors.push(format!("not explained: {error:#}")),
+    }
+}
+
+/// The ids that are listed as varying and of which everything repeated.
+fn steady(findings: &[Finding], listed: impl Fn(&str) -> bool) -> Vec<String> {
+    let by_id = findings.chunk_by(|a, b| a.id == b.id);
+    let still = by_id.filter(|of| of.iter().all(|one| one.standing == Standing::Repeats));
+    still.map(|of| of[0].id.clone()).filter(|id| listed(id)).collect()
 }
