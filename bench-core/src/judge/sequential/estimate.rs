@@ -1,11 +1,13 @@
 //! The shift between two sides, and the interval of all shifts that are not refuted.
 
 use super::scale::{Scaled, scaled};
-use super::wealth::{Bet, CLIP, Wealth, clipped};
+use super::wealth::{Bet, Wealth, counted};
 use crate::judge::stats::{Interval, median};
 
 /// How exactly a logarithm of a ratio is found: a ten-millionth of a percent.
 const TOLERANCE: f64 = 1e-9;
+/// So many scales beyond the outermost round a round counts all it can, but for a thousandth.
+const FAR: f64 = 100.0;
 
 /// How the head differs from the base by the rounds so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +22,7 @@ pub struct Estimate {
 
 /// The ratio by which the head differs, from `ln(head / base)` of each round in their order.
 ///
-/// The estimate is Huber's: the `shift` at which `Σψ((x - shift)/s) = 0`, each round by its own
+/// The estimate is the `shift` at which `Σψ((x - shift)/s) = 0`, each round by its own
 /// [scale](super::scale); the median while there are no rounds but the first ones. The interval is
 /// what no gambler has refuted ([`Wealth`]), half of `alpha` on each side; the estimate is always
 /// in it. The probability that the truth is *ever* outside, at whatever round one looks, is at most
@@ -51,7 +53,7 @@ fn centre(rounds: &[Scaled]) -> f64 {
     }
     while high - low > TOLERANCE {
         let middle = low.midpoint(high);
-        let sum: f64 = rounds.iter().map(|&round| clipped(round, middle)).sum();
+        let sum: f64 = rounds.iter().map(|&round| counted(round, middle)).sum();
         if sum == 0.0 {
             return middle;
         }
@@ -63,9 +65,8 @@ fn centre(rounds: &[Scaled]) -> f64 {
 /// The lowest and the highest shift of which neither bet has reached `limit`. The ends found are
 /// just outside.
 fn not_refuted(rounds: &[Scaled], centre: f64, limit: f64) -> Option<(f64, f64)> {
-    // Beyond these every round counts as much as it can.
-    let low = rounds.iter().map(|r| CLIP.mul_add(-r.scale, r.x)).reduce(f64::min)?;
-    let high = rounds.iter().map(|r| CLIP.mul_add(r.scale, r.x)).reduce(f64::max)?;
+    let low = rounds.iter().map(|r| FAR.mul_add(-r.scale, r.x)).reduce(f64::min)?;
+    let high = rounds.iter().map(|r| FAR.mul_add(r.scale, r.x)).reduce(f64::max)?;
     let end = |mut refuted: f64, bet: Bet| {
         let is_refuted = |shift| Wealth::on(rounds, shift, bet).ln() >= limit;
         let mut held = centre;

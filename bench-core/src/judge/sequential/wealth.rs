@@ -2,20 +2,23 @@
 
 use super::scale::Scaled;
 
-/// Where a round stops counting for more, in scales (Huber 1964). Efficient to 96 % where rounds are
-/// normal, and a wild round is worth one and a half ordinary ones.
-pub(super) const CLIP: f64 = 1.5;
+/// How far from the shift, in scales, a round counts half of the most it can.
+///
+/// Small, because rounds crowd about the truth with long tails: this is close to counting on which
+/// side they lie, and keeps most of what their distance tells where they are normal. Of the bends
+/// from 0.05 to 0.4 and of Huber's clips from 0.25 to 1, tried on rounds of twelve kinds of bench, this
+/// one is never far behind the best of them.
+const BEND: f64 = 0.1;
 
-/// The share of his wealth that each gambler stakes per scale by which a round lies off. One whose
-/// stake is the distance of the truth, in scales, wins fastest; with these four, each the double of
-/// the one before, one is near for any distance from 0.05 to 1. In the worst round the last keeps
-/// a tenth.
-const STAKES: [f64; 4] = [0.08, 0.16, 0.32, 0.6];
+/// The share of his wealth that each gambler stakes on a round that lies far off. About double from
+/// one to the next: for any shift one of them stakes about what wins fastest. In the worst round
+/// the last keeps a tenth.
+const STAKES: [f64; 4] = [0.1, 0.22, 0.45, 0.9];
 
 /// Four gamblers who begin with a quarter each and bet that rounds lie on one side of `shift`.
 ///
 /// A round `x` of scale `s` multiplies the wealth of the one who stakes `b` by `1 + b ψ((x - shift)/s)`,
-/// where `ψ(r) = min(max(r, -1.5), 1.5)`; by `1 - b ψ(..)` where the bet is below. Rounds that lie
+/// where `ψ(r) = r / (0.1 + |r|)`; by `1 - b ψ(..)` where the bet is below. Rounds that lie
 /// symmetrically about `shift` make this 1 on average, rounds about something on the other side
 /// less. So the wealth of all four is a supermartingale while the truth is `shift` or beyond, and
 /// the probability that it ever reaches `1 / alpha` is at most `alpha`. Wealth falls as `shift`
@@ -23,7 +26,8 @@ const STAKES: [f64; 4] = [0.08, 0.16, 0.32, 0.6];
 ///
 /// Betting against a mean: Waudby-Smith and Ramdas, *Estimating means of bounded random variables
 /// by betting*, JRSS B 86 (2024). Symmetry in place of bounds: de la Peña, *Annals of Probability*
-/// 27 (1999). A mixture of stakes: Robbins, *Annals of Mathematical Statistics* 41 (1970).
+/// 27 (1999). A mixture of stakes: Robbins, *Annals of Mathematical Statistics* 41 (1970). This `ψ`:
+/// Fair, *Annals of Economic and Social Measurement* 3 (1974).
 #[derive(Clone, Copy, Debug)]
 pub struct Wealth {
     shift: f64,
@@ -56,7 +60,7 @@ impl Wealth {
     }
 
     pub(super) fn push(&mut self, round: Scaled) {
-        let above = clipped(round, self.shift);
+        let above = counted(round, self.shift);
         let won = if self.bet == Bet::Above { above } else { -above };
         self.lean += won;
         for (ln, stake) in self.ln.iter_mut().zip(STAKES) {
@@ -77,9 +81,10 @@ impl Wealth {
     }
 }
 
-/// `ψ((x - shift) / scale)`.
-pub(super) fn clipped(round: Scaled, shift: f64) -> f64 {
-    ((round.x - shift) / round.scale).clamp(-CLIP, CLIP)
+/// `ψ((x - shift) / scale)`: how much a round counts, from -1 to 1.
+pub(super) fn counted(round: Scaled, shift: f64) -> f64 {
+    let off = (round.x - shift) / round.scale;
+    off / (BEND + off.abs())
 }
 
 #[cfg(test)]
@@ -92,11 +97,11 @@ mod tests {
 
     #[test]
     fn each_stake_wins_and_loses_its_share() {
-        let wealth = Wealth::on(&[round(0.5), round(-0.25)], 0.0, Bet::Above);
-        // 1 scale up, then half a scale down.
-        let by_hand = (1.08 * 0.96 + 1.16 * 0.92 + 1.32 * 0.84 + 1.6 * 0.7_f64) / 4.0;
-        assert!((wealth.ln() - by_hand.ln()).abs() < 1e-12);
-        assert_eq!(wealth.lean(), 0.5);
+        let wealth = Wealth::on(&[round(0.15), round(-0.05)], 0.0, Bet::Above);
+        // 0.3 scales up count 0.75, then 0.1 scales down count 0.5.
+        let by_hand = 1.075 * 0.95 + 1.165 * 0.89 + 1.3375 * 0.775 + 1.675 * 0.55_f64;
+        assert!((wealth.ln() - (by_hand / 4.0).ln()).abs() < 1e-12);
+        assert!((wealth.lean() - 0.25).abs() < 1e-12);
     }
 
     #[test]
@@ -105,12 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wild_round_counts_as_one_and_a_half_ordinary_ones() {
-        let wild = Wealth::on(&[round(1e12)], 0.0, Bet::Above);
-        assert_eq!(wild.ln(), Wealth::on(&[round(0.75)], 0.0, Bet::Above).ln());
+    fn a_wild_round_counts_little_more_than_an_ordinary_one() {
+        let wild = Wealth::on(&[round(1e12)], 0.0, Bet::Above).ln();
+        let ordinary = Wealth::on(&[round(0.5)], 0.0, Bet::Above).ln();
+        assert!(wild < 1.1 * ordinary, "{wild} {ordinary}");
         // The worst that can happen leaves something to go on with.
         let ruin = Wealth::on(&[round(-1e12)], 0.0, Bet::Above).ln();
-        assert!((ruin - (0.88 + 0.76 + 0.52 + 0.1_f64).ln() + 4.0_f64.ln()).abs() < 1e-12);
+        let by_hand = (0.9 + 0.78 + 0.55 + 0.1) / 4.0_f64;
+        assert!((ruin - by_hand.ln()).abs() < 1e-9);
     }
 
     #[test]
