@@ -4,12 +4,14 @@
 //! each arm, in random order, so close together that whatever the machine does meets all of them.
 //!
 //! - [`arm`]: executables laid out so that nothing but their code tells them apart.
+//! - [`image`]: what of an executable is laid out.
 //! - [`slice`](mod@slice): one process and its raw samples.
 //! - [`round`](mod@round): one slice of each arm, the order, and what the machine did meanwhile.
 //! - [`machine`]: clock jumps and stolen time.
 //! - [`journal`]: the file that keeps every round.
 
 pub(crate) mod arm;
+pub(crate) mod image;
 pub(crate) mod journal;
 pub(crate) mod machine;
 pub(crate) mod round;

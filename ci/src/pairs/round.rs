@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::arm::Arm;
+use super::arm::{Arm, lay_out};
 use super::machine::Moment;
 use super::slice::{Bench, Settings, Slice, slice};
 
@@ -51,10 +51,15 @@ pub(crate) fn round(
 ) -> Option<Round> {
     let Draw { order, padding } = draw(seed, bench.id, number, arms.len());
     let (before, began) = (Moment::now(), Instant::now());
+    let in_order = order.iter().map(|&index| &arms[index]);
+    let laid_out = lay_out(in_order.clone(), bench.target);
     let mut slices = BTreeMap::new();
-    for &index in &order {
-        let arm = &arms[index];
-        slices.insert(arm.letter, slice(arm, bench, settings, folder, padding)?);
+    for arm in in_order {
+        let slice = match &laid_out {
+            Ok(()) => slice(arm, bench, settings, folder, padding)?,
+            Err(error) => Slice::Error(format!("{error:#}")),
+        };
+        slices.insert(arm.letter, slice);
     }
     let meanwhile = Moment::now().since(before);
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

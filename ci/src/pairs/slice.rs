@@ -106,7 +106,7 @@ fn attempt(
     padding: usize,
 ) -> anyhow::Result<Option<Samples>> {
     let home = fresh(arm.home.clone())?;
-    let mut command = command(arm, bench, settings, folder, padding)?;
+    let mut command = command(arm, bench, settings, folder, padding);
     let deadline = Duration::from_secs(settings.deadline_s);
     let outcome = process::run_on(command.env("CRITERION_HOME", &home), deadline, &settings.cpus)?;
     if outcome.ending == Ending::Interrupted {
@@ -130,11 +130,9 @@ fn command(
     settings: &Settings,
     folder: &Path,
     padding: usize,
-) -> anyhow::Result<Command> {
-    let executable = arm.executables.get(bench.target);
-    let executable = executable.with_context(|| format!("there is no {}", bench.target))?;
+) -> Command {
     let seconds = |ms: u64| format!("{}", Duration::from_millis(ms).as_secs_f64());
-    let mut command = Command::new(executable);
+    let mut command = Command::new(arm.executable(bench.target));
     command.current_dir(folder).env_clear();
     for kept in KEPT {
         if let Some(value) = std::env::var_os(kept) {
@@ -149,5 +147,5 @@ fn command(
         .arg(format!("--warm-up-time={}", seconds(settings.warm_up_ms)))
         .arg(format!("--measurement-time={}", seconds(settings.measurement_ms)))
         .arg(format!("--sample-size={}", settings.samples));
-    Ok(command)
+    command
 }

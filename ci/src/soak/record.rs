@@ -36,10 +36,10 @@ pub(crate) fn run(args: &RecordArgs, ui: Ui) -> anyhow::Result<Exit> {
     };
     let executables = executables(args, &workspace, ui)?;
     let scratch = workspace.scratch()?;
-    let arm = |letter| Arm::lay_out(scratch.path(), letter, &executables);
+    let arm = |letter| Arm::new(scratch.path(), letter, &executables);
     let arms = ARMS.into_iter().map(arm).collect::<anyhow::Result<Vec<_>>>()?;
     let settings = Settings { cpus: vec![args.cpu], ..Settings::default() };
-    let header = header(&arms, settings, &workspace)?;
+    let header = header(&arms, settings, &workspace);
     let (mut writer, first) = open(&path, &header)?;
     let until = Instant::now() + Duration::from_secs(60 * args.minutes);
     let mut failed = BTreeMap::new();
@@ -111,23 +111,20 @@ fn in_folder(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     Ok(found)
 }
 
-fn header(arms: &[Arm], settings: Settings, workspace: &Workspace) -> anyhow::Result<Header> {
+fn header(arms: &[Arm], settings: Settings, workspace: &Workspace) -> Header {
     let meaning = |arm: &Arm| match arm.letter {
         SLOW => (arm.letter, "with extra work".to_owned()),
         letter => (letter, "as it is".to_owned()),
     };
-    Ok(Header {
+    Header {
         journal: Header::VERSION,
         arms: arms.iter().map(meaning).collect(),
-        executables: arms
-            .iter()
-            .map(|arm| Ok((arm.letter, arm.hashes()?)))
-            .collect::<anyhow::Result<_>>()?,
+        executables: arms.iter().map(|arm| (arm.letter, arm.hashes())).collect(),
         seed: SEED,
         settings,
         extra_work: SUBJECTS.iter().map(|s| (s.id.to_owned(), s.kind.extra_work())).collect(),
         environment: Environment::gather(&workspace.root),
-    })
+    }
 }
 
 /// A new journal, or one to go on with and the number of its next round.
@@ -165,7 +162,7 @@ mod tests {
     #[test]
     fn the_arms_differ_in_one_value_of_equal_length() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let arm = |letter| Arm::lay_out(folder.path(), letter, &BTreeMap::new()).expect("laid out");
+        let arm = |letter| Arm::new(folder.path(), letter, &BTreeMap::new()).expect("an arm");
         let arms: Vec<Arm> = ARMS.into_iter().map(arm).collect();
         for subject in &SUBJECTS {
             let arms = with_extra_work(&arms, subject);
