@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bench_core::scale::Scale;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// What `setup` takes.
 #[derive(Args, Clone, Debug)]
@@ -47,9 +47,19 @@ pub(crate) struct RunArgs {
 /// What `gate` takes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GateArgs {
-    /// The git ref to compare the working tree with
+    /// The git ref to compare the working tree with [default: the text baseline in ci/baselines]
     #[arg(long, value_name = "REF", allow_hyphen_values = true)]
-    pub(crate) base: String,
+    pub(crate) base: Option<String>,
+    /// What to count of every id besides instructions, comma-separated
+    ///
+    /// Allocations take a second run of each bench, under DHAT. They are counted anyway of ids that
+    /// a budget or the text baseline bounds by them.
+    #[arg(long, value_delimiter = ',', value_name = "METRICS")]
+    pub(crate) metrics: Vec<Counting>,
+    /// The history by which a count's limit is widened [default: WEIGHBRIDGE_HISTORY, otherwise
+    /// target/perf/history.sqlite, where there is one]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) history: Option<String>,
     /// Exit with 6 when an id stays undecided
     #[arg(long)]
     pub(crate) strict: bool,
@@ -57,19 +67,15 @@ pub(crate) struct GateArgs {
     pub(crate) selection: Selection,
 }
 
-/// What `compare` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct CompareArgs {
-    /// A record, a critcmp export (files), or the name of a saved criterion baseline
-    pub(crate) base: String,
-    /// The same kind of thing, to be judged against the first
-    pub(crate) head: String,
-    /// Exit with 6 when an id stays undecided
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Only ids that match this glob, as in 'grpc/*'; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) only: Vec<String>,
+/// What can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Counting {
+    /// User-space instructions; always counted
+    Instructions,
+    /// Allocation calls, and the bytes they asked for
+    Allocations,
+    /// System calls
+    Syscalls,
 }
 
 /// What `profile` takes.
@@ -103,7 +109,7 @@ pub(crate) struct TestArgs {
     pub(crate) setup: bool,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: u64 = text.parse().map_err(|_| "write a whole number of seconds".to_owned())?;
     if seconds == 0 { Err("write at least 1".to_owned()) } else { Ok(Duration::from_secs(seconds)) }
 }

@@ -1,32 +1,38 @@
-//! `cargo perf gate`: counts the working tree and a git ref in one place, and judges.
+//! `cargo perf gate`: counts the working tree and judges it, by a git ref that is counted in the
+//! same place, or by the text baseline that git keeps.
 //!
-//! Reads the repository, `benches/expected.toml` and `ci/policy.toml`; writes under
-//! `target/perf`: `gate-base.json`, `gate-head.json`, `gate.md`, and what it builds.
+//! Reads the repository, `benches/expected.toml`, `ci/policy.toml`, the history where there is one,
+//! and `ci/baselines` without a ref; writes under `target/perf`: `gate-base.json`, `gate-head.json`,
+//! `gate.json`, `gate.md`, and what it builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
-use bench_core::counting::GLIBC_TUNABLES;
-use bench_core::judge::Verdict;
-use bench_core::record::{Environment, RunRecord};
+use bench_core::judge::comparable::{Comparability, comparable};
+use bench_core::judge::{Policy, Verdict};
+use bench_core::record::{Environment, Metric, RunRecord};
 use sha2::{Digest, Sha256};
 
 use crate::args::GateArgs;
 use crate::bench::code_hash::hex;
-use crate::bench::count::{Counted, Metrics};
+use crate::bench::count::Counted;
 use crate::bench::ids::Only;
 use crate::cmd::setup;
-use crate::exit::Exit;
+use crate::exit::{Exit, failure};
 use crate::expected::Expected;
+use crate::gate::baseline::{self, Baseline};
+use crate::gate::budgets::{self, Counts};
 use crate::gate::explain::explain;
-use crate::gate::git::{self, Git};
+use crate::gate::git::{self, Git, Side};
 use crate::gate::objects;
 use crate::gate::outcome::{Code, Outcome, Question, outcome};
+use crate::gate::past;
 use crate::gate::render::{self, Facts};
 use crate::gate::sides::{Ready, Workshop, codes};
 use crate::gate::stage::Stage;
+use crate::gate::tree::{self, Tree, Wanted};
 use crate::policy;
 use crate::process;
 use crate::render::disk;
@@ -35,97 +41,220 @@ use crate::workspace::Workspace;
 
 /// Bytes of git objects that are kept from gate to gate: some hundred large edits.
 const OBJECTS_MAX: u64 = 64 << 20;
-/// How long one bench may count when nobody says otherwise: valgrind is some fifty times slower.
-const DEADLINE: Duration = Duration::from_secs(120);
+
+/// All that a gate is asked, read before anything is built.
+struct Gate<'a> {
+    args: &'a GateArgs,
+    only: Only,
+    workspace: Workspace,
+    git: Git,
+    expected: Expected,
+    policy: Policy,
+    environment: Environment,
+    ui: Ui,
+    started: Instant,
+}
+
+/// What was counted, ready to be judged.
+struct Both {
+    facts: Facts,
+    base: RunRecord,
+    head: Tree,
+    /// The profiles of both sides; none of a text baseline.
+    counted: [Vec<Counted>; 2],
+    codes: BTreeMap<String, Code>,
+}
 
 /// Counts, judges, renders. Whatever can be refused is refused before anything is built.
 ///
 /// # Errors
-/// Wrong usage, a tree that does not build, a disk that refuses; see [`Exit`].
+/// Wrong usage, a tree that does not build, no baseline, a disk that refuses; see [`Exit`].
 pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    git::check_ref(&args.base)?;
+    args.base.as_deref().map(git::check_ref).transpose()?;
     let only = Only::parse(&args.selection.only)?;
     let workspace = Workspace::find()?;
     let scratch = workspace.target.join("perf/gate/git");
     let git = Git::find(&workspace.root, &scratch)?;
-    let base = git.resolve(&args.base)?;
+    let base = args.base.as_deref().map(|base| git.resolve(base)).transpose()?;
     setup::require_valgrind()?;
-    let expected = expected(&workspace.root, &only)?;
+    let expected = Expected::read(&workspace.root)?;
     let policy = policy::read(&workspace.root)?;
-
+    let environment = tree::here(&workspace.root);
+    let baseline = match base {
+        Some(_) => None,
+        None => Some(blessed(&workspace.root, &environment)?),
+    };
     let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
     objects::prune(&scratch, OBJECTS_MAX)?;
-    let head = git.snapshot(&workspace.target)?;
-    let mut facts = facts(args, &base, &head);
-    if head.dirty {
-        ui.say("the working tree has uncommitted changes; they are part of what is counted");
-    }
-    if git.differs(&base.tree, &head.tree, ".cargo")? {
-        facts.remarks.push(".cargo differs; the working tree's settings reach both sides".into());
-    }
-    let workshop = Workshop { workspace: &workspace, git: &git, stage: &stage, ui };
-    let features = &args.selection.features;
-    let mut base = workshop.ready(base, ("a", &format!("the base {}", args.base)), &[])?;
-    let mut head = workshop.ready(head, ("b", "the working tree"), features)?;
-    choose(&only, [&mut base, &mut head])?;
-    if head.benches.is_empty() && base.benches.is_empty() {
-        return Err(only.matches_nothing());
-    }
-    let (codes, unknown) = codes(&base, &head);
-    facts.remarks.extend(unknown);
-    facts.same_code = codes.values().all(Code::same);
-    facts.text_sha256 = text_hash(&codes);
+    let gate = Gate { args, only, workspace, git, expected, policy, environment, ui, started };
+    let workshop = Workshop { workspace: &gate.workspace, git: &gate.git, stage: &stage, ui };
+    let both = match (base, baseline) {
+        (Some(base), _) => gate.against_ref(base, &workshop)?,
+        (None, Some((path, baseline))) => gate.against_file(&path, &baseline, &workshop)?,
+        (None, None) => unreachable!("without a ref the baseline is read"),
+    };
+    gate.judge(both, &workshop)
+}
 
-    let counting = Instant::now();
-    let counted = workshop.count(
-        &base,
-        &head,
-        Metrics::INSTRUCTIONS,
-        args.selection.deadline.unwrap_or(DEADLINE),
-    )?;
-    facts.counting_seconds = counting.elapsed().as_secs_f64();
-    let interrupted = process::interrupted().then(|| progress([&base, &head], &counted));
-    let [of_base, of_head] = counted.map(|side| side.into_iter().flatten().collect::<Vec<_>>());
-    let environment = Environment::gather(&workspace.root);
-    let base_record =
-        record(&environment, &base, &workshop, &of_base, |code| code.base.as_ref(), &codes);
-    let head_record =
-        record(&environment, &head, &workshop, &of_head, |code| code.head.as_ref(), &codes);
-    let mut outcome = outcome(
-        &base_record,
-        &head_record,
-        Question {
-            policy: &policy,
+/// The text baseline for this machine, with its path from the workspace's root.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] where there is none, [`Exit::NotComparable`] with all that differs.
+fn blessed(root: &Path, environment: &Environment) -> anyhow::Result<(String, Baseline)> {
+    let path = baseline::place(root, environment)?;
+    let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    let Some(baseline) = Baseline::read(&path)? else {
+        let sentence = format!(
+            "there is no baseline {name} for this target and CPU; `cargo perf bless` writes it, \
+             or name a ref with --base"
+        );
+        return Err(failure(Exit::NotMeasured, sentence));
+    };
+    match comparable(&baseline.environment, environment, &Metric::Instructions) {
+        Comparability::No(why) => {
+            let sentence = format!(
+                "{name} does not compare with this machine: {why}; name a ref with --base, or run \
+                 `cargo perf bless --anew`"
+            );
+            Err(failure(Exit::NotComparable, sentence))
+        }
+        _ => Ok((name, baseline)),
+    }
+}
+
+impl Gate<'_> {
+    fn head(&self) -> anyhow::Result<(Side, Facts)> {
+        let head = self.git.snapshot(&self.workspace.target)?;
+        if head.dirty {
+            self.ui
+                .say("the working tree has uncommitted changes; they are part of what is counted");
+        }
+        let facts = Facts {
+            head_commit: head.commit.clone(),
+            dirty: head.dirty,
+            features: self.args.selection.features.clone(),
+            ..Facts::default()
+        };
+        Ok((head, facts))
+    }
+
+    fn wanted<'a>(&'a self, baseline: Option<&'a Baseline>) -> Wanted<'a> {
+        Wanted { asked: &self.args.metrics, budgets: self.expected.budgets(), baseline }
+    }
+
+    /// Builds and counts both trees.
+    fn against_ref(&self, base: Side, workshop: &Workshop<'_>) -> anyhow::Result<Both> {
+        let name = self.args.base.as_deref().unwrap_or_default();
+        let (head, mut facts) = self.head()?;
+        (facts.base_ref, facts.base_commit) = (name.to_owned(), base.commit.clone());
+        facts.remarks.push("both sides were built and counted in one place".into());
+        if self.git.differs(&base.tree, &head.tree, ".cargo")? {
+            let remark = ".cargo differs; the working tree's settings reach both sides";
+            facts.remarks.push(remark.into());
+        }
+        let features = &self.args.selection.features;
+        let mut base = workshop.ready(base, ("a", &format!("the base {name}")), &[])?;
+        let mut head = workshop.ready(head, ("b", "the working tree"), features)?;
+        let ids = tree::ids_of([&head]);
+        tree::choose(&self.only, &mut [&mut base, &mut head])?;
+        let (codes, unknown) = codes(&base, &head);
+        facts.remarks.extend(unknown);
+        facts.same_code = codes.values().all(Code::same);
+        facts.text_sha256 = text_hash(&codes);
+
+        let counting = Instant::now();
+        let wanted = self.wanted(None);
+        let deadline = tree::deadline(&self.args.selection);
+        let counted = workshop.count(&base, &head, &|id| wanted.of(id), deadline)?;
+        facts.counting_seconds = counting.elapsed().as_secs_f64();
+        let interrupted = process::interrupted().then(|| progress([&base, &head], &counted));
+        let counted = counted.map(|side| side.into_iter().flatten().collect::<Vec<_>>());
+        let [of_base, of_head] = &counted;
+        let environment = &self.environment;
+        let before =
+            tree::record(environment, &base, workshop, of_base, &codes, |code| code.base.as_ref());
+        let record =
+            tree::record(environment, &head, workshop, of_head, &codes, |code| code.head.as_ref());
+        let head = Tree { record, ids, listed: tree::ids_of([&head]), interrupted };
+        Ok(Both { facts, base: before, head, counted, codes })
+    }
+
+    /// Builds and counts the working tree; the other side is a file.
+    fn against_file(
+        &self,
+        name: &str,
+        baseline: &Baseline,
+        workshop: &Workshop<'_>,
+    ) -> anyhow::Result<Both> {
+        let (side, mut facts) = self.head()?;
+        facts.base_ref = name.to_owned();
+        let features = &self.args.selection.features;
+        let mut ready = workshop.ready(side, ("b", "the working tree"), features)?;
+        let counting = Instant::now();
+        let wanted = self.wanted(Some(baseline));
+        let deadline = tree::deadline(&self.args.selection);
+        let (head, counted) = tree::count_alone(
+            workshop,
+            &mut ready,
+            &self.only,
+            (&|id| wanted.of(id), deadline),
+            &self.environment,
+        )?;
+        facts.counting_seconds = counting.elapsed().as_secs_f64();
+        let mut base = baseline.record(&head.record);
+        base.rows.retain(|row| self.only.wants(&row.id));
+        Ok(Both { facts, base, head, counted: [Vec::new(), counted], codes: BTreeMap::new() })
+    }
+
+    /// Judges, explains, writes, and says it.
+    fn judge(&self, both: Both, workshop: &Workshop<'_>) -> anyhow::Result<Exit> {
+        let Both { mut facts, mut base, head: mut tree, counted: [of_base, of_head], codes } = both;
+        self.expected.unhinge(&mut base.rows);
+        self.expected.unhinge(&mut tree.record.rows);
+        let fences = past::fences(self.args.history.as_deref(), &tree.record)?;
+        let expected = self.list();
+        let question = Question {
+            policy: &self.policy,
+            fences: &fences,
             codes: &codes,
             expected: expected.as_deref(),
-            listed: &head.benches.iter().map(|bench| bench.id.clone()).collect::<BTreeSet<_>>(),
-            interrupted,
-        },
-    );
-    name_functions(&mut outcome, &of_base, &of_head, &workshop.root());
-    facts.seconds = started.elapsed().as_secs_f64();
-    let exit = outcome.exit(args.strict);
-    write(&workspace, &base_record, &head_record, &render::markdown(&facts, &outcome, exit))?;
-    let text = render::text(&facts, &outcome, exit, ui.colour());
-    ui.result(&text, &render::json(&facts, &outcome, exit))?;
-    Ok(exit)
-}
-
-/// Leaves what the user asked for, on both sides.
-fn choose(only: &Only, mut sides: [&mut Ready; 2]) -> anyhow::Result<()> {
-    only.check(sides.iter().flat_map(|side| &side.benches).map(|bench| bench.id.as_str()))?;
-    for side in &mut sides {
-        side.benches.retain(|bench| only.wants(&bench.id));
+            listed: &tree.listed,
+            interrupted: tree.interrupted,
+        };
+        let mut outcome = outcome(&base, &tree.record, question);
+        if tree.interrupted.is_none() {
+            let counts = Counts { record: &tree.record, ids: &tree.ids, only: &self.only };
+            outcome.spent = budgets::spend(self.expected.budgets(), counts);
+        }
+        name_functions(&mut outcome, &of_base, &of_head, &workshop.root());
+        if self.args.base.is_none() && outcome.judged.iter().any(|j| j.verdict == Verdict::Improved)
+        {
+            let remark = "what improved can be lost again unseen; `cargo perf bless` keeps it";
+            facts.remarks.push(remark.into());
+        }
+        facts.seconds = self.started.elapsed().as_secs_f64();
+        let exit = outcome.exit(self.args.strict);
+        self.write(&base, &tree.record, &render::markdown(&facts, &outcome, exit))?;
+        let text = render::text(&facts, &outcome, exit, self.ui.colour());
+        self.ui.result(&text, &render::json(&facts, &outcome, exit))?;
+        Ok(exit)
     }
-    Ok(())
-}
 
-/// The ids that must be counted, of those that the user asked for; `None` where no list says.
-fn expected(root: &Path, only: &Only) -> anyhow::Result<Option<Vec<String>>> {
-    let expected = Expected::read(root)?;
-    let wanted = || expected.counts().iter().filter(|id| only.wants(id)).cloned().collect();
-    Ok(root.join("benches/expected.toml").exists().then(wanted))
+    /// The ids that must be counted, of those that the user asked for; `None` where no list says.
+    fn list(&self) -> Option<Vec<String>> {
+        let ids = self.expected.counts().iter().filter(|id| self.only.wants(id));
+        self.workspace.root.join("benches/expected.toml").exists().then(|| ids.cloned().collect())
+    }
+
+    fn write(&self, base: &RunRecord, head: &RunRecord, markdown: &str) -> anyhow::Result<()> {
+        let perf = self.workspace.perf()?;
+        for (record, name) in [(base, "gate-base.json"), (head, "gate-head.json")] {
+            let json = record.to_json().context("failed to write a record")?;
+            disk::write(&perf.join(name), json.as_bytes())?;
+        }
+        disk::write(&perf.join("gate.md"), markdown.as_bytes())
+    }
 }
 
 /// How many ids were counted on every side that has them, and how many ids there are.
@@ -135,18 +264,6 @@ fn progress(sides: [&Ready; 2], counted: &[Vec<Option<Counted>>; 2]) -> (usize, 
     let left = jobs().filter(|(_, job)| job.is_none()).map(|(bench, _)| bench.id.as_str());
     let left: BTreeSet<&str> = left.collect();
     (all.len() - left.len(), all.len())
-}
-
-fn facts(args: &GateArgs, base: &git::Side, head: &git::Side) -> Facts {
-    Facts {
-        base_ref: args.base.clone(),
-        base_commit: base.commit.clone(),
-        head_commit: head.commit.clone(),
-        dirty: head.dirty,
-        features: args.selection.features.clone(),
-        remarks: vec!["both sides were built and counted in one place".into()],
-        ..Facts::default()
-    }
 }
 
 /// One hash for the code of all targets of the head.
@@ -159,28 +276,6 @@ fn text_hash(codes: &BTreeMap<String, Code>) -> String {
     hex(&hash.finalize())
 }
 
-fn record(
-    environment: &Environment,
-    ready: &Ready,
-    workshop: &Workshop<'_>,
-    counted: &[Counted],
-    side: impl Fn(&Code) -> Option<&crate::bench::code_hash::CodeHash>,
-    codes: &BTreeMap<String, Code>,
-) -> RunRecord {
-    let hashes = codes.iter().filter_map(|(target, code)| Some((target.clone(), side(code)?)));
-    let mut record = RunRecord::begin(Environment {
-        glibc_tunables: Some(GLIBC_TUNABLES.to_owned()),
-        profile: Some("bench".to_owned()),
-        git_commit: Some(ready.side.commit.clone()),
-        git_dirty: Some(ready.side.dirty),
-        lockfile_hash: workshop.lockfile_hash(&ready.side),
-        executables: hashes.map(|(target, code)| (target, code.text.clone())).collect(),
-        ..environment.clone()
-    });
-    record.rows = counted.iter().flat_map(|counted| counted.rows.clone()).collect();
-    record
-}
-
 /// Says for each id that changed which functions it came from, and for one that does not repeat
 /// where the counts part. That it can't be said is a remark on the id and no reason to lose its
 /// verdict.
@@ -191,6 +286,7 @@ fn name_functions(outcome: &mut Outcome, base: &[Counted], head: &[Counted], roo
     for judged in &mut outcome.judged {
         let id = &judged.pair.id;
         let differs = judged.counts().is_some_and(|(base, head)| base != head);
+        let differs = differs && judged.pair.metric == Metric::Instructions;
         let (true, Some(base), Some(head)) = (differs, files(base, id), files(head, id)) else {
             continue;
         };
@@ -202,21 +298,10 @@ fn name_functions(outcome: &mut Outcome, base: &[Counted], head: &[Counted], roo
                     note.push_str(&format!(", first in {}", first.function));
                 }
             }
-            Err(error) => judged.note = Some(format!("not explained: {error:#}")),
+            Err(error) => {
+                let note = judged.note.take().map_or_else(String::new, |note| note + "; ");
+                judged.note = Some(format!("{note}not explained: {error:#}"));
+            }
         }
     }
-}
-
-fn write(
-    workspace: &Workspace,
-    base: &RunRecord,
-    head: &RunRecord,
-    markdown: &str,
-) -> anyhow::Result<()> {
-    let perf = workspace.perf()?;
-    for (record, name) in [(base, "gate-base.json"), (head, "gate-head.json")] {
-        let json = record.to_json().context("failed to write a record")?;
-        disk::write(&perf.join(name), json.as_bytes())?;
-    }
-    disk::write(&perf.join("gate.md"), markdown.as_bytes())
 }

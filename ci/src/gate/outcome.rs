@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bench_core::judge::{Pair, Policy, Verdict, compare, judge};
-use bench_core::record::{Data, Row, RunRecord};
+use bench_core::judge::{Bound, Pair, Policy, Verdict, compare, judge_with};
+use bench_core::record::{Data, Metric, Row, RunRecord};
 
+use super::budgets::Spent;
 use super::explain::Change;
+use super::past::Fences;
 use super::standing;
 use crate::bench::code_hash::CodeHash;
 use crate::exit::Exit;
+use crate::render::number;
 
 /// The code of one bench target on both sides; `None` where a side has no such target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +20,25 @@ pub(crate) struct Code {
     pub(crate) head: Option<CodeHash>,
 }
 
-/// One id with what is said of it.
+/// One metric of one id with what is said of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) pair: Pair,
     pub(crate) verdict: Verdict,
+    /// The largest change that passes, and whose word that is; `None` where there is no effect.
+    pub(crate) bound: Option<Bound>,
     /// What else is to be known of it, in one sentence.
     pub(crate) note: Option<String>,
     /// The functions that a change came from.
     pub(crate) changes: Vec<Change>,
+}
+
+/// A count that the base does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct New {
+    pub(crate) id: String,
+    pub(crate) metric: Metric,
+    pub(crate) head: u64,
 }
 
 /// An id that failed in the base and was measured here.
@@ -43,7 +56,7 @@ pub(crate) struct Outcome {
     /// Ids that the base has, or that failed; they make the verdict.
     pub(crate) judged: Vec<Judged>,
     /// Measured here and not in the base.
-    pub(crate) new: Vec<(String, u64)>,
+    pub(crate) new: Vec<New>,
     /// Measured here, and failed in the base: nothing to be judged by either.
     pub(crate) mended: Vec<Mended>,
     /// In the base, and neither here nor expected any more.
@@ -52,6 +65,8 @@ pub(crate) struct Outcome {
     pub(crate) absent: Vec<String>,
     /// There, and not in the list of what is expected.
     pub(crate) unlisted: Vec<String>,
+    /// How the budgets were kept.
+    pub(crate) spent: Spent,
     /// How many jobs were done and how many there were, when the user interrupted.
     pub(crate) interrupted: Option<(usize, usize)>,
 }
@@ -60,6 +75,8 @@ pub(crate) struct Outcome {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) policy: &'a Policy,
+    /// How far each count has moved before.
+    pub(crate) fences: &'a Fences,
     /// By target.
     pub(crate) codes: &'a BTreeMap<String, Code>,
     /// What must be measured, as far as the user asked for it; `None` when nobody wrote it down.
@@ -81,6 +98,19 @@ impl Judged {
     pub(crate) fn counts(&self) -> Option<(u64, u64)> {
         Some((count(self.pair.measured_base()?)?, count(self.pair.measured_head()?)?))
     }
+
+    /// The id, and the metric where it is another than instructions.
+    pub(crate) fn name(&self) -> String {
+        named(&self.pair.id, &self.pair.metric)
+    }
+}
+
+/// The id, and the metric where it is another than instructions.
+pub(crate) fn named(id: &str, metric: &Metric) -> String {
+    match metric {
+        Metric::Instructions => id.to_owned(),
+        other => format!("{id} {other}"),
+    }
 }
 
 /// Judges every pair of the two records.
@@ -90,14 +120,16 @@ pub(crate) fn outcome(base: &RunRecord, head: &RunRecord, question: Question<'_>
         let expected = question.expected.is_none_or(|ids| ids.contains(&pair.id));
         let complete = pair.base.is_some() && pair.head.is_some();
         if pair.is_new() && question.interrupted.is_none() {
-            let value = pair.head.as_ref().and_then(count).unwrap_or(0);
-            outcome.new.push((pair.id, value));
+            let head = pair.head.as_ref().and_then(count).unwrap_or(0);
+            outcome.new.push(New { id: pair.id, metric: pair.metric, head });
         } else if standing::announced(&pair) == Some("mended") {
             let head = pair.head.as_ref().and_then(count).unwrap_or(0);
             let error = standing::failed_before(&pair).unwrap_or_default().to_owned();
             outcome.mended.push(Mended { id: pair.id, head, error });
         } else if pair.head.is_none() && !expected && !question.listed.contains(&pair.id) {
-            outcome.removed.push(pair.id);
+            if outcome.removed.last() != Some(&pair.id) {
+                outcome.removed.push(pair.id);
+            }
         } else if complete || question.interrupted.is_none() {
             outcome.judged.push(judged(pair, question));
         }
@@ -112,10 +144,13 @@ pub(crate) fn outcome(base: &RunRecord, head: &RunRecord, question: Question<'_>
 }
 
 fn judged(pair: Pair, question: Question<'_>) -> Judged {
-    let verdict = judge(&pair, question.policy);
+    let fence = question.fences.get(&(pair.id.clone(), pair.metric.clone())).copied();
+    let verdict = judge_with(&pair, question.policy, fence);
+    let limit = question.policy.limit(&pair.metric, &pair.id);
+    let bound = pair.effect.zip(limit).map(|(effect, limit)| limit.bound(effect.base, fence));
     let target = pair.head.as_ref().and_then(|row| row.dimensions.get("target"));
     let same_code = target.and_then(|target| question.codes.get(target)).is_some_and(Code::same);
-    let mut judged = Judged { pair, verdict, note: None, changes: Vec::new() };
+    let mut judged = Judged { pair, verdict, bound, note: None, changes: Vec::new() };
     if let (true, Some((base, head))) = (same_code, judged.counts().filter(|(b, h)| b != h)) {
         let reason = format!("it does not repeat: the same code counted {base} and {head}");
         // Within the limit the note suffices; beyond it no verdict on the code is possible.
@@ -123,6 +158,9 @@ fn judged(pair: Pair, question: Question<'_>) -> Judged {
             judged.verdict = Verdict::Incomparable(reason.clone());
         }
         judged.note = Some(reason);
+    }
+    if judged.verdict == Verdict::Regressed {
+        judged.note = beyond(&judged);
     }
     if let Some(error) = standing::broke(&judged.pair) {
         judged.note = Some(error.to_owned());
@@ -134,11 +172,33 @@ fn judged(pair: Pair, question: Question<'_>) -> Judged {
     judged
 }
 
+/// By how much it is worse, and which bound decided that this is too much.
+fn beyond(judged: &Judged) -> Option<String> {
+    let ((base, head), bound) = (judged.counts()?, judged.bound?);
+    let (unit, change) = (&judged.pair.unit, number::count(base.abs_diff(head)));
+    // What passes is whole: of 52.6 instructions 52 pass.
+    let passes = number::count(bound.change as u64);
+    Some(format!("{change} {unit} more, where {passes} pass by {}", bound.by))
+}
+
 impl Outcome {
     /// The verdict of all, without new, mended and removed ids.
     pub(crate) fn verdict(&self) -> Verdict {
-        let absent = self.absent.iter().map(|_| Verdict::Missing);
-        Verdict::join_all(self.judged.iter().map(|judged| judged.verdict.clone()).chain(absent))
+        let absent = self.absent.iter().chain(&self.spent.unmet).map(|_| Verdict::Missing);
+        let over = self.spent.over.iter().map(|_| Verdict::Regressed);
+        let judged = self.judged.iter().map(|judged| judged.verdict.clone());
+        Verdict::join_all(judged.chain(absent).chain(over))
+    }
+
+    /// What the budgets have to say, a sentence each.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let Spent { over, unmet, left_out, kept } = &self.spent;
+        let mut said: Vec<String> =
+            [over, unmet, left_out].into_iter().flatten().cloned().collect();
+        if *kept > 0 {
+            said.push(format!("{kept} bounds of budgets were kept"));
+        }
+        said
     }
 
     /// The exit code: that of what was judged ([`standing::exit`]), unless something is known to be
@@ -147,10 +207,13 @@ impl Outcome {
         if self.interrupted.is_some() {
             return Exit::NotMeasured;
         }
+        if !self.spent.over.is_empty() {
+            return Exit::Regressed;
+        }
         let judged: Vec<_> = self.judged.iter().map(|one| (&one.pair, &one.verdict)).collect();
         match standing::exit(&judged, strict) {
             graver @ (Exit::Regressed | Exit::Broke) => graver,
-            _ if !self.absent.is_empty() => Exit::NotMeasured,
+            _ if !self.absent.is_empty() || !self.spent.unmet.is_empty() => Exit::NotMeasured,
             exit => exit,
         }
     }
@@ -210,6 +273,7 @@ pub(crate) mod tests {
             expected.map(|ids| ids.iter().map(|&id| id.to_owned()).collect());
         let question = Question {
             policy: &toml::from_str(include_str!("../../policy.toml")).expect("sound"),
+            fences: &Fences::new(),
             codes: &code(same_code),
             expected: expected.as_deref(),
             listed: &head.iter().map(|(id, _)| (*id).to_owned()).collect(),
@@ -222,8 +286,8 @@ pub(crate) mod tests {
     fn exit_codes_follow_the_gravest_verdict() {
         let cases: [(Rows<'_>, Rows<'_>, Exit); 10] = [
             (&[("a", Ok(10_000))], &[("a", Ok(10_000))], Exit::Fine),
-            (&[("a", Ok(10_000))], &[("a", Ok(10_050))], Exit::Fine),
-            (&[("a", Ok(10_000))], &[("a", Ok(10_051))], Exit::Regressed),
+            (&[("a", Ok(10_000))], &[("a", Ok(10_049))], Exit::Fine),
+            (&[("a", Ok(10_000))], &[("a", Ok(10_050))], Exit::Regressed),
             (&[("a", Ok(10_000))], &[("a", Ok(9_000))], Exit::Fine),
             (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(900)), ("b", Err("hung"))], Exit::Regressed),
             (&[("a", Ok(9)), ("b", Ok(9))], &[("a", Ok(9)), ("b", Err("hung"))], Exit::Broke),
@@ -253,7 +317,8 @@ pub(crate) mod tests {
         let gone = ask(base, head, Some(&["a"]), false);
         assert_eq!(gone.exit(false), Exit::Fine);
         assert_eq!(gone.removed, ["b"]);
-        assert_eq!((gone.new, gone.unlisted), (vec![("c".to_owned(), 7)], vec!["c".to_owned()]));
+        let new = New { id: "c".into(), metric: Metric::Instructions, head: 7 };
+        assert_eq!((gone.new, gone.unlisted), (vec![new], vec!["c".to_owned()]));
         let missing = ask(base, head, Some(&["a", "b"]), false);
         assert_eq!(missing.exit(false), Exit::NotMeasured);
         assert_eq!(missing.absent, ["b"]);
@@ -267,6 +332,48 @@ pub(crate) mod tests {
         let near = ask(&[("a", Ok(10_000))], &[("a", Ok(10_001))], None, true);
         assert_eq!(near.exit(true), Exit::Fine);
         assert!(near.judged[0].note.is_some());
+    }
+
+    #[test]
+    fn every_metric_of_an_id_is_judged_by_itself_and_the_bound_that_decided_is_named() {
+        let with = |instructions, calls| {
+            let mut record = record(&[("a", Ok(instructions))]);
+            let data = Data::Count { value: calls };
+            let row = Row::measured("a", Metric::Allocations, "allocations", data);
+            record.rows.push(Row { gates: true, ..row });
+            record
+        };
+        let fences = Fences::from([(("a".to_owned(), Metric::Instructions), 0.05)]);
+        let question = Question {
+            policy: &toml::from_str(include_str!("../../policy.toml")).expect("sound"),
+            fences: &fences,
+            codes: &code(false),
+            expected: None,
+            listed: &["a".to_owned()].into(),
+            interrupted: None,
+        };
+        let more_calls = outcome(&with(10_000, 0), &with(10_400, 1), question);
+        assert_eq!(more_calls.exit(false), Exit::Regressed);
+        let words: Vec<_> = more_calls.judged.iter().map(|j| (j.name(), &j.verdict)).collect();
+        let expected =
+            [("a".into(), &Verdict::Unchanged), ("a allocations".into(), &Verdict::Regressed)];
+        assert_eq!(words, expected);
+        let said = more_calls.judged[1].note.as_deref();
+        assert_eq!(said, Some("1 allocations more, where 0 pass by the absolute floor"));
+        let slower = outcome(&with(10_000, 0), &with(10_501, 0), question);
+        let said = slower.judged[0].note.as_deref();
+        let bound = "501 instructions more, where 500 pass by the fence of its own history, 5 %";
+        assert_eq!(said, Some(bound));
+    }
+
+    #[test]
+    fn a_budget_that_is_exceeded_fails_and_one_for_nothing_does_not_pass() {
+        let mut outcome = ask(&[("a", Ok(9))], &[("a", Ok(9))], None, false);
+        outcome.spent.unmet.push("budget x matches no id that there is".into());
+        assert_eq!((outcome.exit(false), outcome.verdict()), (Exit::NotMeasured, Verdict::Missing));
+        outcome.spent.over.push("a takes 9 instructions per byte, and budget x allows 1".into());
+        assert_eq!((outcome.exit(false), outcome.verdict()), (Exit::Regressed, Verdict::Mixed));
+        assert_eq!(outcome.sentences().len(), 2);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::explain::Change;
-use super::outcome::{Judged, Mended, Outcome};
+use super::outcome::{Judged, Mended, New, Outcome, named};
 use crate::exit::Exit;
 use crate::render::markdown::cell;
 use crate::render::number;
@@ -20,9 +20,9 @@ const TITLES: [&str; 6] = ["id", "base", "head", "difference", "change", "verdic
 /// What is said besides the numbers.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Facts {
-    /// The ref as the user wrote it.
+    /// The ref as the user wrote it, or the file of the text baseline.
     pub(crate) base_ref: String,
-    /// Full hash.
+    /// Full hash; empty for a text baseline.
     pub(crate) base_commit: String,
     /// Full hash of the commit that the working tree is of.
     pub(crate) head_commit: String,
@@ -44,15 +44,17 @@ pub(crate) struct Facts {
 /// What is compared, in one sentence.
 fn headline(facts: &Facts) -> String {
     let short = |commit: &str| commit.get(..12).unwrap_or(commit).to_owned();
+    let base = match facts.base_commit.as_str() {
+        "" => facts.base_ref.clone(),
+        commit => format!("{} ({})", facts.base_ref, short(commit)),
+    };
     let state = if facts.dirty { "with uncommitted changes" } else { "clean" };
     let features = match facts.features.as_slice() {
         [] => String::new(),
         features => format!(", features {}", features.join(", ")),
     };
     format!(
-        "base {} ({}), head: the working tree at {}, {state}{features}",
-        facts.base_ref,
-        short(&facts.base_commit),
+        "base {base}, head: the working tree at {}, {state}{features}",
         short(&facts.head_commit),
     )
 }
@@ -81,7 +83,7 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
     list(&outcome.unlisted, "not in benches/expected.toml; add it there");
     for judged in &outcome.judged {
         if let Some(note) = &judged.note {
-            said.push(format!("{}: {note}", judged.pair.id));
+            said.push(format!("{}: {note}", judged.name()));
         }
     }
     for Mended { id, error, .. } in &outcome.mended {
@@ -90,6 +92,7 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
     if let Some((done, all)) = outcome.interrupted {
         said.push(format!("interrupted: {done} of {all} ids counted"));
     }
+    said.extend(outcome.sentences());
     said.push(verdict_sentence(outcome, exit));
     said
 }
@@ -122,8 +125,9 @@ fn rows(outcome: &Outcome) -> Vec<(Tone, Vec<String>)> {
     if judged.iter().filter(|j| unchanged(j)).count() > UNCHANGED_MAX {
         judged.retain(|judged| !unchanged(judged));
     }
-    let new = outcome.new.iter().map(|(id, value)| {
-        let cells = [id, "-", &number::count(*value), "", "", "new"].map(str::to_owned);
+    let new = outcome.new.iter().map(|New { id, metric, head }| {
+        let name = named(id, metric);
+        let cells = [&name, "-", &number::count(*head), "", "", "new"].map(str::to_owned);
         (Tone::Quiet, cells.to_vec())
     });
     let mended = outcome.mended.iter().map(|Mended { id, head, .. }| {
@@ -258,11 +262,14 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
             "base": side(judged.pair.measured_base()),
             "head": side(judged.pair.measured_head()),
             "verdict": judged.verdict.name(),
+            "limit": judged.bound.map(|bound| json!({
+                "change": bound.change, "by": bound.by.to_string(),
+            })),
             "note": judged.note,
             "functions": judged.changes,
         })
     };
-    let new = |(id, head): &(String, u64)| json!({ "id": id, "head": head });
+    let new = |New { id, metric, head }: &New| json!({ "id": id, "metric": metric, "head": head });
     let mended = |Mended { id, head, error }: &Mended| json!({ "id": id, "head": head, "base_error": error });
     json!({
         "command": "gate",
@@ -275,6 +282,10 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
         "removed": outcome.removed,
         "absent": outcome.absent,
         "unlisted": outcome.unlisted,
+        "budgets": {
+            "over": outcome.spent.over, "unmet": outcome.spent.unmet,
+            "left_out": outcome.spent.left_out, "kept": outcome.spent.kept,
+        },
         "interrupted": outcome.interrupted.map(|(done, all)| json!({ "counted": done, "of": all })),
     })
 }
@@ -294,7 +305,7 @@ mod tests {
         head[0].1 = Ok(12_500);
         let judged = compare(&record(&base), &record(&head)).into_iter().map(|pair| {
             let verdict = judge(&pair, &Policy::default());
-            Judged { pair, verdict, note: None, changes: Vec::new() }
+            Judged { pair, verdict, bound: None, note: None, changes: Vec::new() }
         });
         let mut outcome = Outcome { judged: judged.collect(), ..Outcome::default() };
         let change = Change {

@@ -34,6 +34,14 @@ pub(crate) struct Ready {
     runner: Option<PathBuf>,
 }
 
+impl Ready {
+    /// Its benches, each with the metrics that are wanted of its id.
+    pub(crate) fn jobs(&self, metrics: &dyn Fn(&str) -> Metrics) -> impl Iterator<Item = Job<'_>> {
+        let job = |bench| Job { place: &self.place, bench, metrics: metrics(&bench.id) };
+        self.benches.iter().map(job)
+    }
+}
+
 /// Builds sides and keeps what was built.
 #[derive(Debug)]
 pub(crate) struct Workshop<'a> {
@@ -135,7 +143,8 @@ impl Workshop<'_> {
     }
 
     /// Counts both sides: interleaved, so that whatever changes on the machine meanwhile meets
-    /// both; one after the other where each needs a runner of its own. Of each job what came of
+    /// both; one after the other where each needs a runner of its own. `metrics` says what is
+    /// wanted of an id. Of each job what came of
     /// it, or nothing where an interrupt came first.
     ///
     /// # Errors
@@ -144,24 +153,21 @@ impl Workshop<'_> {
         &self,
         base: &Ready,
         head: &Ready,
-        metrics: Metrics,
+        metrics: &dyn Fn(&str) -> Metrics,
         deadline: Duration,
     ) -> anyhow::Result<[Vec<Option<Counted>>; 2]> {
-        fn jobs(ready: &Ready, metrics: Metrics) -> impl Iterator<Item = Job<'_>> {
-            ready.benches.iter().map(move |bench| Job { place: &ready.place, bench, metrics })
-        }
         if !same_runner(base, head) {
             let mut counted = [base, head].map(|_| Vec::new());
             for (ready, slot) in [base, head].into_iter().zip(&mut counted) {
                 self.install_runner(ready)?;
-                let jobs: Vec<Job<'_>> = jobs(ready, metrics).collect();
+                let jobs: Vec<Job<'_>> = ready.jobs(metrics).collect();
                 *slot = count(&jobs, deadline, self.ui);
             }
             return Ok(counted);
         }
-        let of_base = jobs(base, metrics).map(|job| (false, job));
+        let of_base = base.jobs(metrics).map(|job| (false, job));
         let mut jobs: Vec<(bool, Job<'_>)> =
-            of_base.chain(jobs(head, metrics).map(|job| (true, job))).collect();
+            of_base.chain(head.jobs(metrics).map(|job| (true, job))).collect();
         jobs.sort_by(|(a_head, a), (b_head, b)| (&a.bench.id, a_head).cmp(&(&b.bench.id, b_head)));
         let plain: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
         let mut sides = [Vec::new(), Vec::new()];

@@ -1,0 +1,73 @@
+//! How far each count has moved before: the fences of its own history, from the store.
+
+use std::collections::BTreeMap;
+
+use bench_core::judge::fence::fence;
+use bench_core::record::{Metric, RunRecord};
+
+use super::outcome::count;
+use crate::history::Store;
+use crate::history::key::keys;
+use crate::history::place::Place;
+
+/// By id and metric, as a fraction.
+pub(crate) type Fences = BTreeMap<(String, Metric), f64>;
+
+/// The fence of every count of this record that has a long enough history in a comparable
+/// environment. `named` is the store that the user named on the command line; where nobody named
+/// one and there is none yet, no count has a fence.
+///
+/// # Errors
+/// What [`Store::existing`] says of a store that was named and is not there, or can't be read.
+pub(crate) fn fences(named: Option<&str>, record: &RunRecord) -> anyhow::Result<Fences> {
+    let place = Place::choose(named)?;
+    if let (None, Place::File(path)) = (named, &place)
+        && !path.exists()
+    {
+        return Ok(Fences::new());
+    }
+    let mut store = Store::existing(&place)?;
+    let mut fences = Fences::new();
+    for (row, key) in record.rows.iter().zip(keys(record)) {
+        if count(row).is_none() {
+            continue;
+        }
+        if let Some(fence) = fence(&store.past(&row.id, row.metric.name(), &key.hash)?) {
+            fences.insert((row.id.clone(), row.metric.clone()), fence);
+        }
+    }
+    Ok(fences)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::tests::record;
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn the_last_thirty_records_make_a_fence_and_twenty_nine_do_not() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("history.sqlite");
+        let name = path.to_str().expect("text");
+        let mut store = Store::open(&Place::parse(name).expect("a path")).expect("made");
+        for run in 0..29 {
+            store.record(&record(&[("a", Ok(1_000 + 10 * (run % 2)))])).expect("stored");
+        }
+        let head = record(&[("a", Ok(1_000)), ("b", Ok(5)), ("c", Err("hung"))]);
+        assert_eq!(fences(Some(name), &head).expect("read"), Fences::new());
+        store.record(&record(&[("a", Ok(1_010))])).expect("stored");
+        let found = fences(Some(name), &head).expect("read");
+        let fence = found[&("a".to_owned(), Metric::Instructions)];
+        assert!(found.len() == 1 && (0.0099..0.011).contains(&fence), "{found:?}");
+        let mut elsewhere = head;
+        elsewhere.environment.glibc = Some("another".into());
+        assert_eq!(fences(Some(name), &elsewhere).expect("read"), Fences::new());
+    }
+
+    #[test]
+    fn a_store_that_was_named_must_be_there() {
+        let error = fences(Some("/no/such/history.sqlite"), &record(&[])).expect_err("not there");
+        assert_eq!(crate::exit::of(&error), Exit::NotMeasured);
+    }
+}
