@@ -5,7 +5,13 @@ use bench_grpc::workloads::{Read, Stream, Write};
 
 benches::counts! {
     grpc:
-        write = Write [default__1KiB default__64KiB default__1MiB];
-        read = Read [default__1KiB default__64KiB default__1MiB];
-        stream = Stream [default__1KiB default__64KiB default__1MiB];
+        write = Write [
+            default__1KiB default__4KiB default__16KiB default__64KiB default__256KiB default__1MiB
+        ];
+        read = Read [
+            default__1KiB default__4KiB default__16KiB default__64KiB default__256KiB default__1MiB
+        ];
+        stream = Stream [
+            default__1KiB default__4KiB default__16KiB default__64KiB default__256KiB default__1MiB
+        ];
 }

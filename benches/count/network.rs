@@ -7,5 +7,8 @@ use bench_network::echo::Echo;
 benches::counts! {
     network:
         connect = Connect [one_thread];
-        echo = Echo [one_thread__64B one_thread__1KiB one_thread__16KiB];
+        echo = Echo [
+            one_thread__1B one_thread__64B one_thread__1KiB one_thread__1500B one_thread__4KiB
+            one_thread__16KiB one_thread__64KiB
+        ];
 }

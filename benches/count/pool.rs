@@ -1,10 +1,11 @@
-//! How many instructions does a buffer cost, from the pool and from the allocator? Gates.
+//! How many instructions does a buffer cost, from the pool and from the allocator? A size between two
+//! pages is one too. Gates.
 
 use bench_core::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
 
 benches::counts! {
     pool:
-        cycle = PoolCycle [_4KiB _64KiB _1MiB];
-        freeze = PoolFreeze [_4KiB _64KiB _1MiB];
-        fresh = FreshBuffer [_4KiB _64KiB _1MiB];
+        cycle = PoolCycle [_1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
+        freeze = PoolFreeze [_1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
+        fresh = FreshBuffer [_1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
 }

@@ -4,6 +4,6 @@ use bench_storage::workloads::{ReadWarm, Write};
 
 benches::counts! {
     storage:
-        read_warm = ReadWarm [_4KiB _64KiB _1MiB];
-        write = Write [_4KiB _64KiB _1MiB];
+        read_warm = ReadWarm [_1KiB _4KiB _4097B _16KiB _64KiB _256KiB _1MiB];
+        write = Write [_1KiB _4KiB _4097B _16KiB _64KiB _256KiB _1MiB];
 }
