@@ -1,6 +1,5 @@
 //! What each command takes.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bench_core::scale::Scale;
@@ -89,16 +88,6 @@ pub(crate) struct ProfileArgs {
     /// Cargo features of the `benches` package, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "FEATURES")]
     pub(crate) features: Vec<String>,
-}
-
-/// What `report` takes.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ReportArgs {
-    /// The record; the newest under target/perf when left out
-    pub(crate) record: Option<PathBuf>,
-    /// Where to write report.md and report.html; beside the record when left out
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) output: Option<PathBuf>,
 }
 
 /// What `test` takes.

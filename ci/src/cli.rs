@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::args::{CompareArgs, GateArgs, ProfileArgs, ReportArgs, RunArgs, SetupArgs, TestArgs};
+use crate::args::{CompareArgs, GateArgs, ProfileArgs, RunArgs, SetupArgs, TestArgs};
 use crate::cmd;
 use crate::exit::Exit;
 use crate::process;
@@ -48,8 +48,8 @@ enum Command {
     History(cmd::history::HistoryArgs),
     /// Draw the flamegraph of one benchmark
     Profile(ProfileArgs),
-    /// Write report.md and report.html of a record
-    Report(ReportArgs),
+    /// Write the report of a record, of two, or of what a gate or a comparison thought of them
+    Report(cmd::report::ReportArgs),
     /// Run every test of the workspace
     Test(TestArgs),
 }

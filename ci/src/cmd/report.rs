@@ -1,39 +1,142 @@
-//! `cargo perf report`: reads one record, writes `report.md` and `report.html`.
+//! `cargo perf report`: reads a record, two, or the verdicts of a gate or a comparison; writes the
+//! report in the forms that were asked for.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_core::record::{RecordError, RunRecord};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::args::ReportArgs;
 use crate::exit::{Exit, failure};
-use crate::render;
+use crate::render::text::markdown::BYTES_MAX;
+use crate::render::{Report, disk, html, source, text};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+/// What GitHub takes as the summary of one step.
+const SUMMARY_MAX: u64 = 1 << 20;
+/// The page with everything, beside all other forms.
+const PAGE: &str = "report.html";
+
+/// What `report` takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReportArgs {
+    /// A record, or the verdicts that a gate or a comparison wrote; the newest record under
+    /// target/perf when left out
+    pub(crate) record: Option<PathBuf>,
+    /// A second record: the first is the base, this one the head
+    pub(crate) head: Option<PathBuf>,
+    /// What to write, comma-separated
+    #[arg(long, value_delimiter = ',', value_name = "FORMS", default_value = "markdown,html")]
+    pub(crate) format: Vec<Format>,
+    /// The folder for the reports; beside the record when left out
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where readers of the Markdown find the page
+    #[arg(long, value_name = "URL", default_value = PAGE)]
+    pub(crate) link: String,
+    /// Show how the ids went over the records in the history
+    #[arg(long)]
+    pub(crate) history: bool,
+}
+
+/// A form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// report.md, at most 60 kB
+    Markdown,
+    /// report.html, one file with everything
+    Html,
+    /// report.csv
+    Csv,
+    /// report.json
+    Json,
+    /// report.junit.xml
+    Junit,
+    /// Annotations on standard error, and the Markdown in the summary of the step
+    Github,
+}
+
 pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
-    let (path, record) = match &args.record {
-        Some(path) => (path.clone(), read(path)?),
-        None => newest(&Workspace::find()?.target.join("perf"))?,
+    let (path, sides) = match (&args.record, &args.head) {
+        (Some(base), Some(head)) => (head.clone(), source::pair(base, head)?),
+        (Some(path), None) => (path.clone(), source::read(path)?),
+        (None, _) => {
+            let (path, record) = newest(&Workspace::find()?.target.join("perf"))?;
+            (path, source::Sides::of(record))
+        }
     };
-    if record.rows.is_empty() {
+    if sides.head.rows.is_empty() {
         let why = format!("{} holds no row: nothing was measured in that run", path.display());
         return Err(failure(Exit::NotMeasured, why));
     }
+    let trends = if args.history { source::trends(&sides)? } else { Vec::new() };
+    let report = sides.report(&trends);
     let folder = args.output.clone().unwrap_or_else(|| beside(&path));
-    std::fs::create_dir_all(&folder)
+    fs::create_dir_all(&folder)
         .with_context(|| format!("failed to create the folder {}", folder.display()))?;
-    let written = render::write_reports(&record, &folder)?;
-    let text = format!(
-        "{}\nwrote {}\nwrote {}",
-        render::words::summary(&render::view::View::of(&record)),
-        written.markdown.display(),
-        written.html.display()
-    );
-    let json = json!({"record": path, "markdown": written.markdown, "html": written.html});
-    ui.result(&text, &json)?;
+    let mut written = Vec::new();
+    for format in &args.format {
+        written.extend(write(*format, &report, &args.link, &folder, ui)?);
+    }
+    let mut said = vec![text::sentence(&report)];
+    said.extend(written.iter().map(|path| format!("wrote {}", path.display())));
+    let named = |name: &str| written.iter().find(|path| path.ends_with(name));
+    let (markdown, html) = (named("report.md"), named(PAGE));
+    let json = json!({"record": path, "written": written, "markdown": markdown, "html": html});
+    ui.result(&said.join("\n"), &json)?;
     Ok(Exit::Fine)
+}
+
+/// Writes one form; the file, where it is one.
+fn write(
+    format: Format,
+    report: &Report<'_>,
+    link: &str,
+    folder: &Path,
+    ui: Ui,
+) -> anyhow::Result<Option<PathBuf>> {
+    let (name, text) = match format {
+        Format::Markdown => ("report.md", text::markdown::report(report, link, BYTES_MAX)),
+        Format::Html => (PAGE, html::page::report(report)),
+        Format::Csv => ("report.csv", text::csv::report(report)),
+        Format::Json => ("report.json", text::json::report(report)),
+        Format::Junit => ("report.junit.xml", text::junit::report(report)),
+        Format::Github => {
+            // A step's log is read for commands on standard error too.
+            text::github::annotations(report).lines().for_each(|command| ui.say(command));
+            let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+            return summary.map(|path| summarise(report, link, path.into(), ui)).transpose();
+        }
+    };
+    let path = folder.join(name);
+    disk::write(&path, text.as_bytes())?;
+    Ok(Some(path))
+}
+
+/// Appends to the summary of the step what still fits.
+fn summarise(report: &Report<'_>, link: &str, path: PathBuf, ui: Ui) -> anyhow::Result<PathBuf> {
+    let wrong = || format!("failed to append to the step summary {}", path.display());
+    let old = match fs::read(&path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error).with_context(wrong),
+    };
+    let room = SUMMARY_MAX.saturating_sub(old.len() as u64 + 1) as usize;
+    let text = text::markdown::report(report, link, BYTES_MAX.min(room));
+    if text.len() > room {
+        ui.say("the step's summary is full; the report is not in it");
+        return Ok(path);
+    }
+    let mut all = old;
+    if all.last().is_some_and(|last| *last != b'\n') {
+        all.push(b'\n');
+    }
+    all.extend(text.as_bytes());
+    disk::write(&path, &all)?;
+    Ok(path)
 }
 
 /// The record in a file.
@@ -49,16 +152,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<RunRecord> {
 }
 
 /// The newest record in a folder that holds a row: a run that was killed at its start leaves one
-/// without. Run ids sort by time, so file names do; `latest.json` is a copy.
+/// without.
 fn newest(folder: &Path) -> anyhow::Result<(PathBuf, RunRecord)> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let run = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("run-") && name.ends_with(".json")
-    };
-    let mut runs: Vec<PathBuf> = files.map(|entry| entry.path()).filter(run).collect();
-    runs.sort();
-    for path in runs.into_iter().rev() {
+    for path in runs(folder).into_iter().rev() {
         let record = read(&path)?;
         if !record.rows.is_empty() {
             return Ok((path, record));
@@ -67,6 +163,19 @@ fn newest(folder: &Path) -> anyhow::Result<(PathBuf, RunRecord)> {
     let place = folder.display();
     let why = format!("there is no record under {place} yet; make one with `cargo perf run`");
     Err(failure(Exit::NotMeasured, why))
+}
+
+/// The files of all runs in a folder, oldest first: run ids sort by time, so file names do;
+/// `latest.json` is a copy.
+pub(crate) fn runs(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let run = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("run-") && name.ends_with(".json")
+    };
+    let mut runs: Vec<PathBuf> = files.map(|entry| entry.path()).filter(run).collect();
+    runs.sort();
+    runs
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -102,7 +102,8 @@ fn others(out: &mut String, room: &Room<'_>) {
     }
 }
 
-fn machine(out: &mut String, view: &View<'_>) {
+/// The machine and what it could not tell.
+pub(crate) fn machine(out: &mut String, view: &View<'_>) {
     out.push_str("\n## Machine\n\n| | |\n|---|---|\n");
     for (name, value) in words::facts(&view.record.environment) {
         put(out, format_args!("| {name} | {} |\n", cell(&value)));
@@ -122,7 +123,7 @@ pub(crate) fn cell(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '|' | '`' | '*' | '[' | ']' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => out.push(' '),
             c => out.push(c),
         }
     }

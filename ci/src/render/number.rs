@@ -41,6 +41,18 @@ pub(crate) fn time(ns: f64) -> String {
     format!("{} {unit}", short(ns / factor))
 }
 
+/// What values of this size are divided by to be read with ease, and the unit that they then have;
+/// one for all ticks of an axis.
+pub(crate) fn scale(highest: f64, unit: &str) -> (f64, &str) {
+    let steps: &[(f64, &'static str)] = match unit {
+        "ns" => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")],
+        "bytes" => &[(1073741824.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")],
+        "instructions" | "1" | "" => &[(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")],
+        other => return (1.0, other),
+    };
+    steps.iter().copied().find(|(factor, _)| highest >= *factor).unwrap_or(steps[steps.len() - 1])
+}
+
 /// A rate in bytes per second with three significant digits, in binary units.
 pub(crate) fn rate(bytes_per_second: f64) -> String {
     let units = [("TiB/s", 40), ("GiB/s", 30), ("MiB/s", 20), ("KiB/s", 10), ("B/s", 0)];
@@ -129,6 +141,14 @@ mod tests {
         assert_eq!(printed.map(round), rounded);
         assert_eq!(with_unit(12.0, "1"), "12");
         assert_eq!(with_unit(12.5, "requests"), "12.5 requests");
+    }
+
+    #[test]
+    fn an_axis_has_one_unit() {
+        assert_eq!(scale(112e3, "ns"), (1e3, "µs"));
+        assert_eq!(scale(0.2, "ns"), (1.0, "ns"));
+        assert_eq!(scale(2e6, "instructions"), (1e6, "M"));
+        assert_eq!(scale(3.0, "requests"), (1.0, "requests"));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! A record such as a run makes: rooms, ladders, both harnesses, latencies, one failure. All of
 //! it is computed, so that it is the same on every machine.
 
+use bench_core::judge::compare;
 use bench_core::record::{Data, Environment, Metric, Row, RunRecord, SCHEMA_VERSION};
 use bench_core::units::ByteSize;
 use hdrhistogram::Histogram;
+
+use crate::exit::Exit;
+use crate::render::verdicts::{Function, Judged, Side, Verdicts, Word};
 
 /// A line of a ladder: name, fixed cost in ns, ns per byte, instructions per byte, spread.
 type Line = (&'static str, f64, f64, f64, f64);
@@ -61,6 +65,7 @@ fn environment() -> Environment {
         glibc: text("2.36"),
         rustc: text("1.95.0 (x86_64-unknown-linux-gnu)"),
         target: text("x86_64-unknown-linux-gnu"),
+        rustflags: text(""),
         profile: text("bench"),
         valgrind: text("3.19.0"),
         glibc_tunables: text("glibc.cpu.x86_rep_movsb_threshold=0x40000000"),
@@ -130,4 +135,66 @@ impl Noise {
         let (a, b, c) = (self.unit(), self.unit(), self.unit());
         (a + b - 1.0) * 0.5 + if c > 0.93 { 2.0 * (c - 0.93) / 0.07 } else { 0.0 }
     }
+}
+
+/// Two sides of a comparison and what was thought of them, every word among it.
+pub(crate) fn comparison() -> (RunRecord, RunRecord, Verdicts) {
+    comparison_of(record())
+}
+
+/// As [`comparison`], of fewer rows.
+pub(crate) fn comparison_of(base: RunRecord) -> (RunRecord, RunRecord, Verdicts) {
+    let mut head = base.clone();
+    head.run_id = "019a9f3e-9d1d-7a44-8e0a-3f1a6a1f2b11".to_owned();
+    head.environment.kernel = Some("6.18.1".to_owned());
+    let slower = ["grpc/stream/default/64KiB", "pool/cycle/4KiB", "storage/write/1MiB"];
+    let factor = |row: &Row| match row.metric {
+        Metric::WallTime | Metric::Instructions if slower.contains(&row.id.as_str()) => 1.12,
+        Metric::WallTime if row.id == "storage/read_warm/16KiB" => 0.81,
+        _ => 1.0,
+    };
+    for row in &mut head.rows {
+        let factor = factor(row);
+        match &mut row.data {
+            Some(Data::Samples { values, .. }) => values.iter_mut().for_each(|v| *v *= factor),
+            Some(Data::Count { value }) => *value = (*value as f64 * factor) as u64,
+            _ => {}
+        }
+    }
+    let side = |name: &str, commit: &str, record: &str| Side {
+        name: name.to_owned(),
+        commit: Some(commit.repeat(5)),
+        record: Some(record.to_owned()),
+    };
+    let sentence = "gate did not pass (exit 3): 6 regressed".to_owned();
+    let base_side = side("main", "52e64860", "base.json");
+    let head_side = side("the working tree", "0b1f2c3d", "head.json");
+    let mut verdicts = Verdicts::new("gate", Exit::Regressed, sentence, base_side, head_side);
+    verdicts.remarks.push("both sides were built and counted in one place".to_owned());
+    for pair in compare(&base, &head) {
+        let ratio = pair.effect.and_then(|effect| effect.ratio).unwrap_or(1.0);
+        let word = match () {
+            () if ratio > 1.05 => Word::Regressed,
+            () if ratio < 0.95 => Word::Improved,
+            () if pair.measured_head().is_none() => Word::Missing,
+            () if pair.id == "network/tcp_echo/1KiB" => Word::Undecided,
+            () if pair.id == "pool/cycle/1KiB" => Word::Incomparable,
+            () => Word::Unchanged,
+        };
+        let mut judged = Judged::of(&pair, word);
+        judged.bound = Some("limit 0.3 % (policy)".to_owned());
+        if word == Word::Regressed && pair.metric == Metric::Instructions {
+            judged.functions = vec![Function {
+                function: "<bench_core::fixture::Pool<u8> as Fill>::fill::{closure}".to_owned(),
+                base: 1_000,
+                head: 3_500,
+                place: Some("bench-core/src/fixture/pool.rs:71".to_owned()),
+            }];
+        }
+        verdicts.judged.push(judged);
+    }
+    let gone =
+        Judged::absent("pool/drain/4KiB", Metric::Instructions, Word::Removed, "in the base only");
+    verdicts.judged.push(gone);
+    (base, head, verdicts)
 }

@@ -143,11 +143,6 @@ impl Word {
             Self::Unchanged => "unchanged",
         }
     }
-
-    /// Whether it may let a build fail.
-    pub(crate) const fn is_bad(self) -> bool {
-        matches!(self, Self::Regressed | Self::Mixed | Self::Missing | Self::Incomparable)
-    }
 }
 
 impl From<&Verdict> for Word {

@@ -193,7 +193,8 @@ impl Time {
 }
 
 impl Latency {
-    fn of(data: &Data) -> Option<Self> {
+    /// What the data hold, where they are a histogram that can be read and is not empty.
+    pub(crate) fn of(data: &Data) -> Option<Self> {
         data.histogram().ok().filter(|histogram| !histogram.is_empty()).map(Self)
     }
 

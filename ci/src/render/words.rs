@@ -3,6 +3,7 @@
 use bench_core::record::{Data, Environment, Metric, Row};
 
 use super::number;
+use super::verdicts::{Judged, Side, Verdicts};
 use super::view::View;
 
 /// Where the environment of a run keeps what doctor found to be limited or missing, a line each.
@@ -167,6 +168,59 @@ pub(crate) fn other(row: &Row) -> String {
         row.errors.iter().map(|(kind, many)| format!("{kind} {}", number::count(*many))).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     format!("{} {value}{kinds}", name(&row.metric))
+}
+
+/// What became of one number, in one sentence.
+pub(crate) fn change(one: &Judged) -> String {
+    let told = |value: f64| number::with_unit(value, &one.unit);
+    let mut said = match (one.base.map(told), one.head.map(told)) {
+        (Some(base), Some(head)) => format!("From {base} to {head}"),
+        (None, Some(head)) => format!("{head}, and no number in the base"),
+        (Some(base), None) => format!("{base} in the base, and no number in the head"),
+        (None, None) => "No number on either side".to_owned(),
+    };
+    if let Some(ratio) = one.ratio {
+        said += &format!(": {}", number::change(ratio));
+    }
+    if one.interval.is_some() {
+        said += &format!(" (95 % interval {})", interval(one.interval));
+    }
+    for more in [&one.bound, &one.note].into_iter().flatten() {
+        said += &format!("; {more}");
+    }
+    said + "."
+}
+
+/// Where a ratio lies; nothing where that is not known.
+pub(crate) fn interval(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(String::new, |(low, high)| {
+        format!("{} to {}", number::change(low), number::change(high))
+    })
+}
+
+/// How far a count moved: `+2,500`.
+pub(crate) fn difference(base: u64, head: u64) -> String {
+    let sign = match head.cmp(&base) {
+        std::cmp::Ordering::Less => "-",
+        std::cmp::Ordering::Equal => "",
+        std::cmp::Ordering::Greater => "+",
+    };
+    format!("{sign}{}", number::count(head.abs_diff(base)))
+}
+
+/// A share as whole percent; below ten with one digit after the point.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+/// The two sides in one sentence.
+pub(crate) fn sides(verdicts: &Verdicts) -> String {
+    let told = |side: &Side| match &side.commit {
+        Some(commit) => format!("{} ({})", side.name, commit.chars().take(12).collect::<String>()),
+        None => side.name.clone(),
+    };
+    format!("Base: {}. Head: {}.", told(&verdicts.base), told(&verdicts.head))
 }
 
 /// A metric as people say it.

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
+use serde::Serialize;
+
 /// HTML under construction. Markup goes in as literals, everything else through [`Html::text`].
 #[derive(Debug, Default)]
 pub(crate) struct Html(String);
@@ -23,6 +25,22 @@ impl Html {
     pub(crate) fn tag(&mut self, open: &str, text: impl Display) -> &mut Self {
         let name = open.split(' ').next().unwrap_or(open);
         self.raw("<").raw(open).raw(">").text(text).raw("</").raw(name).raw(">")
+    }
+
+    /// A block of JSON that a script reads. Within strings, where alone they can stand, what ends
+    /// the block or a line of script is written by its number.
+    pub(crate) fn data(&mut self, data: &impl Serialize) -> &mut Self {
+        let json = serde_json::to_string(data).expect("the data is made of plain values");
+        self.raw("<script type=\"application/json\">");
+        for c in json.chars() {
+            match c {
+                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                    write!(self.0, "\\u{:04x}", c as u32).expect("a String takes all");
+                }
+                c => self.0.push(c),
+            }
+        }
+        self.raw("</script>")
     }
 
     pub(crate) fn add(&mut self, other: Self) -> &mut Self {
@@ -68,6 +86,18 @@ mod tests {
             let html = html.finish();
             let foreign = |c: char| matches!(c, '<' | '>' | '"' | '\'' | '\0');
             prop_assert!(!html.contains(foreign), "{html}");
+        }
+
+        #[test]
+        fn no_text_ends_a_block_of_data(text in ".*(</script>|<!--|\u{2028})?.*") {
+            let mut html = Html::default();
+            html.data(&text);
+            let html = html.finish();
+            let json = html.strip_prefix("<script type=\"application/json\">");
+            let json = json.and_then(|rest| rest.strip_suffix("</script>")).expect("the block");
+            let foreign = |c: char| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+            prop_assert!(!json.contains(foreign), "{json}");
+            prop_assert_eq!(serde_json::from_str::<String>(json).expect("JSON"), text);
         }
     }
 

@@ -1,41 +1,83 @@
-//! The page around the rooms: what was measured, what failed, the machine, the raw rows.
+//! The page around the rooms: the verdict, what failed, the machine, the raw rows.
+
+use bench_core::record::RunRecord;
+use sha2::{Digest, Sha256};
 
 use super::escape::Html;
-use super::room;
+use super::{room, trend, verdict};
+use crate::render::verdicts::{Verdicts, Word};
 use crate::render::view::View;
-use crate::render::words;
+use crate::render::{Report, words};
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
-/// The browser itself is told to load nothing.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const STYLE: &str = concat!(
+    include_str!("../../../assets/uplot/uPlot.min.css"),
+    include_str!("style.css"),
+    include_str!("print.css")
+);
+/// The charts are uPlot's; its licence goes wherever it goes.
+const SCRIPT: &str = concat!(
+    "/*\n",
+    include_str!("../../../assets/uplot/LICENSE"),
+    "*/\n",
+    include_str!("../../../assets/uplot/uPlot.iife.min.js"),
+    include_str!("charts.js"),
+    include_str!("script.js")
+);
 
 /// The whole page.
-pub(crate) fn report(view: &View<'_>) -> String {
+pub(crate) fn report(report: &Report<'_>) -> String {
+    let view = View::of(report.record);
     let mut html = Html::default();
     html.raw("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
     html.raw("<meta name=\"color-scheme\" content=\"light dark\">");
-    html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").text(POLICY).raw("\">");
-    html.tag("title", "Benchmark report").raw("<style>").raw(STYLE).raw("</style></head><body>");
-    head(&mut html, view);
+    html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").text(policy()).raw("\">");
+    html.tag("title", title(report)).raw("<style>").raw(STYLE).raw("</style></head><body>");
+    head(&mut html, report, &view);
     html.raw("<main>");
-    failures(&mut html, view);
-    machine(&mut html, view);
+    failures(&mut html, &view);
+    html.add(verdict::sections(report));
+    html.add(trend::section(report.trends));
+    machine(&mut html, report);
     for (index, one) in view.rooms.iter().enumerate() {
         html.add(room::section(one, index));
     }
-    raw_rows(&mut html, view);
+    raw_rows(&mut html, "Raw rows, as the record holds them", report.record);
+    if let Some(base) = report.base {
+        raw_rows(&mut html, "Raw rows of the base", base);
+    }
     html.raw("</main><script>").raw(SCRIPT).raw("</script></body></html>\n");
     html.finish()
 }
 
-fn head(html: &mut Html, view: &View<'_>) {
+/// The browser itself is told to load nothing and to run this one script.
+fn policy() -> String {
+    let hash = super::base64(Sha256::digest(SCRIPT));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{hash}'"
+    )
+}
+
+fn title(report: &Report<'_>) -> String {
+    let worst = report.verdicts.and_then(|verdicts| Some(verdicts.counts().first()?.0));
+    worst.map_or_else(
+        || "Benchmark report".to_owned(),
+        |word| format!("{}: benchmarks", word.name()),
+    )
+}
+
+fn head(html: &mut Html, report: &Report<'_>, view: &View<'_>) {
     html.raw("<header><div><p class=\"brand\">Weighbridge</p>");
-    html.tag("h1", words::summary(view));
+    match report.verdicts {
+        Some(verdicts) => banner(html, verdicts),
+        None => _ = html.tag("h1", words::summary(view)),
+    }
     html.raw("<p class=\"when\">Started <time>").text(&view.record.started_at);
     html.raw("</time>, run <code>").text(&view.record.run_id).raw("</code></p></div>");
-    html.raw("<nav aria-label=\"Rooms\">");
+    html.raw("<nav aria-label=\"Sections\">");
+    if !report.trends.is_empty() {
+        html.raw("<a href=\"#trends\">Trend<small>").text(report.trends.len()).raw("</small></a>");
+    }
     for (index, room) in view.rooms.iter().enumerate() {
         let failed = room.entries.iter().filter(|entry| entry.failed()).count();
         html.raw(&format!("<a href=\"#room-{index}\">")).text(room.name);
@@ -48,6 +90,21 @@ fn head(html: &mut Html, view: &View<'_>) {
     html.raw("</nav><label class=\"filter\"><span>Filter ids</span>");
     html.raw("<input id=\"filter\" type=\"search\" placeholder=\"grpc stream 1MiB\" autocomplete=\"off\">");
     html.raw("<kbd>/</kbd><output id=\"found\" for=\"filter\"></output></label></header>");
+}
+
+/// The verdict in one sentence, what was compared, and how many ids have which word.
+fn banner(html: &mut Html, verdicts: &Verdicts) {
+    let worst = verdicts.counts().first().map_or(Word::Missing, |(word, _)| *word);
+    html.raw("<h1 class=\"verdict ").raw(worst.name()).raw("\"><i aria-hidden=\"true\">");
+    html.raw(verdict::sign(worst)).raw("</i> ").text(&verdicts.sentence).raw("</h1>");
+    html.tag("p", words::sides(verdicts)).raw("<p class=\"words\">");
+    for (word, number) in verdicts.counts() {
+        html.raw("<button type=\"button\" aria-pressed=\"false\" data-word=\"").raw(word.name());
+        html.raw("\" class=\"badge ").raw(word.name()).raw("\"><i aria-hidden=\"true\">");
+        html.raw(verdict::sign(word)).raw("</i> ").text(number).raw(" ").raw(word.name());
+        html.raw("</button> ");
+    }
+    html.raw("</p>");
 }
 
 fn failures(html: &mut Html, view: &View<'_>) {
@@ -63,11 +120,17 @@ fn failures(html: &mut Html, view: &View<'_>) {
     html.raw("</dl></section>");
 }
 
-fn machine(html: &mut Html, view: &View<'_>) {
-    let environment = &view.record.environment;
+fn machine(html: &mut Html, report: &Report<'_>) {
+    let environment = &report.record.environment;
     html.raw("<section class=\"machine\"><div class=\"card\"><h2>Machine</h2><dl class=\"facts\">");
+    let before = report.base.map(|base| words::facts(&base.environment)).unwrap_or_default();
     for (name, value) in words::facts(environment) {
-        html.raw("<div>").tag("dt", name).tag("dd", value).raw("</div>");
+        html.raw("<div>").tag("dt", name).tag("dd", &value);
+        let other = before.iter().find(|(known, other)| *known == name && *other != value);
+        if let Some((_, other)) = other {
+            html.tag("dd class=\"other\"", format!("base: {other}"));
+        }
+        html.raw("</div>");
     }
     html.raw("</dl></div>");
     let caveats = words::caveats(environment);
@@ -82,10 +145,10 @@ fn machine(html: &mut Html, view: &View<'_>) {
 }
 
 /// The record's rows as they are on disk, one a line, folded away.
-fn raw_rows(html: &mut Html, view: &View<'_>) {
-    html.raw("<details class=\"card raw\"><summary>Raw rows, as the record holds them (");
-    html.text(view.record.rows.len()).raw(")</summary><pre tabindex=\"0\">");
-    for row in &view.record.rows {
+fn raw_rows(html: &mut Html, title: &str, record: &RunRecord) {
+    html.raw("<details class=\"card raw\"><summary>").text(title).raw(" (").text(record.rows.len());
+    html.raw(")</summary><pre tabindex=\"0\">");
+    for row in &record.rows {
         let line = serde_json::to_string(row).expect("a row is made of plain values");
         html.text(line).raw("\n");
     }
@@ -101,7 +164,9 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        let page = report(&View::of(&sample::record()));
+        let page = report(&Report::of(&sample::record()));
+        // The library names its home in a comment.
+        let page = page.replace(SCRIPT, "");
         for load in ["http://", "https://", "src=", "@import", "url(", "<link", "<iframe", "fetch("]
         {
             assert!(!page.contains(load), "{load}");
@@ -114,7 +179,7 @@ mod tests {
     #[test]
     fn every_id_is_on_the_page_and_the_failure_says_why() {
         let record = sample::record();
-        let page = report(&View::of(&record));
+        let page = report(&Report::of(&record));
         for row in &record.rows {
             assert!(page.contains(&row.id), "{}", row.id);
         }
@@ -133,8 +198,8 @@ mod tests {
         record.rows.push(Row::failed(EVIL, Metric::Other(EVIL.to_owned()), EVIL, EVIL));
         record.started_at = EVIL.to_owned();
         record.environment.cpu_model = Some(EVIL.to_owned());
-        let page = report(&View::of(&record));
-        assert_eq!(page.matches("<script").count(), 1, "our own");
+        let page = report(&Report::of(&record));
+        assert_eq!(page.matches("<script>").count(), 1, "our own");
         assert!(!page.contains("<img"));
         assert!(!page.contains("x\"'"));
     }
@@ -143,6 +208,6 @@ mod tests {
     fn an_empty_record_is_a_page_too() {
         let mut record = sample::record();
         record.rows.clear();
-        assert!(report(&View::of(&record)).contains("0 benchmarks measured"));
+        assert!(report(&Report::of(&record)).contains("0 benchmarks measured"));
     }
 }

@@ -1,8 +1,10 @@
 //! One room: charts over the sizes, a table that sorts and filters, latency curves.
 
+use super::axis::Axis;
+use super::chart::{self, Kind as Lines, Point, SERIES_MAX, Series, chart};
 use super::escape::Html;
-use super::plot::{Axis, Point, SERIES_MAX, Series, chart};
 use super::svg;
+use super::table::{cell, open_table};
 use crate::render::view::{Entry, Latency, Room, ladder};
 use crate::render::{number, words};
 
@@ -76,14 +78,12 @@ fn ladders(html: &mut Html, room: &Room<'_>) {
     for kind in CHARTS {
         let series = series(room, &kind);
         for some in series.chunks(SERIES_MAX) {
-            let points = || some.iter().flat_map(|line| &line.points);
-            let mut sizes: Vec<u64> = points().map(|point| point.x as u64).collect();
-            sizes.sort_unstable();
-            sizes.dedup();
-            let steps = sizes.into_iter().map(|size| (size as f64, number::bytes(size)));
+            let sizes = chart::places(some).into_iter();
+            let steps = sizes.map(|size| (size as f64, number::bytes(size))).collect();
             let axis = if kind.binary { Axis::binary } else { Axis::log };
-            let y = axis(points().map(|point| point.y), kind.name);
-            html.add(chart(kind.title, &Axis::steps(steps.collect()), &y, some));
+            let values = some.iter().flat_map(|line| &line.points).map(|point| point.y);
+            let axes = (&Axis::steps(steps), &axis(values, kind.name));
+            html.add(chart(kind.title, Lines::Many, axes, some, &[]));
         }
     }
     html.raw("</div>");
@@ -188,10 +188,17 @@ fn latencies(html: &mut Html, room: &Room<'_>) {
 }
 
 fn curves(some: &[(&Entry<'_>, &Latency)], room: &str) -> Html {
+    let lines: Vec<(String, &Latency)> =
+        some.iter().map(|(entry, latency)| (inside(entry.id, room).to_owned(), *latency)).collect();
+    percentiles("Latency by percentile", Lines::Many, &lines)
+}
+
+/// Latency over percentiles, each further nine as wide as the one before.
+pub(super) fn percentiles(title: &str, kind: Lines, some: &[(String, &Latency)]) -> Html {
     let lines: Vec<Series> = some
         .iter()
-        .map(|(entry, latency)| Series {
-            name: inside(entry.id, room).to_owned(),
+        .map(|(name, latency)| Series {
+            name: name.clone(),
             points: known(latency, &PERCENTILES)
                 .map(|p| {
                     let y = latency.at(p).max(1.0);
@@ -205,7 +212,7 @@ fn curves(some: &[(&Entry<'_>, &Latency)], room: &str) -> Html {
     let mut named: Vec<f64> = some.iter().flat_map(|(_, latency)| known(latency, &NAMED)).collect();
     named.sort_by(f64::total_cmp);
     named.dedup();
-    chart("Latency by percentile", &Axis::percentiles(&named), &y, &lines)
+    chart(title, kind, (&Axis::percentiles(&named), &y), &lines, &[])
 }
 
 /// The percentiles beyond which at least one operation lies; past them there is only the maximum.
@@ -234,21 +241,6 @@ fn others(html: &mut Html, room: &Room<'_>) {
     html.raw("</tbody></table></div></div>");
 }
 
-/// Titles that sort are buttons, so that the keyboard reaches them.
-fn open_table(html: &mut Html, titles: &[(&str, bool)]) {
-    html.raw("<div class=\"wide\"><table><thead><tr>");
-    for (title, sorts) in titles {
-        html.raw(if *sorts { "<th scope=\"col\">" } else { "<th scope=\"col\" class=\"mid\">" });
-        if *sorts {
-            html.raw("<button type=\"button\">").text(title).raw("</button>");
-        } else {
-            html.text(title);
-        }
-        html.raw("</th>");
-    }
-    html.raw("</tr></thead><tbody>");
-}
-
 fn name(html: &mut Html, room: &Room<'_>, entry: &Entry<'_>) {
     html.raw("<th scope=\"row\" data-id=\"").text(entry.id).raw("\"><code>");
     html.text(entry.id).raw("</code>");
@@ -258,15 +250,6 @@ fn name(html: &mut Html, room: &Room<'_>, entry: &Entry<'_>) {
         html.raw("<small title=\"").text(&told).raw("\">").text(&told).raw("</small>");
     }
     html.raw("</th>");
-}
-
-fn cell(html: &mut Html, value: Option<f64>, print: impl Fn(f64) -> String) {
-    match value {
-        Some(value) => {
-            html.raw("<td data-value=\"").text(value).raw("\">").text(print(value)).raw("</td>")
-        }
-        None => html.raw("<td class=\"none\"></td>"),
-    };
 }
 
 /// The id within its room.

@@ -1,4 +1,5 @@
-//! Small drawings inside a table: how the samples of one id lie around their median.
+//! Small drawings inside a table: how the samples of one id lie around their median, and how far
+//! one moved.
 
 use super::escape::Html;
 use crate::render::view::Time;
@@ -59,6 +60,36 @@ pub(super) fn strip(time: &Time, reach: f64) -> Html {
     html
 }
 
+/// How far the common axis of these changes reaches to both sides, as a natural logarithm.
+pub(super) fn change_reach(ratios: impl Iterator<Item = f64>) -> f64 {
+    let far =
+        ratios.filter(|ratio| *ratio > 0.0 && ratio.is_finite()).map(|ratio| ratio.ln().abs());
+    far.fold(0.0, f64::max).clamp(REACH_MIN, REACH_MAX)
+}
+
+/// A stroke at no change, a bar from there to the change, whiskers where it may lie. `class` gives
+/// the colour. On a logarithmic axis twice as fast is as far as twice as slow.
+pub(super) fn change(ratio: f64, interval: Option<(f64, f64)>, reach: f64, class: &str) -> Html {
+    let x = |ratio: f64| {
+        let far = if ratio > 0.0 { ratio.ln() } else { -reach };
+        MARGIN + ((far / reach).clamp(-1.0, 1.0) + 1.0) / 2.0 * (WIDTH - 2.0 * MARGIN)
+    };
+    let mut html = Html::default();
+    html.raw(&format!("<svg class=\"change {class}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" "));
+    html.raw("aria-hidden=\"true\">");
+    let (from, to) = (x(1.0).min(x(ratio)), x(1.0).max(x(ratio)));
+    let width = (to - from).max(1.0);
+    html.raw(&format!("<rect x=\"{from:.1}\" y=\"6\" width=\"{width:.1}\" height=\"10\"/>"));
+    if let Some((low, high)) = interval {
+        let (low, high) = (x(low), x(high));
+        html.raw(&format!(
+            "<path class=\"whisker\" d=\"M{low:.1} 11H{high:.1}M{low:.1} 7v8M{high:.1} 7v8\"/>"
+        ));
+    }
+    html.raw(&format!("<path class=\"median\" d=\"M{:.1} 2V20\"/></svg>", x(1.0)));
+    html
+}
+
 fn spread(time: &Time) -> String {
     let (low, high) = deviations(time).fold((0.0_f64, 0.0_f64), |(l, h), d| (l.min(d), h.max(d)));
     let count = time.samples.len();
@@ -93,6 +124,15 @@ mod tests {
         assert_eq!(drawn.matches("<circle").count(), 2);
         assert_eq!(drawn.matches("class=\"far\"").count(), 1);
         assert!(drawn.contains("3 samples from -1.0 % to +200.0 %"), "{drawn}");
+    }
+
+    #[test]
+    fn a_change_stays_on_its_axis() {
+        let reach = change_reach([1.0, 1.1, 1e9, 0.0].into_iter());
+        assert_eq!(reach, REACH_MAX);
+        assert_eq!(change_reach(std::iter::empty()), REACH_MIN);
+        let drawn = change(1e9, Some((0.0, 1e10)), reach, "regressed").finish();
+        assert!(drawn.contains("M4.0 11H216.0") && !drawn.contains("NaN"), "{drawn}");
     }
 
     #[test]
