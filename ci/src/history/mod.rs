@@ -3,9 +3,11 @@
 //! - [`place`]: which store a URL names.
 //! - [`key`]: the environment key, which keeps values apart that do not compare.
 //! - [`link`]: a connection to SQLite or PostgreSQL, and the schema.
+//! - [`import`]: files of other tools as records.
 //! - [`write`](mod@write): records into the store, whole or not at all.
 //! - [`read`]: series, ids, environments, and records as they came.
 
+pub(crate) mod import;
 pub(crate) mod key;
 mod link;
 pub(crate) mod place;

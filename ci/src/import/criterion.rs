@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_core::record::{Data, Metric, Row};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -99,8 +100,25 @@ fn missing(home: &Path, baseline: &str) -> String {
     )
 }
 
+/// When the first benchmark of a baseline was saved.
+///
+/// # Errors
+/// No such baseline, or a file whose time can't be read.
+pub(crate) fn saved_at(home: &Path, baseline: &str) -> anyhow::Result<Timestamp> {
+    let mut first = None;
+    for folder in folders(home)?.iter().filter(|folder| folder.ends_with(baseline)) {
+        let path = folder.join("sample.json");
+        let time = fs::metadata(&path)
+            .and_then(|data| data.modified())
+            .with_context(|| format!("failed to read the time of {}", path.display()))?;
+        let time = Timestamp::try_from(time)?;
+        first = Some(first.map_or(time, |first: Timestamp| first.min(time)));
+    }
+    first.with_context(|| missing(home, baseline))
+}
+
 /// The baselines that somebody saved.
-fn names(home: &Path) -> Vec<String> {
+pub(crate) fn names(home: &Path) -> Vec<String> {
     let folders = folders(home).unwrap_or_default();
     let name = |folder: &PathBuf| Some(folder.file_name()?.to_str()?.to_owned());
     let names: BTreeSet<String> = folders.iter().filter_map(name).collect();
