@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::args::{CompareArgs, GateArgs, ProfileArgs, RunArgs, SetupArgs, TestArgs};
+use crate::args::{GateArgs, ProfileArgs, RunArgs, SetupArgs, TestArgs};
 use crate::cmd;
 use crate::exit::Exit;
 use crate::process;
@@ -40,8 +40,8 @@ enum Command {
     Audit(cmd::audit::AuditArgs),
     /// Inject changes of known size and demand the right verdict for each
     Selftest(cmd::selftest::SelftestArgs),
-    /// Compare two records, saved criterion baselines or critcmp exports
-    Compare(CompareArgs),
+    /// Compare the times of two git refs or bench executables in turns, or two older measurements
+    Compare(cmd::compare::CompareArgs),
     /// Record interleaved rounds for hours and replay them through the judges
     Soak(cmd::soak::SoakArgs),
     /// Store records, import others, find change points

@@ -6,6 +6,7 @@ mod audit;
 mod bench;
 mod cli;
 mod cmd;
+mod compare;
 mod doctor;
 mod exit;
 mod expected;

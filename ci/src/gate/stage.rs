@@ -95,7 +95,7 @@ impl Stage {
 ///
 /// # Errors
 /// [`Exit::NotMeasured`] when interrupted while it waits.
-pub(super) fn wait(lock: &File, ui: Ui, what: &str) -> anyhow::Result<()> {
+pub(crate) fn wait(lock: &File, ui: Ui, what: &str) -> anyhow::Result<()> {
     let mut said = false;
     loop {
         match lock.try_lock() {

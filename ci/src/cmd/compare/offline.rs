@@ -1,5 +1,5 @@
-//! `cargo perf compare`: two records, saved criterion baselines or critcmp exports, offline. Times
-//! taken one after the other are shown and never judged; counts compare exactly.
+//! Two records, saved criterion baselines or critcmp exports. Times taken one after the other are
+//! shown and never judged; counts compare exactly.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use bench_core::judge::{self, Comparability, Direction, Pair, Policy, Verdict};
 use bench_core::record::{Data, Environment, Row, RunRecord};
 use serde_json::{Value, json};
 
-use crate::args::CompareArgs;
+use super::CompareArgs;
 use crate::bench::ids::Only;
 use crate::cmd::report;
 use crate::exit::{Exit, failure};
@@ -29,10 +29,24 @@ struct Judged {
     verdict: Verdict,
 }
 
-pub(crate) fn run(args: &CompareArgs, ui: Ui) -> anyhow::Result<Exit> {
-    let only = Only::parse(&args.only)?;
-    let base = side(&args.base)?;
-    let head = side(&args.head)?;
+/// Both sides.
+///
+/// # Errors
+/// A name that stands for nothing, a file that can't be read.
+pub(crate) fn sides(args: &CompareArgs) -> anyhow::Result<[RunRecord; 2]> {
+    Ok([side(&args.base)?, side(&args.head)?])
+}
+
+/// Compares them.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] when a filter matches nothing or they have no id in common.
+pub(crate) fn run(
+    args: &CompareArgs,
+    [base, head]: [RunRecord; 2],
+    only: &Only,
+    ui: Ui,
+) -> anyhow::Result<Exit> {
     let all = judge::compare(&base, &head);
     only.check(all.iter().map(|pair| pair.id.as_str()))?;
     let pairs: Vec<Pair> = all.into_iter().filter(|pair| only.wants(&pair.id)).collect();
@@ -71,11 +85,15 @@ fn side(name: &str) -> anyhow::Result<RunRecord> {
         return Err(failure(Exit::NotMeasured, why));
     }
     let workspace = Workspace::find()?;
-    let home = std::env::var_os("CRITERION_HOME")
-        .map_or_else(|| workspace.target.join("criterion"), PathBuf::from);
     let mut record = RunRecord::begin(Environment::gather(&workspace.root));
-    record.rows = criterion::saved(&home, name)?;
+    record.rows = criterion::saved(&home(&workspace), name)?;
     Ok(record)
+}
+
+/// Where criterion saves baselines.
+pub(super) fn home(workspace: &Workspace) -> PathBuf {
+    std::env::var_os("CRITERION_HOME")
+        .map_or_else(|| workspace.target.join("criterion"), PathBuf::from)
 }
 
 fn file(path: &Path) -> anyhow::Result<RunRecord> {

@@ -1,0 +1,324 @@
+//! From courses to verdicts and one exit code.
+
+use bench_core::judge::sequential::{Control, Judgement, Round, control};
+use bench_core::judge::stats::median;
+use bench_core::judge::{Comparability, Pair, TimeRule, Verdict};
+use bench_core::record::Metric;
+
+use super::course::{BASE, Course, End, HEAD, LeftOut};
+use super::race::Finish;
+use super::rows::{failure, is_mended, row};
+use super::subject::Subjects;
+use crate::exit::Exit;
+use crate::gate::standing;
+use crate::render::verdicts::Word;
+
+/// The margin that stands for every margin where ids are looked at together.
+const MARGIN: f64 = 0.01;
+
+/// One id with what is thought of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Compared {
+    /// Its rows on both sides, with the raw samples.
+    pub(crate) pair: Pair,
+    pub(crate) verdict: Verdict,
+    pub(crate) word: Word,
+    /// What the rounds say; `None` where none was judged.
+    pub(crate) judgement: Option<Judgement>,
+    /// Nanoseconds per operation of both sides, one per judged round.
+    pub(crate) times: [Vec<f64>; 2],
+    pub(crate) left_out: LeftOut,
+    /// Sentences without full stops.
+    pub(crate) notes: Vec<String>,
+}
+
+/// All that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) compared: Vec<Compared>,
+    /// In the base only, and still expected.
+    pub(crate) missing: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) new: Vec<String>,
+    /// What vouches for the run, in one sentence.
+    pub(crate) control: String,
+    /// Why the run says nothing.
+    pub(crate) moved: Option<String>,
+    pub(crate) finish: Finish,
+}
+
+/// Judges what the courses came to. `run` names the run in the rows.
+pub(crate) fn outcome(
+    courses: &[Course],
+    subjects: &Subjects,
+    finish: Finish,
+    run: &str,
+) -> Outcome {
+    let (control, moved) = controlled(courses);
+    Outcome {
+        compared: courses.iter().map(|course| compared(course, moved.as_deref(), run)).collect(),
+        missing: subjects.missing.clone(),
+        removed: subjects.removed.clone(),
+        new: subjects.new.clone(),
+        control,
+        moved,
+        finish,
+    }
+}
+
+/// What vouches for the run, and whether it moved: the ids whose code is the same on both sides;
+/// where there is none, the base against a copy of itself, id by id and all one after the other.
+fn controlled(courses: &[Course]) -> (String, Option<String>) {
+    let judged = courses.iter().filter(|course| !course.judged.is_empty());
+    let same: Vec<Control<'_>> = judged
+        .filter(|course| course.subject.same_code)
+        .map(|course| of(&course.subject.id, &course.subject.rule, &course.judged))
+        .collect();
+    if !same.is_empty() {
+        let told = format!("control: {} ids with the same code on both sides", same.len());
+        return (told, control(&same));
+    }
+    let copied: Vec<&Course> = courses.iter().filter(|one| !one.copies.is_empty()).collect();
+    if copied.is_empty() {
+        return ("no round vouches for the run: it has no control".to_owned(), None);
+    }
+    let name = |course: &&Course| format!("{} (the base and a copy of it)", course.subject.id);
+    let names: Vec<String> = copied.iter().map(name).collect();
+    let (together, rule) = (in_a_row(&copied), TimeRule { margin: MARGIN, ..no_floor() });
+    let each = names.iter().zip(&copied);
+    let each = each.map(|(name, course)| of(name, &course.subject.rule, &course.copies));
+    let all = of("all ids together (the base and a copy of it)", &rule, &together);
+    let (ids, rounds) = (copied.len(), together.len());
+    let told = format!("control: a copy of the base, {rounds} rounds in {ids} ids");
+    (told, control(&each.chain([all]).collect::<Vec<_>>()))
+}
+
+const fn of<'a>(id: &'a str, rule: &'a TimeRule, rounds: &'a [Round]) -> Control<'a> {
+    Control { id, rule, rounds }
+}
+
+fn no_floor() -> TimeRule {
+    TimeRule { floor_ns: 0.0, ..TimeRule::default() }
+}
+
+/// The rounds of all copies one after the other, in units of their own margins, as if each had one
+/// of [`MARGIN`]. Few as they are for each id, together they may tell.
+fn in_a_row(courses: &[&Course]) -> Vec<Round> {
+    let scaled = |course: &&Course| -> Vec<Round> {
+        let unit = MARGIN.ln_1p() / course.subject.rule.margin.ln_1p();
+        let round = |round: &Round| Round::new(1.0, (round.log_ratio() * unit).exp());
+        course.copies.iter().filter_map(round).collect()
+    };
+    courses.iter().flat_map(scaled).collect()
+}
+
+fn compared(course: &Course, moved: Option<&str>, run: &str) -> Compared {
+    let judgement = (!course.judged.is_empty()).then(|| course.trial.judgement());
+    let verdict = verdict(course, judgement.as_ref(), moved);
+    let word = if is_mended(course) { Word::Mended } else { Word::from(&verdict) };
+    let (base, head) = (row(course, BASE, run), row(course, HEAD, run));
+    let pair = Pair {
+        id: course.subject.id.clone(),
+        metric: Metric::WallTime,
+        unit: "ns".to_owned(),
+        base,
+        head,
+        comparability: Comparability::Yes,
+        effect: None,
+    };
+    let times = [BASE, HEAD].map(|arm| {
+        let rounds = course.judged_at.iter().map(|&at| &course.rounds[at]);
+        rounds.filter_map(|round| super::course::time(round, arm)).collect()
+    });
+    let (left_out, notes) = (course.left_out, notes(course));
+    Compared { pair, verdict, word, judgement, times, left_out, notes }
+}
+
+fn verdict(course: &Course, judgement: Option<&Judgement>, moved: Option<&str>) -> Verdict {
+    if failure(course).is_some() {
+        return Verdict::Missing;
+    }
+    if let Some(why) = moved {
+        return Verdict::Incomparable(why.to_owned());
+    }
+    judgement.and_then(|judgement| judgement.verdict.clone()).unwrap_or(Verdict::Undecided)
+}
+
+fn notes(course: &Course) -> Vec<String> {
+    let mut notes = Vec::new();
+    match &course.end {
+        Some(End::Failed(failed)) => {
+            let side = if failed.arm == BASE { "base" } else { "head" };
+            notes.push(format!("{side} failed in round {}: {}", failed.round, failed.why));
+        }
+        Some(End::Budget) => notes.push(format!("{} s are up", course.subject.rule.seconds)),
+        Some(End::Decided) => {}
+        None => notes.push("interrupted".to_owned()),
+    }
+    if course.subject.same_code {
+        notes.push("same code".to_owned());
+    }
+    let LeftOut { jumps, stolen } = course.left_out;
+    for (number, why) in
+        [(jumps, "suspended, or the clock was set"), (stolen, "time stolen by other machines")]
+    {
+        if number > 0 {
+            notes.push(format!("{number} rounds left out ({why})"));
+        }
+    }
+    notes
+}
+
+impl Compared {
+    /// The median time of an operation on each side, in nanoseconds.
+    pub(crate) fn medians(&self) -> [Option<f64>; 2] {
+        self.times.each_ref().map(|times| (!times.is_empty()).then(|| median(times)))
+    }
+
+    fn failed(&self) -> bool {
+        self.word == Word::Missing
+    }
+}
+
+impl Outcome {
+    /// The exit code, by the rules of the gate ([`standing::exit`]); a bench that broke on either
+    /// side is one that broke. What an interrupt left out says nothing; what is known stays known.
+    pub(crate) fn exit(&self, strict: bool) -> Exit {
+        let judged: Vec<_> = self
+            .compared
+            .iter()
+            .filter(|one| one.word != Word::Mended)
+            .map(|one| (&one.pair, &one.verdict))
+            .collect();
+        match standing::exit(&judged, strict) {
+            Exit::Regressed => Exit::Regressed,
+            _ if self.compared.iter().any(Compared::failed) => Exit::Broke,
+            _ if self.finish == Finish::Interrupted || !self.missing.is_empty() => {
+                Exit::NotMeasured
+            }
+            exit => exit,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::course::tests::{pair, round, subject};
+    use super::*;
+
+    /// A course of rounds until it ends, the head slower by this share from round to round.
+    pub(crate) fn run(id: &str, slower: f64) -> Course {
+        let mut course = Course::new(subject(id), 3);
+        // Rounds of a second, so that even one without a verdict ends.
+        while course.end.is_none() {
+            let number = course.next();
+            course.take(crate::pairs::round::Round { took_ms: 100, ..pair(number, slower) });
+        }
+        course
+    }
+
+    fn whole(courses: &[Course]) -> Outcome {
+        outcome(courses, &Subjects::default(), Finish::Whole, "run")
+    }
+
+    fn crashed(arm: char, number: u32) -> Course {
+        let mut course = Course::new(subject("a/crash"), 3);
+        (0..number).for_each(|number| course.take(pair(number, 0.0)));
+        let time = |one| if one == arm { Err("wrong byte") } else { Ok(1000.0) };
+        course.take(round(number, &[('a', time('a')), ('b', time('b'))]));
+        course
+    }
+
+    #[test]
+    fn a_change_beyond_the_margin_is_exit_3_and_none_is_exit_0() {
+        let slower = whole(&[run("a/b", 0.2), run("a/c", 0.0)]);
+        assert_eq!(slower.compared[0].verdict, Verdict::Regressed);
+        assert_eq!(slower.compared[1].verdict, Verdict::Unchanged);
+        assert_eq!((slower.exit(true), slower.exit(false)), (Exit::Regressed, Exit::Regressed));
+        let faster = whole(&[run("a/b", -0.2), run("a/c", 0.0)]);
+        assert_eq!(faster.exit(true), Exit::Fine);
+        let [base, head] = slower.compared[0].medians();
+        assert!(head > base, "{base:?} {head:?}");
+    }
+
+    #[test]
+    fn a_crash_on_either_side_is_exit_1_unless_the_head_mended_it_or_something_is_worse() {
+        for arm in ['a', 'b'] {
+            let outcome = whole(&[crashed(arm, 7), run("a/b", 0.0)]);
+            assert_eq!(outcome.exit(false), Exit::Broke, "{arm}");
+            assert_eq!(outcome.compared[0].word, Word::Missing);
+            assert!(outcome.compared[0].notes[0].ends_with("failed in round 7: wrong byte"));
+            assert_eq!(whole(&[crashed(arm, 7), run("a/b", 0.2)]).exit(false), Exit::Regressed);
+        }
+        let mended = whole(&[crashed('a', 0), run("a/b", 0.0)]);
+        assert_eq!((mended.exit(true), mended.compared[0].word), (Exit::Fine, Word::Mended));
+        assert_eq!(whole(&[crashed('a', 0)]).exit(false), Exit::NotMeasured, "nothing was judged");
+    }
+
+    #[test]
+    fn a_control_that_moved_takes_every_verdict_with_it() {
+        let same = |mut course: Course| {
+            course.subject.same_code = true;
+            course
+        };
+        let calm = whole(&[same(run("a/b", 0.0)), run("a/c", 0.2)]);
+        assert_eq!((calm.moved.as_deref(), calm.exit(false)), (None, Exit::Regressed));
+        assert!(calm.control.contains("1 ids with the same code"), "{}", calm.control);
+        let moved = whole(&[same(run("a/b", 0.2)), run("a/c", 0.2)]);
+        assert!(moved.moved.as_deref().is_some_and(|why| why.contains("a/b")));
+        assert_eq!(moved.exit(false), Exit::NotComparable);
+        assert!(moved.compared.iter().all(|one| one.word == Word::Incomparable));
+    }
+
+    #[test]
+    fn a_copy_of_the_base_is_the_control_where_all_code_differs() {
+        let course = |share: f64| {
+            let mut course = Course::new(subject("a/b"), 1);
+            for number in 0..60 {
+                let mut both = pair(number, 0.2);
+                let copy = pair(number, share);
+                both.slices.insert('c', copy.slices[&'b'].clone());
+                course.take(both);
+            }
+            course
+        };
+        let calm = whole(&[course(0.0)]);
+        assert!(calm.control.contains("a copy of the base"), "{}", calm.control);
+        assert_eq!(calm.exit(false), Exit::Regressed);
+        let moved = whole(&[course(0.2)]);
+        assert!(moved.moved.as_deref().is_some_and(|why| why.contains("a copy of it")));
+        assert_eq!(moved.exit(false), Exit::NotComparable);
+        assert!(whole(&[run("a/b", 0.0)]).control.contains("has no control"));
+    }
+
+    #[test]
+    fn an_interrupt_keeps_what_is_known_and_never_passes() {
+        let mut open = Course::new(subject("a/open"), 2);
+        (0..5).for_each(|number| open.take(pair(number, 0.0)));
+        let interrupted =
+            |courses: &[Course]| outcome(courses, &Subjects::default(), Finish::Interrupted, "run");
+        let calm = interrupted(&[run("a/b", 0.0), open.clone()]);
+        assert_eq!(calm.exit(false), Exit::NotMeasured);
+        assert_eq!(calm.compared[1].verdict, Verdict::Undecided);
+        assert_eq!(calm.compared[1].notes, ["interrupted"]);
+        assert_eq!(interrupted(&[run("a/b", 0.2), open]).exit(false), Exit::Regressed);
+        let nothing = interrupted(&[Course::new(subject("a/none"), 1)]);
+        assert_eq!(nothing.exit(false), Exit::NotMeasured);
+        assert!(nothing.compared[0].judgement.is_none());
+    }
+
+    #[test]
+    fn missing_ids_are_exit_4_and_undecided_ones_exit_6_when_strict() {
+        let subjects = Subjects { missing: vec!["a/gone".to_owned()], ..Subjects::default() };
+        let gone = outcome(&[run("a/b", 0.0)], &subjects, Finish::Whole, "run");
+        assert_eq!(gone.exit(false), Exit::NotMeasured);
+        let mut short = Course::new(subject("a/b"), 1);
+        while short.end.is_none() {
+            let slow = crate::pairs::round::Round { took_ms: 20_000, ..pair(short.next(), 0.0) };
+            short.take(slow);
+        }
+        let undecided = whole(&[short]);
+        assert_eq!((undecided.exit(false), undecided.exit(true)), (Exit::Fine, Exit::Undecided));
+        assert_eq!(undecided.compared[0].notes, ["60 s are up"]);
+    }
+}

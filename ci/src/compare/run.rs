@@ -1,0 +1,199 @@
+//! The folder of one run and its journal; a run that was interrupted goes on where it was.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bench_core::record::Environment;
+
+use super::course::{BASE, Course, HEAD};
+use super::subject::Subjects;
+use crate::exit::{Exit, failure};
+use crate::gate::stage;
+use crate::pairs::arm::Arm;
+use crate::pairs::journal::{self, Header, Writer};
+use crate::pairs::round::Round;
+use crate::ui::Ui;
+
+/// The file of all rounds.
+const JOURNAL: &str = "rounds.jsonl";
+
+/// A run that takes rounds.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// A UUID, version 7: sorts by time.
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) header: Header,
+    pub(crate) writer: Writer,
+    /// Whether it has rounds of an older call.
+    pub(crate) resumed: bool,
+    rounds: Vec<Round>,
+}
+
+/// Lets one comparison measure at a time, since two would disturb each other. Held while the file
+/// is open.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] when interrupted while it waits; when the disk refuses.
+pub(crate) fn lock(folder: &Path, ui: Ui) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let lock =
+        File::create(&path).with_context(|| format!("failed to create {}", path.display()))?;
+    stage::wait(&lock, ui, "another comparison is running in this checkout")?;
+    Ok(lock)
+}
+
+/// What all rounds of a new run have in common.
+pub(crate) fn header(
+    arms: &[Arm],
+    [base, head]: [&str; 2],
+    subjects: &Subjects,
+    root: &Path,
+) -> Header {
+    let meaning = |arm: &Arm| match arm.letter {
+        BASE => (BASE, format!("base {base}")),
+        HEAD => (HEAD, format!("head {head}")),
+        letter => (letter, format!("a copy of base {base}")),
+    };
+    Header {
+        journal: Header::VERSION,
+        arms: arms.iter().map(meaning).collect(),
+        executables: arms.iter().map(|arm| (arm.letter, arm.hashes())).collect(),
+        seed: uuid::Uuid::now_v7().as_u64_pair().1,
+        settings: subjects.both[0].settings.clone(),
+        extra_work: BTreeMap::new(),
+        environment: Environment::gather(root),
+    }
+}
+
+impl Run {
+    /// A new run under `folder`, or the newest one there if `resume`.
+    ///
+    /// # Errors
+    /// [`Exit::NotMeasured`] where there is none to go on with, [`Exit::Usage`] where it was of
+    /// other executables or at another scale, or its journal can't be read.
+    pub(crate) fn open(folder: &Path, resume: bool, header: Header) -> anyhow::Result<Self> {
+        if !resume {
+            return Self::begin(folder, header);
+        }
+        let path = newest(folder).ok_or_else(|| {
+            let why = format!("there is no run under {} to go on with", folder.display());
+            failure(Exit::NotMeasured, format!("{why}; compare without --resume"))
+        })?;
+        let journal = journal::read(&path)?;
+        same(&journal.header, &header, &path)?;
+        let folder = path.parent().expect("a journal lies in a folder").to_owned();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (header, rounds) = (journal.header, journal.rounds);
+        let writer = Writer::resume(&path)?;
+        Ok(Self { name, folder, header, writer, resumed: true, rounds })
+    }
+
+    fn begin(folder: &Path, header: Header) -> anyhow::Result<Self> {
+        let name = uuid::Uuid::now_v7().to_string();
+        let folder = folder.join(&name);
+        fs::create_dir(&folder)
+            .with_context(|| format!("failed to create the folder {}", folder.display()))?;
+        let writer = Writer::begin(&folder.join(JOURNAL), &header)?;
+        Ok(Self { name, folder, header, writer, resumed: false, rounds: Vec::new() })
+    }
+
+    /// A course for each id, with the rounds that it has already.
+    pub(crate) fn courses(&self, subjects: &Subjects) -> Vec<Course> {
+        let ids = subjects.both.len();
+        let course = |subject: &super::subject::Subject| {
+            let mut course = Course::new(subject.clone(), ids);
+            let rounds = self.rounds.iter().filter(|round| round.id == subject.id);
+            rounds.for_each(|round| course.take(round.clone()));
+            course
+        };
+        subjects.both.iter().map(course).collect()
+    }
+}
+
+/// The journal of the newest run.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    entries.map(|entry| entry.path().join(JOURNAL)).filter(|path| path.is_file()).max()
+}
+
+/// That every executable of now is that of then, on both sides.
+fn same(then: &Header, now: &Header, path: &Path) -> anyhow::Result<()> {
+    let refuse = |what: String| {
+        let told = path.display();
+        let sentence = format!("{told} was recorded with {what}; compare without --resume");
+        Err(failure(Exit::Usage, sentence))
+    };
+    for (arm, side) in [(BASE, "base"), (HEAD, "head")] {
+        let of = |header: &Header| header.executables.get(&arm).cloned().unwrap_or_default();
+        let known = of(then);
+        for (target, hash) in of(now) {
+            if known.get(&target) != Some(&hash) {
+                return refuse(format!("another {target} of the {side}"));
+            }
+        }
+    }
+    if then.settings.scale != now.settings.scale {
+        return refuse(format!("scale {}", then.settings.scale));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::course::tests::{pair, subject};
+    use super::*;
+    use crate::pairs::slice::Settings;
+
+    fn header_of(hash: &str, scale: &str) -> Header {
+        let executables: BTreeMap<_, _> = [("wall_a".to_owned(), hash.to_owned())].into();
+        Header {
+            journal: Header::VERSION,
+            arms: BTreeMap::new(),
+            executables: [(BASE, executables.clone()), (HEAD, executables)].into(),
+            seed: 7,
+            settings: Settings { scale: scale.to_owned(), ..Settings::default() },
+            extra_work: BTreeMap::new(),
+            environment: Environment::default(),
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_with_its_rounds_and_its_seed() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let first = header_of("1", "quick");
+        let mut run = Run::open(folder.path(), false, first).expect("new");
+        for number in 0..4 {
+            run.writer.round(&Round { id: "a/x".into(), ..pair(number, 0.0) }).expect("written");
+        }
+        let later = Header { seed: 8, ..header_of("1", "quick") };
+        let again = Run::open(folder.path(), true, later).expect("goes on");
+        assert_eq!((again.header.seed, &again.name, again.resumed), (7, &run.name, true));
+        let subjects =
+            Subjects { both: vec![subject("a/x"), subject("a/y")], ..Subjects::default() };
+        let rounds: Vec<usize> =
+            again.courses(&subjects).iter().map(|course| course.rounds.len()).collect();
+        assert_eq!(rounds, [4, 0]);
+        assert_eq!(again.courses(&subjects)[0].next(), 4);
+    }
+
+    #[test]
+    fn a_run_of_something_else_is_refused_in_one_sentence() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let open = |resume, hash: &str, scale: &str| {
+            Run::open(folder.path(), resume, header_of(hash, scale))
+        };
+        let nothing = open(true, "1", "quick").expect_err("no run yet");
+        assert_eq!(crate::exit::of(&nothing), Exit::NotMeasured);
+        open(false, "1", "quick").expect("new");
+        for (hash, scale, why) in
+            [("2", "quick", "another wall_a of the base"), ("1", "full", "scale quick")]
+        {
+            let error = open(true, hash, scale).expect_err(why);
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+}
