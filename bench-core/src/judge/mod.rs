@@ -7,6 +7,7 @@
 //! - [`fence`]: how far a count has moved before, by its own history.
 //! - [`budget`]: bounds that need no baseline.
 //! - [`sequential`]: pairs of times, judged round by round.
+//! - [`rival`]: what others would say to the same rounds.
 //! - [`modality`]: whether samples have one mode.
 //! - [`changepoint`]: when a series changed.
 //! - [`policy`]: how much change is too much, by metric and id.
@@ -25,6 +26,7 @@ pub mod fence;
 pub mod glob;
 pub mod modality;
 pub mod policy;
+pub mod rival;
 pub mod sequential;
 pub mod stats;
 pub mod time_rule;

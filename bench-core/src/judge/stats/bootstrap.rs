@@ -69,10 +69,14 @@ fn percentiles(estimates: &[f64], confidence: f64) -> Interval {
 
 /// The generator of Steele, Lea and Flood (2014). Its own few lines, because the numbers of a
 /// library may change with its version, and then intervals of old records would change too.
-struct SplitMix64(u64);
+pub(in crate::judge) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    pub(in crate::judge) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(in crate::judge) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -82,7 +86,7 @@ impl SplitMix64 {
 
     /// Fills `drawn` with samples, with replacement. The bias of the multiplication is below
     /// `samples.len() / 2^64`.
-    fn draw(&mut self, samples: &[f64], drawn: &mut [f64]) {
+    pub(in crate::judge) fn draw(&mut self, samples: &[f64], drawn: &mut [f64]) {
         for slot in drawn {
             let index = (u128::from(self.next()) * samples.len() as u128) >> 64;
             *slot = samples[index as usize];

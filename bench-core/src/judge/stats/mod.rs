@@ -7,6 +7,7 @@ mod bootstrap;
 mod point;
 mod ranks;
 
+pub(super) use bootstrap::SplitMix64;
 pub use bootstrap::{bootstrap_interval, median_ratio_interval};
 pub use point::{MAD_TO_SIGMA, geometric_mean, mad, mad_sigma, median, quantile};
 pub use ranks::{quantile_interval, quantile_ranks};
