@@ -1,13 +1,16 @@
 //! What every store does, whatever database it is in.
 
+use std::time::Duration;
+
 use bench_core::record::{Data, Metric, Row, RunRecord};
 use serde_json::{Value, json};
 
-use super::super::Store;
 use super::super::key::{key, keys};
+use super::super::link::Link;
 use super::super::place::Place;
 use super::super::read::PAST;
 use super::super::write::Stored;
+use super::super::{PATIENCE, Store};
 use super::{count, environment, record, times, with};
 use crate::exit::{self, Exit};
 
@@ -198,4 +201,58 @@ fn more_rows_than_fit_a_statement_are_stored(store: &mut Store) {
     let many = record(0, rows);
     assert_eq!(store.record(&many).expect("stored").rows, 1_001);
     assert_eq!(store.run_record(&many.run_id).expect("read"), Some(many));
+}
+
+/// Does this to the store by another connection, as another program would.
+fn beside(place: &Place, statements: &[&'static str]) -> (tokio::runtime::Runtime, Link) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("runtime");
+    let link = runtime.block_on(async {
+        let mut link = Link::open(place, PATIENCE).await.expect("opened");
+        for statement in statements {
+            link.execute(*statement, Vec::new()).await.expect(statement);
+        }
+        link
+    });
+    (runtime, link)
+}
+
+/// A store that another process writes can be read, and who writes waits and then says so. `lock`
+/// is how the other begins.
+pub(super) fn locked_is_said(place: &Place, lock: &[&'static str]) {
+    let (runtime, link) = beside(place, lock);
+    let mut store = Store::open_with(place, Duration::from_millis(20)).expect("opened to read");
+    assert_eq!(store.runs().expect("read"), []);
+    let waits = record(0, vec![count("a", 1)]);
+    let error = store.record(&waits).expect_err("locked");
+    assert_eq!(exit::of(&error), Exit::Broke);
+    assert!(error.to_string().contains("another process is writing"), "{error}");
+    runtime.block_on(link.close());
+    assert_eq!(store.record(&waits).expect("free again").runs, 1);
+}
+
+/// A store of a newer program is not touched.
+pub(super) fn newer_is_left_alone(place: &Place) {
+    let newer = "INSERT INTO history_migrations \
+                 (version, description, success, checksum, execution_time) \
+                 VALUES (7, 'of tomorrow', TRUE, 'x', 0)";
+    let (runtime, link) = beside(place, &[newer]);
+    runtime.block_on(link.close());
+    let error = Store::open(place).err().expect("newer");
+    assert_eq!(exit::of(&error), Exit::Usage);
+    let told = error.to_string();
+    assert!(told.contains("schema version 7") && told.ends_with("upgrade the program"), "{told}");
+}
+
+/// Whoever comes first makes the schema; the others wait for it.
+pub(super) fn many_at_once_are_served(place: &Place) {
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            scope.spawn(move || {
+                let mut store = Store::open(place).expect("opened");
+                store.record(&record(n, vec![count("a", 1)])).expect("stored");
+            });
+        }
+    });
+    assert_eq!(Store::open(place).expect("opened").runs().expect("read").len(), 4);
 }

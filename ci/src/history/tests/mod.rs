@@ -1,6 +1,8 @@
 //! The store: one suite for every database, and what only a file of SQLite can do wrong.
 
 mod conformance;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
 use bench_core::record::{Data, Environment, Metric, Row, RunRecord};

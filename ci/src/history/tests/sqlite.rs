@@ -2,32 +2,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::link::Link;
+use super::super::Store;
 use super::super::place::Place;
-use super::super::write::Stored;
-use super::super::{PATIENCE, Store};
-use super::{conformance, count, record};
+use super::conformance;
 use crate::exit::{self, Exit};
 
 fn folder() -> (TempDir, Place) {
     let folder = tempfile::tempdir().expect("folder");
     let place = Place::File(folder.path().join("with space ?.sqlite"));
     (folder, place)
-}
-
-/// Does this to the file by another connection, as another program would.
-fn beside(place: &Place, statement: &'static str) -> (tokio::runtime::Runtime, Link) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let link = runtime.block_on(async {
-        let mut link = Link::open(place, PATIENCE).await.expect("opened");
-        link.execute(statement, Vec::new()).await.expect(statement);
-        link
-    });
-    (runtime, link)
 }
 
 #[test]
@@ -41,31 +27,19 @@ fn a_file_conforms() {
 #[test]
 fn a_store_that_another_process_writes_is_said_to_be_locked_and_can_be_read() {
     let (_folder, place) = folder();
-    Store::open(&place).expect("made");
-    let (runtime, link) = beside(&place, "BEGIN IMMEDIATE");
-    let mut store = Store::open_with(&place, Duration::from_millis(20)).expect("opened to read");
-    assert_eq!(store.runs().expect("read"), []);
-    let error = store.record(&record(0, vec![count("a", 1)])).expect_err("locked");
-    assert_eq!(exit::of(&error), Exit::Broke);
-    assert!(error.to_string().contains("another process is writing"), "{error}");
-    runtime.block_on(link.close());
-    let stored = store.record(&record(0, vec![count("a", 1)])).expect("free again");
-    assert_eq!(stored, Stored { runs: 1, rows: 1, known: 0 });
+    conformance::locked_is_said(&place, &["BEGIN IMMEDIATE"]);
 }
 
 #[test]
 fn a_store_of_a_newer_program_is_left_alone() {
     let (_folder, place) = folder();
-    Store::open(&place).expect("made");
-    let newer = "INSERT INTO history_migrations \
-                 (version, description, success, checksum, execution_time) \
-                 VALUES (7, 'of tomorrow', TRUE, 'x', 0)";
-    let (runtime, link) = beside(&place, newer);
-    runtime.block_on(link.close());
-    let error = Store::open(&place).err().expect("newer");
-    assert_eq!(exit::of(&error), Exit::Usage);
-    let told = error.to_string();
-    assert!(told.contains("schema version 7") && told.ends_with("upgrade the program"), "{told}");
+    conformance::newer_is_left_alone(&place);
+}
+
+#[test]
+fn many_that_make_the_same_file_at_once_all_get_it() {
+    let (_folder, place) = folder();
+    conformance::many_at_once_are_served(&place);
 }
 
 #[test]
@@ -97,19 +71,4 @@ fn nothing_is_made_by_looking() {
     assert_eq!(exit::of(&error), Exit::NotMeasured);
     assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
     assert!(!Path::new("history.sqlite").exists());
-}
-
-#[test]
-fn two_that_make_the_same_file_at_once_both_get_it() {
-    let (_folder, place) = folder();
-    std::thread::scope(|scope| {
-        for n in 0..4 {
-            let place = &place;
-            scope.spawn(move || {
-                let mut store = Store::open(place).expect("opened");
-                store.record(&record(n, vec![count("a", 1)])).expect("stored");
-            });
-        }
-    });
-    assert_eq!(Store::open(&place).expect("opened").runs().expect("read").len(), 4);
 }
