@@ -10,6 +10,7 @@ mod compare;
 mod doctor;
 mod exit;
 mod expected;
+mod explain;
 mod gate;
 mod history;
 mod import;

@@ -21,15 +21,18 @@ use serde_json::Value;
 use super::build::Executables;
 use super::dhat;
 use super::ids::{Bench, parse_listing};
-use crate::exit::{Exit, failure};
+use crate::exit::{self, Exit, failure};
 use crate::process::{self, Ending};
 use crate::ui::Ui;
 
 /// A listing runs no bench.
 const LISTING: Duration = Duration::from_secs(60);
 /// DHAT keeps twelve calls of a stack unless told otherwise; the function that is measured may lie
-/// further out, and then nothing would be known to belong to it. The most that valgrind keeps.
-const DHAT_ARGUMENTS: &str = "--dhat-args=--num-callers=500";
+/// further out, and then nothing would be known to belong to it: 500 are the most that it keeps.
+/// Looking up inlined functions takes longer than the run, and no count needs them.
+const DHAT_ARGUMENTS: &str = "--dhat-args=--num-callers=500 --read-inline-info=no";
+/// The kind of error of a bench that ended well and counted nothing.
+pub(crate) const NEVER_RAN: &str = "never_ran";
 /// Means nothing to anybody; its length is what counts.
 const PADDING_VARIABLE: &str = "WEIGHBRIDGE_PADDING";
 
@@ -269,8 +272,11 @@ fn count_one(job: Job<'_>, deadline: Duration) -> Option<Counted> {
         }
         Err(error) => {
             let why = format!("{error:#}");
-            let rows = wanted
-                .map(|(metric, unit)| Row { gates: true, ..Row::failed(id, metric, unit, &why) });
+            let idle = (exit::of(&error) == Exit::NotMeasured).then(|| (NEVER_RAN.to_owned(), 1));
+            let rows = wanted.map(|(metric, unit)| {
+                let row = Row::failed(id, metric, unit, &why);
+                Row { gates: true, errors: idle.clone().into_iter().collect(), ..row }
+            });
             Counted { rows: rows.collect(), callgrind: Vec::new(), dhat: Vec::new() }
         }
     };
@@ -296,7 +302,10 @@ struct Output {
 /// The counts, and the profiles of both tools.
 fn read_output(folder: &Path, metrics: Metrics) -> anyhow::Result<Output> {
     let path = folder.join("summary.json");
-    anyhow::ensure!(path.exists(), "the bench ended without a result, as if it had not run");
+    if !path.exists() {
+        let sentence = "the bench ended without a result, as if it had not run";
+        return Err(failure(Exit::NotMeasured, sentence));
+    }
     let profiles = match parse(&path).map_err(|error| anyhow::anyhow!("{error}"))? {
         SummaryByVersion::V7(summary) => serde_json::to_value(summary.profiles)?,
         other => anyhow::bail!("gungraun wrote a summary that is not read here: {other:?}"),

@@ -16,6 +16,8 @@ use serde::Deserialize;
 pub(crate) struct Heap {
     /// In the order of the file.
     pub(crate) points: Vec<Point>,
+    /// The executable that ran; of several, the last.
+    pub(crate) executable: String,
 }
 
 /// One stack that allocated.
@@ -29,9 +31,12 @@ pub(crate) struct Point {
     pub(crate) stack: Vec<Frame>,
 }
 
-/// One call, inlined ones included.
+/// One call. DHAT is told to leave inlined ones out, because reading the debug information of a
+/// large executable takes longer than all the rest; they can be found by the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
+    /// In memory, where valgrind has loaded the code; 0 where the file says none.
+    pub(crate) address: u64,
     /// As valgrind names it.
     pub(crate) function: String,
     /// `file:line`, or the object where no line is known.
@@ -55,6 +60,8 @@ struct File {
     #[serde(rename = "dhatFileVersion")]
     version: u64,
     mode: String,
+    #[serde(rename = "cmd")]
+    command: String,
     pps: Vec<FilePoint>,
     ftbl: Vec<String>,
 }
@@ -74,7 +81,9 @@ pub(crate) fn read(files: &[PathBuf]) -> anyhow::Result<Heap> {
     anyhow::ensure!(!files.is_empty(), "DHAT left no output, as if it had not run");
     let mut heap = Heap::default();
     for path in files {
-        heap.points.extend(read_one(path)?.points);
+        let one = read_one(path)?;
+        heap.points.extend(one.points);
+        heap.executable = one.executable;
     }
     Ok(heap)
 }
@@ -96,17 +105,25 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Heap> {
         let stack = stack.context("a stack has a frame that is not in the table")?;
         Ok(Point { blocks: point.tbk, bytes: point.tb, stack })
     };
-    Ok(Heap { points: file.pps.into_iter().map(point).collect::<anyhow::Result<_>>()? })
+    let points = file.pps.into_iter().map(point).collect::<anyhow::Result<_>>()?;
+    // gungraun's own arguments follow; a path may hold blanks.
+    let executable = file.command.split(" --").next().unwrap_or_default().to_owned();
+    Ok(Heap { points, executable })
 }
 
 /// `0x1234: function (file.rs:7)` or `0x1234: function (in /path/to/object)`.
 fn frame(text: &str) -> Frame {
-    let after = text.split_once(": ").map_or(text, |(_, rest)| rest);
+    let (address, after) = text.split_once(": ").unwrap_or(("", text));
+    let address = address.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
     let (function, place) = match after.rsplit_once(" (") {
         Some((function, place)) => (function, place.strip_suffix(')').unwrap_or(place)),
         None => (after, ""),
     };
-    Frame { function: function.to_owned(), place: place.trim_start_matches("in ").to_owned() }
+    Frame {
+        address: address.unwrap_or(0),
+        function: function.to_owned(),
+        place: place.trim_start_matches("in ").to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +131,7 @@ mod tests {
     use super::*;
 
     const FILE: &str = r#"{"dhatFileVersion":2,"mode":"heap","verb":"Allocated","bklt":true,
-        "bkacc":true,"tu":"instrs","Mtu":"Minstr","tuth":500,"cmd":"x","pid":1,"te":9,"tg":8,
+        "bkacc":true,"tu":"instrs","Mtu":"Minstr","tuth":500,"cmd":"/w/my benches/a --gungraun-run d","pid":1,"te":9,"tg":8,
         "pps":[{"tb":4096,"tbk":1,"tl":5,"mb":4096,"mbk":1,"gb":0,"gbk":0,"eb":0,"ebk":0,"rb":0,
         "wb":1,"fs":[1,2]},{"tb":30,"tbk":3,"fs":[1]}],
         "ftbl":["[root]","0x48: malloc (in /usr/libexec/valgrind/vgpreload_dhat.so)",
@@ -124,7 +141,9 @@ mod tests {
     fn blocks_bytes_and_stacks_are_read() {
         let heap = parse(FILE.as_bytes()).expect("DHAT's");
         assert_eq!((heap.blocks(), heap.bytes()), (4, 4_126));
+        assert_eq!(heap.executable, "/w/my benches/a");
         let stack = &heap.points[0].stack;
+        assert_eq!(stack[1].address, 0x10);
         assert_eq!(stack[0].function, "malloc");
         assert_eq!(stack[0].place, "/usr/libexec/valgrind/vgpreload_dhat.so");
         assert_eq!(stack[1].function, "<T as a::B>::new (with spaces)");

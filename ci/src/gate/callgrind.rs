@@ -1,10 +1,12 @@
-//! Reads callgrind's output: self instructions by function, file and line.
+//! Reads callgrind's output: self instructions by function, file and line, by address where it was
+//! asked for, and who called whom.
 //!
 //! The format is Valgrind's "Callgrind Format Specification" (version 1): names may be
 //! compressed (`fn=(1) name`, later `fn=(1)`), positions may be relative (`+3`, `-2`, `*`), and
 //! the line after `calls=` holds the inclusive cost of the call, which is not the caller's own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// Where instructions were executed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +21,42 @@ pub(crate) struct Place {
 
 /// Self instructions by place.
 pub(crate) type Costs = BTreeMap<Place, u64>;
+
+/// One file's costs as they are in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Graph {
+    /// Self instructions.
+    pub(crate) costs: BTreeMap<Spot, u64>,
+    /// Inclusive instructions of calls.
+    pub(crate) calls: BTreeMap<Call, u64>,
+}
+
+/// A function of an executable or library.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Function {
+    /// Path of the file it was loaded from.
+    pub(crate) object: Rc<str>,
+    /// As callgrind names it.
+    pub(crate) name: Rc<str>,
+}
+
+/// Where instructions were executed, as finely as the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spot {
+    pub(crate) function: Function,
+    pub(crate) file: Rc<str>,
+    /// 0 where it is not known.
+    pub(crate) line: u64,
+    /// In the object; `None` unless `--dump-instr=yes`.
+    pub(crate) address: Option<u64>,
+}
+
+/// A call from one place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Call {
+    pub(crate) from: Spot,
+    pub(crate) to: Function,
+}
 
 /// Why a text is not callgrind's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,12 +74,29 @@ pub(crate) enum ParseError {
 /// # Errors
 /// When the text is not callgrind's.
 pub(crate) fn parse(text: &str) -> Result<Costs, ParseError> {
+    let mut costs = Costs::new();
+    for (spot, instructions) in graph(text)?.costs {
+        let (function, file) = (spot.function.name.to_string(), spot.file.to_string());
+        let sum = costs.entry(Place { function, file, line: spot.line }).or_default();
+        *sum = sum.saturating_add(instructions);
+    }
+    Ok(costs)
+}
+
+/// All that one output file says.
+///
+/// # Errors
+/// When the text is not callgrind's.
+pub(crate) fn graph(text: &str) -> Result<Graph, ParseError> {
     let mut reader = Reader::default();
     for (number, line) in text.lines().enumerate() {
         reader.read(line).ok_or(ParseError::Line(number + 1))?;
     }
-    if reader.event.is_none() { Err(ParseError::NoInstructions) } else { Ok(reader.costs) }
+    if reader.event.is_none() { Err(ParseError::NoInstructions) } else { Ok(reader.graph) }
 }
+
+/// Compressed names by their numbers.
+type Names = HashMap<u64, Rc<str>>;
 
 #[derive(Debug, Default)]
 struct Reader {
@@ -49,14 +104,19 @@ struct Reader {
     positions: Option<Vec<String>>,
     /// The column of `Ir` among the costs.
     event: Option<usize>,
-    functions: HashMap<u64, String>,
-    files: HashMap<u64, String>,
-    at: Place,
+    functions: Names,
+    files: Names,
+    objects: Names,
+    at: Spot,
     /// The previous position, by column.
     previous: Vec<u64>,
+    /// The callee of the next call.
+    callee: Rc<str>,
+    /// Its object, where it is another than the caller's.
+    callee_object: Option<Rc<str>>,
     /// Whether the next cost line is a call's.
     call: bool,
-    costs: Costs,
+    graph: Graph,
 }
 
 impl Reader {
@@ -89,16 +149,16 @@ impl Reader {
 
     fn name(&mut self, key: &str, value: &str) {
         match key {
-            "fn" => self.at.function = expand(&mut self.functions, value),
-            "cfn" => {
-                let _callee = expand(&mut self.functions, value);
-            }
+            "fn" => self.at.function.name = expand(&mut self.functions, value),
+            "cfn" => self.callee = expand(&mut self.functions, value),
+            "ob" => self.at.function.object = expand(&mut self.objects, value),
+            "cob" => self.callee_object = Some(expand(&mut self.objects, value)),
             "fl" | "fi" | "fe" => self.at.file = expand(&mut self.files, value),
             "cfi" | "cfl" => {
                 let _callee = expand(&mut self.files, value);
             }
             "calls" => self.call = true,
-            // Objects, jumps and what later versions add are no costs.
+            // Jumps and what later versions add are no costs.
             _ => {}
         }
     }
@@ -112,22 +172,37 @@ impl Reader {
             position.push(absolute(words.next()?, previous)?);
         }
         self.previous = position;
-        let is_call = std::mem::take(&mut self.call);
         // Trailing zero costs are left out.
         let instructions: u64 = match self.event.and_then(|event| words.nth(event)) {
             Some(word) => word.parse().ok()?,
             None => 0,
         };
-        if !is_call && instructions > 0 {
-            let lines = self
-                .positions
-                .as_ref()
-                .map_or(Some(0), |names| names.iter().position(|name| name == "line"));
-            self.at.line = lines.and_then(|column| self.previous.get(column)).map_or(0, |l| *l);
-            let cost = self.costs.entry(self.at.clone()).or_default();
-            *cost = cost.checked_add(instructions)?;
+        let call = std::mem::take(&mut self.call);
+        let callee_object = if call { self.callee_object.take() } else { None };
+        if instructions == 0 {
+            return Some(());
         }
+        self.at.line = self.column("line").unwrap_or(0);
+        self.at.address = self.column("instr");
+        let cost = if call {
+            let object = callee_object.unwrap_or_else(|| Rc::clone(&self.at.function.object));
+            let to = Function { object, name: Rc::clone(&self.callee) };
+            self.graph.calls.entry(Call { from: self.at.clone(), to }).or_default()
+        } else {
+            self.graph.costs.entry(self.at.clone()).or_default()
+        };
+        *cost = cost.checked_add(instructions)?;
         Some(())
+    }
+
+    /// The number in a column of the position; a file that does not name any has lines.
+    fn column(&self, name: &str) -> Option<u64> {
+        let column = match &self.positions {
+            Some(names) => names.iter().position(|column| column == name)?,
+            None if name == "line" => 0,
+            None => return None,
+        };
+        self.previous.get(column).copied()
     }
 }
 
@@ -146,17 +221,18 @@ fn absolute(word: &str, previous: u64) -> Option<u64> {
 }
 
 /// `(1) name` defines, `(1)` repeats, anything else is the name itself.
-fn expand(names: &mut HashMap<u64, String>, value: &str) -> String {
+fn expand(names: &mut Names, value: &str) -> Rc<str> {
     let compressed = value.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     let Some((number, name)) = compressed.and_then(|(n, name)| Some((n.parse().ok()?, name)))
     else {
-        return value.to_owned();
+        return value.into();
     };
     match name.trim() {
-        "" => names.get(&number).cloned().unwrap_or_else(|| value.to_owned()),
+        "" => names.get(&number).cloned().unwrap_or_else(|| value.into()),
         name => {
-            names.insert(number, name.to_owned());
-            name.to_owned()
+            let name: Rc<str> = name.into();
+            names.insert(number, Rc::clone(&name));
+            name
         }
     }
 }
@@ -195,6 +271,24 @@ mod tests {
             "positions: instr line\nevents: Ir\nfl=a.rs\nfn=(below main)\n0x10 7 3\n+4 * 2\n";
         let costs = parse(text).expect("callgrind's");
         assert_eq!(costs.into_iter().collect::<Vec<_>>(), [(place("(below main)", "a.rs", 7), 5)]);
+    }
+
+    #[test]
+    fn calls_lead_from_an_address_to_a_function_of_another_object() {
+        let text = "positions: instr line\nevents: Ir\nob=(1) /bin/a\nfl=(1) a.rs\nfn=(1) main\n\
+                    0x10 7 3\ncob=(2) /lib/c.so\ncfi=(2) c.c\ncfn=(2) calloc\ncalls=1 0x99 5\n\
+                    +4 8 50\ncfn=(3) near\ncalls=2 0x20 9\n* * 20\n";
+        let graph = graph(text).expect("callgrind's");
+        let calls: Vec<_> = graph
+            .calls
+            .iter()
+            .map(|(call, &cost)| (call.from.address, &*call.to.object, &*call.to.name, cost))
+            .collect();
+        let expected =
+            [(Some(0x14), "/bin/a", "near", 20), (Some(0x14), "/lib/c.so", "calloc", 50)];
+        assert_eq!(calls, expected);
+        let costs: Vec<_> = graph.costs.iter().map(|(s, &c)| (s.address, s.line, c)).collect();
+        assert_eq!(costs, [(Some(0x10), 7, 3)]);
     }
 
     #[test]

@@ -1,0 +1,121 @@
+//! Where a difference between two sides of one id came from, in the order it is found out:
+//!
+//! - [`symbols`], [`names`]: which functions lie at an address, and what people call them.
+//! - [`profile`]: what callgrind wrote, with those names.
+//! - [`functions`]: whose own instructions changed.
+//! - [`heap`]: which call sites allocate more or less.
+//! - [`stacks`], [`flame`]: the same as call stacks, drawn.
+//! - [`tables`]: terminal, Markdown, page.
+//!
+//! An explanation is no verdict: it says where instructions went, not why, nor that they are slow.
+
+pub(crate) mod flame;
+pub(crate) mod functions;
+pub(crate) mod heap;
+pub(crate) mod names;
+pub(crate) mod profile;
+pub(crate) mod stacks;
+pub(crate) mod symbols;
+pub(crate) mod tables;
+
+use std::path::{Path, PathBuf};
+
+use functions::Change;
+use heap::SiteChange;
+use profile::Profile;
+use serde_json::{Value, json};
+use stacks::Node;
+use symbols::Symbols;
+
+use crate::bench::count::Counted;
+use crate::bench::dhat;
+use crate::render::disk;
+
+/// Where the difference of one id came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Explanation {
+    pub(crate) id: String,
+    /// Every function whose own instructions changed, the largest change first.
+    pub(crate) functions: Vec<Change>,
+    /// Every site whose allocations changed; none where they were not counted.
+    pub(crate) allocations: Vec<SiteChange>,
+    /// Both sides' call stacks.
+    pub(crate) stacks: Node,
+}
+
+/// Explains ids of two sides, and remembers the debug information of their executables.
+#[derive(Default)]
+pub(crate) struct Explainer {
+    base: Symbols,
+    head: Symbols,
+}
+
+impl Explainer {
+    /// Where the difference of two counts of one id came from. `roots` are cut off the front of
+    /// file names. The executables must be where they were counted.
+    ///
+    /// # Errors
+    /// When a profile can't be read or is not what its tool writes.
+    pub(crate) fn explain(
+        &mut self,
+        base: &Counted,
+        head: &Counted,
+        roots: &[&Path],
+    ) -> anyhow::Result<Explanation> {
+        let before = Profile::read(&base.callgrind, &mut self.base)?;
+        let after = Profile::read(&head.callgrind, &mut self.head)?;
+        let allocations = if base.dhat.is_empty() || head.dhat.is_empty() {
+            Vec::new()
+        } else {
+            let (old, new) = (dhat::read(&base.dhat)?, dhat::read(&head.dhat)?);
+            heap::changes((&old, &mut self.base), (&new, &mut self.head), roots)
+        };
+        Ok(Explanation {
+            id: head.id().to_owned(),
+            functions: functions::changes(&before, &after, roots),
+            allocations,
+            stacks: stacks::stacks(&before, &after),
+        })
+    }
+}
+
+impl Explanation {
+    /// For scripts.
+    pub(crate) fn json(&self) -> Value {
+        let functions: Vec<&Change> =
+            self.functions.iter().take(functions::FUNCTIONS_MAX).collect();
+        json!({
+            "id": self.id,
+            "functions": functions,
+            "functions_changed": self.functions.len(),
+            "allocations": self.allocations,
+        })
+    }
+
+    /// Writes the flamegraph into a folder, which must be there, and says where it is.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn write_flamegraph(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        let path = folder.join(format!("{}.svg", file_name(&self.id)));
+        disk::write(&path, flame::draw(&self.id, &self.stacks).as_bytes())?;
+        Ok(path)
+    }
+}
+
+/// An id as the name of a file.
+pub(crate) fn file_name(id: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    id.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_file_name_in_the_folder_whatever_it_holds() {
+        assert_eq!(file_name("payload/fill/4KiB"), "payload_fill_4KiB");
+        assert_eq!(file_name("../../etc/<passwd>"), "_.._etc__passwd_");
+    }
+}
