@@ -28,3 +28,6 @@ pub use control::{Control, control};
 pub use estimate::{Estimate, estimate};
 pub use slice::time_per_operation;
 pub use trial::{Judgement, Round, Rule, Trial, judge};
+
+#[cfg(test)]
+mod tests;
