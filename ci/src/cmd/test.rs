@@ -20,7 +20,7 @@ struct Lane {
     variable: Option<(&'static str, &'static str)>,
 }
 
-const LANES: [Lane; 6] = [
+const LANES: [Lane; 7] = [
     Lane { what: "formatting", arguments: "fmt --all --check", variable: None },
     Lane {
         what: "lints",
@@ -46,6 +46,12 @@ const LANES: [Lane; 6] = [
     Lane {
         what: "the front door from end to end",
         arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked \
+                    -- --test-threads=1",
+        variable: None,
+    },
+    Lane {
+        what: "the report in a browser",
+        arguments: "test --package weighbridge --features browser --test browser --locked \
                     -- --test-threads=1",
         variable: None,
     },
