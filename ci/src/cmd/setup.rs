@@ -22,6 +22,8 @@ enum Tool {
     Valgrind,
     /// For users who compare saved criterion baselines with it; nothing here needs it.
     Critcmp,
+    /// For the test of a history that is kept on a server; nothing else needs it.
+    Postgres,
 }
 
 /// A package manager and what installs a package with it.
@@ -32,6 +34,7 @@ struct Manager {
     /// What refreshes its index, where an old one makes installing fail.
     refresh: Option<&'static [&'static str]>,
     compiler: &'static str,
+    postgres: &'static str,
 }
 
 const MANAGERS: [Manager; 5] = [
@@ -40,21 +43,36 @@ const MANAGERS: [Manager; 5] = [
         install: &["install", "-y", "--no-install-recommends"],
         refresh: Some(&["update"]),
         compiler: "build-essential",
+        postgres: "postgresql",
     },
-    Manager { program: "dnf", install: &["install", "-y"], refresh: None, compiler: "gcc" },
+    Manager {
+        program: "dnf",
+        install: &["install", "-y"],
+        refresh: None,
+        compiler: "gcc",
+        postgres: "postgresql-server",
+    },
     Manager {
         program: "pacman",
         install: &["-S", "--noconfirm", "--needed"],
         refresh: None,
         compiler: "gcc",
+        postgres: "postgresql",
     },
     Manager {
         program: "zypper",
         install: &["--non-interactive", "install"],
         refresh: None,
         compiler: "gcc",
+        postgres: "postgresql-server",
     },
-    Manager { program: "apk", install: &["add"], refresh: None, compiler: "build-base" },
+    Manager {
+        program: "apk",
+        install: &["add"],
+        refresh: None,
+        compiler: "build-base",
+        postgres: "postgresql",
+    },
 ];
 
 /// What this user may do with the system's packages.
@@ -118,6 +136,16 @@ pub(crate) fn ensure(ui: Ui) -> anyhow::Result<()> {
     carry_out(&plan(), Tool::is_there, ui).map(drop)
 }
 
+/// Installs PostgreSQL where it is missing: only the test of the server needs it, so a plan for
+/// measuring does not hold it.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] with the command, where it could not be installed.
+pub(crate) fn ensure_postgres(ui: Ui) -> anyhow::Result<()> {
+    let missing = [Tool::Postgres].into_iter().filter(|tool| !tool.is_there());
+    carry_out(&steps(missing), Tool::is_there, ui).map(drop)
+}
+
 /// That instructions can be counted.
 ///
 /// # Errors
@@ -134,7 +162,11 @@ pub(crate) fn require_valgrind() -> anyhow::Result<()> {
 /// What is missing on this machine, and how to get it.
 fn plan() -> Vec<(Tool, Step)> {
     let tools = [Tool::Compiler, Tool::Valgrind, Tool::Critcmp];
-    let missing = tools.into_iter().filter(|tool| !tool.is_there());
+    steps(tools.into_iter().filter(|tool| !tool.is_there()))
+}
+
+/// How to get each of them on this machine, which is looked at only where there is one.
+fn steps(missing: impl Iterator<Item = Tool>) -> Vec<(Tool, Step)> {
     let on_path = |manager: &Manager| probe::first_line(manager.program, &["--version"]).is_some();
     let mut known: Option<(Option<Manager>, Rights)> = None;
     missing
@@ -168,6 +200,7 @@ fn step(tool: Tool, manager: Option<Manager>, rights: Rights) -> Step {
         }
         (Tool::Compiler, Some(manager)) => manager.compiler,
         (Tool::Valgrind, Some(_)) => "valgrind",
+        (Tool::Postgres, Some(manager)) => manager.postgres,
     };
     let manager = manager.expect("the arm without one has returned");
     let prefix: &[&str] = match rights {
@@ -241,6 +274,7 @@ impl Tool {
             Self::Compiler => "a C compiler",
             Self::Valgrind => "valgrind",
             Self::Critcmp => "critcmp",
+            Self::Postgres => "PostgreSQL",
         }
     }
 
@@ -249,6 +283,7 @@ impl Tool {
             Self::Compiler => probe::first_line("cc", &["--version"]),
             Self::Valgrind => probe::first_line("valgrind", &["--version"]),
             Self::Critcmp => probe::critcmp(),
+            Self::Postgres => return probe::postgres().is_some(),
         };
         version.is_some()
     }
@@ -286,6 +321,13 @@ mod tests {
             assert!(matches!(step, Step::Run(_)));
             assert_eq!(step.command(), command);
         }
+    }
+
+    #[test]
+    fn the_server_has_a_name_of_its_own_in_each() {
+        let told = with(Tool::Postgres, "dnf", Rights::Root);
+        assert_eq!(told.command(), "dnf install -y postgresql-server");
+        assert!(plan().iter().all(|(tool, _)| *tool != Tool::Postgres), "measuring needs none");
     }
 
     #[test]

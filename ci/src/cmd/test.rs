@@ -20,7 +20,7 @@ struct Lane {
     variable: Option<(&'static str, &'static str)>,
 }
 
-const LANES: [Lane; 7] = [
+const LANES: [Lane; 8] = [
     Lane { what: "formatting", arguments: "fmt --all --check", variable: None },
     Lane {
         what: "lints",
@@ -44,6 +44,12 @@ const LANES: [Lane; 7] = [
         variable: Some(("RUSTFLAGS", "--cfg loom")),
     },
     Lane {
+        what: "the history on a PostgreSQL server",
+        arguments: "test --package weighbridge --features postgres --bin weighbridge --locked \
+                    history::tests::postgres",
+        variable: None,
+    },
+    Lane {
         what: "the front door from end to end",
         arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked \
                     -- --test-threads=1",
@@ -61,6 +67,7 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     if args.setup {
         setup::ensure(ui)?;
+        setup::ensure_postgres(ui)?;
     }
     for lane in &LANES {
         ui.say(&format!("== {}", lane.what));

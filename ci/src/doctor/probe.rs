@@ -46,6 +46,18 @@ pub(crate) fn critcmp() -> Option<String> {
     programs.into_iter().find_map(|program| first_line(&program, &["--version"]))
 }
 
+/// The folder with PostgreSQL's programs: on the path, or the newest where Debian keeps it.
+pub(crate) fn postgres() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut versions = entries("/usr/lib/postgresql");
+    versions.sort_by_key(|version| version.parse::<u32>().unwrap_or(0));
+    let debian = |version: String| Path::new("/usr/lib/postgresql").join(version).join("bin");
+    folders.extend(versions.into_iter().rev().map(debian));
+    let needed = ["initdb", "pg_ctl", "createdb"];
+    folders.into_iter().find(|folder| needed.iter().all(|name| folder.join(name).exists()))
+}
+
 /// The loader's list of tunables.
 pub(crate) fn tunables() -> Option<String> {
     output(LOADER, &["--list-tunables"])

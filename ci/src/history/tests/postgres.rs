@@ -1,6 +1,6 @@
 //! A server of PostgreSQL: the suite on a private cluster, which is gone afterwards.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::super::Store;
 use super::super::place::Place;
 use super::conformance;
+use crate::doctor::probe;
 use crate::exit::{self, Exit};
 
 /// A server that listens on a socket in its own folder; ended and removed when dropped.
@@ -18,7 +19,8 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let programs = programs().expect("PostgreSQL is installed: `cargo perf test --setup`");
+        let programs =
+            probe::postgres().expect("PostgreSQL is installed: `cargo perf test --setup`");
         // Below /tmp, because the path of a socket may not be long.
         let folder = tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp").expect("folder");
         if rustix::process::geteuid().is_root() {
@@ -72,20 +74,6 @@ impl Drop for Server {
         let _ended =
             stop.arg("-D").arg(self.data()).args(["-w", "-m", "immediate", "stop"]).status();
     }
-}
-
-/// The folder of initdb: on the path, or where Debian keeps it; the newest.
-fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
-    versions.sort();
-    folders.extend(versions.into_iter().rev());
-    let all = |folder: &Path| {
-        ["initdb", "pg_ctl", "createdb"].iter().all(|name| folder.join(name).exists())
-    };
-    folders.into_iter().find(|folder| all(folder))
 }
 
 #[track_caller]
