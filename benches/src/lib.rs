@@ -1,7 +1,7 @@
 //! What the bench targets share: how a workload is put under callgrind. Time is measured through
 //! [`bench_core::measure`]; the workloads themselves live in their rooms.
 
-#[cfg(feature = "faults")]
+#[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
 pub mod load;
 
