@@ -3,6 +3,7 @@
 
 use bench_core::judge::{Pair, Verdict};
 
+use crate::bench::count::NEVER_RAN;
 use crate::exit::Exit;
 
 /// Why an id has nothing to be judged by: `new`, or `mended` where it failed in the base. Such an
@@ -24,13 +25,19 @@ pub(crate) fn broke(pair: &Pair) -> Option<&str> {
     pair.head.as_ref().and_then(|row| row.error.as_deref())
 }
 
+/// Whether the head has the bench, and it ended well without having run: that is a hole and no
+/// breakage.
+fn never_ran(pair: &Pair) -> bool {
+    pair.head.as_ref().is_some_and(|row| row.errors.contains_key(NEVER_RAN))
+}
+
 /// The exit code of what was judged, the gravest reason first: a regression outweighs a hole, a
 /// bench that broke outweighs one that was not there. Where nothing was judged, nothing passes.
 pub(crate) fn exit(judged: &[(&Pair, &Verdict)], strict: bool) -> Exit {
     let any = |wanted: fn(&Verdict) -> bool| judged.iter().any(|(_, verdict)| wanted(verdict));
     if any(Verdict::is_regression) {
         Exit::Regressed
-    } else if judged.iter().any(|(pair, _)| broke(pair).is_some()) {
+    } else if judged.iter().any(|(pair, _)| broke(pair).is_some() && !never_ran(pair)) {
         Exit::Broke
     } else if judged.is_empty() || any(|verdict| *verdict == Verdict::Missing) {
         Exit::NotMeasured
@@ -90,7 +97,11 @@ mod tests {
         for (base, head, said) in cases {
             assert_eq!(announced(&pair(base, head)), said, "{base:?} {head:?}");
         }
-        let new = pair(None, Some(Err("hung")));
-        assert_eq!(exit(&[(&new, &judge(&new, &Policy::default()))], false), Exit::Broke);
+        let mut new = pair(None, Some(Err("hung")));
+        let code = |new: &Pair| exit(&[(new, &judge(new, &Policy::default()))], false);
+        assert_eq!(code(&new), Exit::Broke);
+        let row = new.head.as_mut().expect("it is new");
+        row.errors.insert(NEVER_RAN.to_owned(), 1);
+        assert_eq!(code(&new), Exit::NotMeasured);
     }
 }
