@@ -71,7 +71,16 @@ const SIGNS: [(Reason, &[&str]); 8] = [
     ),
     (
         Reason::RandomHasher,
-        &["hash::random", "hash/random.rs", "hash::sip", "hash/sip.rs", "RandomState", "ahash"],
+        &[
+            "hash::random",
+            "hash/random.rs",
+            "hash::sip",
+            "hash/sip.rs",
+            "RandomState",
+            "ahash",
+            // The hasher itself may be inlined beyond recognition; its map is not.
+            "hashbrown",
+        ],
     ),
     (
         Reason::RandomNumber,
@@ -162,8 +171,9 @@ pub(crate) fn causes(moved: &[Condition], names: &Names) -> Vec<Cause> {
 ///
 /// What moves from run to run, all else equal, is random or depends on time or threads. What only a
 /// busy neighbour moves is no random number. What is still until the environment *or* the path
-/// grows, though both move the stack, looks at the one that moved it; what both move depends on
-/// where something lies.
+/// grows, though both move the stack, looks at the one that moved it. What both move depends on
+/// where something lies, unless it is seen to look at one of them, of which the other then moves
+/// the copies.
 fn possible(moved: &[Condition]) -> (&'static [Reason], Reason) {
     use Reason::{
         Alignment, Allocator, Clock, EnvironmentLength, PathLength, RandomHasher, RandomNumber,
@@ -177,7 +187,9 @@ fn possible(moved: &[Condition]) -> (&'static [Reason], Reason) {
         (true, _, _) => (&[Threads, Clock], Unknown),
         (false, true, false) => (&[EnvironmentLength, Allocator, Alignment], EnvironmentLength),
         (false, false, _) => (&[PathLength, Allocator, Alignment], PathLength),
-        (false, true, true) => (&[Allocator, Alignment], Reason::Address),
+        (false, true, true) => {
+            (&[EnvironmentLength, PathLength, Allocator, Alignment], Reason::Address)
+        }
     }
 }
 
@@ -212,7 +224,8 @@ mod tests {
     #[test]
     fn what_varies_by_itself_is_random_or_threads_or_the_clock() {
         let idle = [Condition::Idle];
-        assert_eq!(likely(&idle, &[INSERT], &[INSERT, SIP]), Reason::RandomHasher);
+        assert_eq!(likely(&idle, &["run"], &["run", SIP]), Reason::RandomHasher);
+        assert_eq!(likely(&idle, &[INSERT], &[INSERT]), Reason::RandomHasher);
         assert_eq!(likely(&idle, &[WORKER], &[WORKER, SIP]), Reason::Threads);
         assert_eq!(likely(&idle, &["clock_gettime@@GLIBC_2.17"], &[]), Reason::Clock);
         let fast = "tokio::util::rand::FastRand::fastrand_n";
@@ -250,6 +263,10 @@ mod tests {
         // Who reads the environment allocates as well.
         let reads = "std::env::vars_os";
         assert_eq!(likely(&[environment], &[malloc], &[malloc, reads]), Reason::EnvironmentLength);
+        let both = [environment, path];
+        assert_eq!(likely(&both, &[malloc], &[malloc, reads]), Reason::EnvironmentLength);
+        let reads = "std::env::args_os";
+        assert_eq!(likely(&both, &[malloc, copy], &[malloc, copy, reads]), Reason::PathLength);
     }
 
     #[test]

@@ -7,9 +7,6 @@ use bench_core::record::{Data, Metric};
 use super::condition::Condition;
 use super::observe::Sample;
 
-/// A condition that moves a count by less than this part of what another does is beside the point.
-const SHARE: f64 = 0.1;
-
 /// One count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value {
@@ -71,22 +68,14 @@ impl Series {
 
     /// Under which conditions the count moved. What moves from run to run by itself says nothing
     /// of the other conditions, so then they are left out: they would move as well, whatever
-    /// they change. So are those that moved it by less than [`SHARE`] of what the strongest did:
-    /// who reads the path is moved a little by the environment too, because that moves the stack.
+    /// they change.
     pub(crate) fn moved(&self) -> Vec<Condition> {
         let mut idle = self.under(Condition::Idle);
         let Some(first) = idle.next() else { return Vec::new() };
         if idle.any(|count| count != first) {
             return vec![Condition::Idle];
         }
-        let strength = |condition: &Condition| {
-            self.under(*condition).map(|count| count.abs_diff(first)).max().unwrap_or(0)
-        };
-        let strongest = Condition::ALL.iter().map(strength).max().unwrap_or(0);
-        let moves = |condition: &Condition| {
-            let strength = strength(condition);
-            strength > 0 && strength as f64 >= SHARE * strongest as f64
-        };
+        let moves = |condition: &Condition| self.under(*condition).any(|count| count != first);
         Condition::ALL.into_iter().filter(moves).collect()
     }
 
@@ -128,10 +117,6 @@ pub(crate) mod tests {
             [Condition::Environment, Condition::Path]
         );
         assert_eq!(moved([still, [7, 7, 9], still, still]), [Condition::Busy]);
-        let strong = [7, 107, 207];
-        assert_eq!(moved([still, still, [7, 7, 8], strong]), [Condition::Path]);
-        let less = [7, 7, 27];
-        assert_eq!(moved([still, still, less, strong]), [Condition::Environment, Condition::Path]);
     }
 
     #[test]
