@@ -1,14 +1,137 @@
-//! `cargo perf selftest`: whether the gate tells what it must.
+//! `cargo perf selftest`: whether the gate still finds what it is there to find.
+//!
+//! Copies the working tree into `target/perf/selftest`, injects changes of known size there, and
+//! runs this very program's `gate` on each, as a user would. Writes `selftest.json` under
+//! `target/perf`, and there what a gate writes.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bench_core::judge::Glob;
 use clap::Args;
 
+use crate::cmd::setup;
 use crate::exit::{Exit, failure};
+use crate::process::{self, Ending};
+use crate::render::disk;
+use crate::selftest::aviary::Aviary;
+use crate::selftest::canary::{CANARIES, Canary, FEATURES, State};
+use crate::selftest::judgement::{Answer, exit, judge};
+use crate::selftest::render::{self, Told};
 use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+/// A gate that takes longer hangs; the first ones build.
+const DEADLINE: Duration = Duration::from_secs(3600);
 
 /// What `selftest` takes.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct SelftestArgs {}
+pub(crate) struct SelftestArgs {
+    /// Only canaries whose names match this glob, as in 'quadratic'; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) only: Vec<String>,
+    /// Raise the limits of the copy, so that the gate must sleep: for tests of this command
+    #[arg(long, hide = true)]
+    pub(crate) blunt: bool,
+}
 
-pub(crate) fn run(_args: &SelftestArgs, _ui: Ui) -> anyhow::Result<Exit> {
-    Err(failure(Exit::Broke, "not built yet"))
+/// Injects each canary, asks the gate, and judges its answer.
+///
+/// # Errors
+/// Wrong usage, a disk that refuses, a tree that has no place for a canary; see [`Exit`].
+pub(crate) fn run(args: &SelftestArgs, ui: Ui) -> anyhow::Result<Exit> {
+    let wanted = choose(&args.only)?;
+    let workspace = Workspace::find()?;
+    setup::require_valgrind()?;
+    let mut aviary = Aviary::new(&workspace, ui)?;
+    if args.blunt {
+        aviary.blunt()?;
+    }
+    let mut told: Vec<Told> = Vec::new();
+    for canary in &wanted {
+        aviary.bring(canary.state)?;
+        ui.say(&format!("{}: {}", canary.name, canary.what));
+        let Some(answer) = ask(canary, &aviary, &workspace)? else { break };
+        let judgement = judge(canary, &answer);
+        told.push(Told { canary, answer, judgement });
+    }
+    let left: Vec<&str> = wanted[told.len()..].iter().map(|canary| canary.name).collect();
+    let judgements: Vec<_> = told.iter().map(|one| &one.judgement).collect();
+    let exit = match exit(&judgements) {
+        Exit::Fine if !left.is_empty() => Exit::NotMeasured,
+        exit => exit,
+    };
+    let json = render::json(&told, &left, exit);
+    disk::write(&workspace.perf()?.join("selftest.json"), json.to_string().as_bytes())?;
+    ui.result(&render::text(&told, &left, exit, ui.colour()), &json)?;
+    Ok(exit)
+}
+
+/// The canaries that the user asked for.
+///
+/// # Errors
+/// [`Exit::Usage`] for what is no glob, [`Exit::NotMeasured`] for one that matches none.
+fn choose(only: &[String]) -> anyhow::Result<Vec<&'static Canary>> {
+    let mut globs: Vec<Glob> = Vec::new();
+    for text in only {
+        let glob: Glob =
+            text.parse().map_err(|error| failure(Exit::Usage, format!("--only: {error}")))?;
+        if !CANARIES.iter().any(|canary| glob.matches(canary.name)) {
+            let names: Vec<&str> = CANARIES.iter().map(|canary| canary.name).collect();
+            let sentence =
+                format!("no canary matches --only '{text}'; there are {}", names.join(", "));
+            return Err(failure(Exit::NotMeasured, sentence));
+        }
+        globs.push(glob);
+    }
+    let wanted =
+        |canary: &&Canary| globs.is_empty() || globs.iter().any(|glob| glob.matches(canary.name));
+    Ok(CANARIES.iter().filter(wanted).collect())
+}
+
+/// Runs the gate on the copy; `None` when interrupted.
+fn ask(canary: &Canary, aviary: &Aviary, workspace: &Workspace) -> anyhow::Result<Option<Answer>> {
+    let program = std::env::current_exe().context("failed to find this very program")?;
+    let mut command = Command::new(program);
+    command
+        .current_dir(&aviary.root)
+        // What was compiled for the working tree serves the copy as well.
+        .env("CARGO_TARGET_DIR", &workspace.target)
+        .args(["--json", "gate"])
+        .args(canary.arguments);
+    if canary.state == State::Injected {
+        command.arg(format!("--features={FEATURES}"));
+    }
+    let started = Instant::now();
+    let outcome = process::run(&mut command, DEADLINE)?;
+    if outcome.ending == Ending::Interrupted || process::interrupted() {
+        return Ok(None);
+    }
+    let code = match outcome.ending {
+        Ending::Exited(status) => status.code(),
+        _ => None,
+    };
+    let json = serde_json::from_str(&outcome.stdout).unwrap_or_default();
+    Ok(Some(Answer { code, json, said: outcome.last_words(), took: started.elapsed() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(only: &[&str]) -> anyhow::Result<Vec<&'static str>> {
+        let only: Vec<String> = only.iter().map(|&glob| glob.to_owned()).collect();
+        Ok(choose(&only)?.iter().map(|canary| canary.name).collect())
+    }
+
+    #[test]
+    fn a_filter_takes_canaries_by_name_and_matches_at_least_one() {
+        assert_eq!(names(&[]).expect("all").len(), CANARIES.len());
+        assert_eq!(names(&["*tions", "hang"]).expect("two"), ["instructions", "hang"]);
+        let error = names(&["hang", "none-such"]).expect_err("there is none");
+        assert_eq!(crate::exit::of(&error), Exit::NotMeasured);
+        assert!(error.to_string().contains("'none-such'; there are same-code,"), "{error}");
+        assert_eq!(crate::exit::of(&names(&["a[b"]).expect_err("no glob")), Exit::Usage);
+    }
 }

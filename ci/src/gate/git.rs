@@ -205,7 +205,8 @@ fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::File::options().write(true).open(to)?.set_modified(written)
 }
 
-fn plain(folder: &Path) -> Command {
+/// Git in this folder, wherever the user's variables point it.
+pub(crate) fn plain(folder: &Path) -> Command {
     let mut command = Command::new("git");
     FOREIGN.iter().for_each(|name| {
         command.env_remove(name);
@@ -259,7 +260,9 @@ pub(crate) fn answer(command: &mut Command) -> anyhow::Result<String> {
 }
 
 fn is_verb(arg: &OsStr) -> bool {
-    ["add", "write-tree", "read-tree", "rev-parse"].iter().any(|verb| arg == *verb)
+    ["add", "commit", "init", "write-tree", "read-tree", "rev-parse"]
+        .iter()
+        .any(|verb| arg == *verb)
 }
 
 #[cfg(test)]
