@@ -15,6 +15,10 @@ const ROUNDS_WINDOW: usize = 50;
 /// is. Rounds that were left out count as rounds before: if the machine stays busy, that soon
 /// becomes what is usual, and no more than about a quarter of the rounds can go.
 ///
+/// The estimate gives a wild round little weight anyhow: leaving rounds out for stolen ticks was worth
+/// between 3 % more rounds and 17 % fewer in a measured run of twelve benches. It is for bursts so long
+/// that the rounds in them say nothing.
+///
 /// The number must treat both sides alike (the sum over both, not one of them) and not come from
 /// the times that are judged. Otherwise leaving rounds out leans towards a verdict.
 ///
