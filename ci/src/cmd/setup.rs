@@ -24,6 +24,8 @@ enum Tool {
     Critcmp,
     /// For the test of a history that is kept on a server; nothing else needs it.
     Postgres,
+    /// For the test that opens a report; nothing else needs it.
+    Browser,
 }
 
 /// A package manager and what installs a package with it.
@@ -136,13 +138,13 @@ pub(crate) fn ensure(ui: Ui) -> anyhow::Result<()> {
     carry_out(&plan(), Tool::is_there, ui).map(drop)
 }
 
-/// Installs PostgreSQL where it is missing: only the test of the server needs it, so a plan for
-/// measuring does not hold it.
+/// Installs PostgreSQL and a browser where they are missing: only tests need them, so a plan for
+/// measuring does not hold them.
 ///
 /// # Errors
 /// [`Exit::NotMeasured`] with the command, where it could not be installed.
-pub(crate) fn ensure_postgres(ui: Ui) -> anyhow::Result<()> {
-    let missing = [Tool::Postgres].into_iter().filter(|tool| !tool.is_there());
+pub(crate) fn ensure_for_tests(ui: Ui) -> anyhow::Result<()> {
+    let missing = [Tool::Postgres, Tool::Browser].into_iter().filter(|tool| !tool.is_there());
     carry_out(&steps(missing), Tool::is_there, ui).map(drop)
 }
 
@@ -201,6 +203,7 @@ fn step(tool: Tool, manager: Option<Manager>, rights: Rights) -> Step {
         (Tool::Compiler, Some(manager)) => manager.compiler,
         (Tool::Valgrind, Some(_)) => "valgrind",
         (Tool::Postgres, Some(manager)) => manager.postgres,
+        (Tool::Browser, Some(_)) => "chromium",
     };
     let manager = manager.expect("the arm without one has returned");
     let prefix: &[&str] = match rights {
@@ -275,6 +278,7 @@ impl Tool {
             Self::Valgrind => "valgrind",
             Self::Critcmp => "critcmp",
             Self::Postgres => "PostgreSQL",
+            Self::Browser => "a browser",
         }
     }
 
@@ -284,6 +288,7 @@ impl Tool {
             Self::Valgrind => probe::first_line("valgrind", &["--version"]),
             Self::Critcmp => probe::critcmp(),
             Self::Postgres => return probe::postgres().is_some(),
+            Self::Browser => probe::browser(),
         };
         version.is_some()
     }

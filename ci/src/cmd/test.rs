@@ -67,7 +67,7 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     if args.setup {
         setup::ensure(ui)?;
-        setup::ensure_postgres(ui)?;
+        setup::ensure_for_tests(ui)?;
     }
     for lane in &LANES {
         ui.say(&format!("== {}", lane.what));

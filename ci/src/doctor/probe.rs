@@ -46,6 +46,12 @@ pub(crate) fn critcmp() -> Option<String> {
     programs.into_iter().find_map(|program| first_line(&program, &["--version"]))
 }
 
+/// What a browser of the Chromium family says of its version, under the names that systems give it.
+pub(crate) fn browser() -> Option<String> {
+    let programs = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    programs.into_iter().find_map(|program| first_line(program, &["--version"]))
+}
+
 /// The folder with PostgreSQL's programs: on the path, or the newest where Debian keeps it.
 pub(crate) fn postgres() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -36,7 +36,7 @@ impl Browser {
         let program = PROGRAMS
             .iter()
             .find(there)
-            .expect("no browser found; install one, for example with `apt-get install chromium`");
+            .expect("no browser is on the path; `cargo perf test --setup` installs one");
         let profile = tempfile::tempdir().expect("folder");
         // The protocol speaks over descriptors 3 and 4; the shell puts our pipes there.
         let mut child = Command::new("sh")
