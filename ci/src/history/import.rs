@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bench_core::record::{Environment, Row, RunRecord};
+use bench_core::record::{Environment, RunRecord};
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -204,38 +204,30 @@ fn makes_no_sense(path: &Path, why: &str) -> anyhow::Error {
 }
 
 /// The record of one run. Its id follows from what is in it, so that the same run is known again:
-/// the time, and a hash of format, commit and rows where a new run has random bits.
+/// the time, and a hash of format, notes, commit and rows where a new run has random bits.
 fn record(format: Format, said: &Said, imported: Imported) -> anyhow::Result<RunRecord> {
     let at = said.at.or(imported.at).context("a run without a time")?;
-    let commit = said.commit.clone().or(imported.commit);
     let mut environment = said.machine.clone().unwrap_or_default();
     if environment.host_id.is_none() {
         environment.host_id = imported.machine;
     }
-    environment.git_commit = commit;
+    environment.git_commit = said.commit.clone().or(imported.commit);
     let mut record = RunRecord::begin(environment);
-    record.run_id = run_id(format, at, record.environment.git_commit.as_deref(), &imported.rows)?;
-    record.started_at = at.to_string();
     record.rows = imported.rows;
     record.unknown = imported.notes;
     let name = format.to_possible_value().expect("none is skipped").get_name().to_owned();
     record.unknown.insert(IMPORTED_FROM.to_owned(), name.into());
+    record.run_id = run_id(at, &record)?;
+    record.started_at = at.to_string();
     Ok(record)
 }
 
-fn run_id(
-    format: Format,
-    at: Timestamp,
-    commit: Option<&str>,
-    rows: &[Row],
-) -> anyhow::Result<String> {
+fn run_id(at: Timestamp, record: &RunRecord) -> anyhow::Result<String> {
     let millis = u64::try_from(at.as_millisecond()).map_err(|_| {
         failure(Exit::Usage, format!("{at} lies before 1970, where no run was measured"))
     })?;
-    let mut hash = Sha256::new();
-    hash.update(format!("{format:?}\n{commit:?}\n"));
-    hash.update(serde_json::to_vec(rows)?);
-    let digest = hash.finalize();
+    let content = (&record.unknown, &record.environment.git_commit, &record.rows);
+    let digest = Sha256::digest(serde_json::to_vec(&content)?);
     let random: [u8; 10] = digest[..10].try_into().expect("a digest has 32 bytes");
     Ok(Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string())
 }
