@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
@@ -21,7 +22,7 @@ pub(crate) struct Arm {
     /// Its one-letter name, so that no path of one arm is longer than another's.
     pub(crate) letter: char,
     /// Executables by bench target, as in `wall_pool`.
-    images: BTreeMap<String, Image>,
+    images: Arc<BTreeMap<String, Image>>,
     /// What its processes find in their environment besides what all find.
     pub(crate) variables: Vec<(String, String)>,
     /// Where its executables are laid out.
@@ -46,8 +47,8 @@ impl Arm {
         fs::create_dir_all(&folder)
             .with_context(|| format!("failed to create the folder {}", folder.display()))?;
         let image = |(target, path): (&String, &PathBuf)| Ok((target.clone(), Image::read(path)?));
-        let images = executables.iter().map(image).collect::<anyhow::Result<_>>()?;
-        Ok(Self { letter, images, variables: Vec::new(), folder, home })
+        let images = executables.iter().map(image).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+        Ok(Self { letter, images: Arc::new(images), variables: Vec::new(), folder, home })
     }
 
     /// SHA-256 of each executable: what a resumed comparison must find again.
