@@ -49,6 +49,20 @@ fn what_is_recorded_is_listed_and_shown_and_stored_once() {
 }
 
 #[test]
+fn a_run_is_given_back_as_it_was_recorded() {
+    let folder = Folder::new();
+    let path = record(&folder, "1.json", HOSTILE, u64::MAX);
+    history(&folder, &["record", &path]).exits(0);
+    let text = folder.read("1.json");
+    let run = RunRecord::from_json(&text).expect("sound").run_id;
+    let restored = history(&folder, &["restore", &run]).exits(0);
+    assert_eq!(restored.stdout.trim_end(), text);
+    let json = history(&folder, &["--json", "restore", &run]).exits(0);
+    assert_eq!(json.stdout.trim_end(), text);
+    history(&folder, &["restore", "void"]).exits(4).complains("has no run 'void'");
+}
+
+#[test]
 fn an_id_of_any_letters_comes_back_to_the_letter() {
     let folder = Folder::new();
     let path = record(&folder, "1.json", HOSTILE, 7);

@@ -3,6 +3,7 @@
 mod import;
 mod list;
 mod record;
+mod restore;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -33,6 +34,8 @@ enum HistoryCommand {
     List(list::ListArgs),
     /// Show the values of one id over time
     Show(show::ShowArgs),
+    /// Print the record of a run as it was recorded, for `compare` and `report`
+    Restore(restore::RestoreArgs),
 }
 
 pub(crate) fn run(args: &HistoryArgs, ui: Ui) -> anyhow::Result<Exit> {
@@ -42,6 +45,7 @@ pub(crate) fn run(args: &HistoryArgs, ui: Ui) -> anyhow::Result<Exit> {
         HistoryCommand::Import(args) => import::run(args, &place, ui),
         HistoryCommand::List(args) => list::run(args, &place, ui),
         HistoryCommand::Show(args) => show::run(args, &place, ui),
+        HistoryCommand::Restore(args) => restore::run(args, &place, ui),
     }
 }
 
