@@ -15,12 +15,10 @@ use anyhow::Context;
 use bench_core::counting::GLIBC_TUNABLES;
 use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
-use gungraun_summary::util::{SummaryByVersion, parse};
-use serde_json::Value;
 
 use super::build::Executables;
-use super::dhat;
 use super::ids::{Bench, parse_listing};
+use super::output::{Output, read_output};
 use crate::exit::{self, Exit, failure};
 use crate::process::{self, Ending};
 use crate::ui::Ui;
@@ -290,58 +288,6 @@ fn count_one(job: Job<'_>, deadline: Duration) -> Option<Counted> {
     Some(counted)
 }
 
-/// What one run left in its folder.
-#[derive(Debug)]
-struct Output {
-    /// In the order of [`Metrics::wanted`].
-    values: Vec<u64>,
-    callgrind: Vec<PathBuf>,
-    dhat: Vec<PathBuf>,
-}
-
-/// The counts, and the profiles of both tools.
-fn read_output(folder: &Path, metrics: Metrics) -> anyhow::Result<Output> {
-    let path = folder.join("summary.json");
-    if !path.exists() {
-        let sentence = "the bench ended without a result, as if it had not run";
-        return Err(failure(Exit::NotMeasured, sentence));
-    }
-    let profiles = match parse(&path).map_err(|error| anyhow::anyhow!("{error}"))? {
-        SummaryByVersion::V7(summary) => serde_json::to_value(summary.profiles)?,
-        other => anyhow::bail!("gungraun wrote a summary that is not read here: {other:?}"),
-    };
-    let of_callgrind = |event: &str, name: &str| {
-        total(&profiles, event).with_context(|| format!("the summary holds no {name}"))
-    };
-    let instructions = of_callgrind("Ir", "instructions")?;
-    anyhow::ensure!(instructions > 0, "not one instruction was counted: the operation is empty");
-    let mut output = Output { values: vec![instructions], callgrind: Vec::new(), dhat: Vec::new() };
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match name.strip_suffix(".out") {
-            Some(name) if name.starts_with("callgrind.") => output.callgrind.push(path),
-            Some(name) if name.starts_with("dhat.") => output.dhat.push(path),
-            _ => {}
-        }
-    }
-    output.callgrind.sort();
-    output.dhat.sort();
-    if metrics.allocations {
-        let heap = dhat::read(&output.dhat)?;
-        output.values.extend([heap.blocks(), heap.bytes()]);
-    }
-    if metrics.syscalls {
-        output.values.push(of_callgrind("SysCount", "system calls")?);
-    }
-    Ok(output)
-}
-
-fn total(profiles: &Value, event: &str) -> Option<u64> {
-    let callgrind = profiles.as_array()?.iter().find(|profile| profile["tool"] == "Callgrind")?;
-    callgrind["data"]["total"]["metrics"][event]["values"]["new"].as_u64()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,17 +317,6 @@ mod tests {
         let plain = place(Path::new("/w"));
         let padded = Place { padding: 3, ..plain.clone() };
         assert_eq!(padded.variables(), format!("{} {PADDING_VARIABLE}=xxx", plain.variables()));
-    }
-
-    #[test]
-    fn instructions_are_those_of_callgrinds_total() {
-        let profiles = serde_json::json!([
-            {"tool": "DHAT", "data": {}},
-            {"tool": "Callgrind", "data": {"total": {"metrics": {"Ir": {"values": {"new": 42}}}}}},
-        ]);
-        assert_eq!(total(&profiles, "Ir"), Some(42));
-        assert_eq!(total(&profiles, "SysCount"), None);
-        assert_eq!(total(&Value::Null, "Ir"), None);
     }
 
     #[test]

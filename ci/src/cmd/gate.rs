@@ -3,7 +3,7 @@
 //!
 //! Reads the repository, `benches/expected.toml`, `ci/policy.toml`, the history where there is one,
 //! and `ci/baselines` without a ref; writes under `target/perf`: `gate-base.json`, `gate-head.json`,
-//! `gate.json`, `gate.md`, and what it builds.
+//! `gate.json`, `gate.md`, `gate-explain`, and what it builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,14 +17,14 @@ use sha2::{Digest, Sha256};
 
 use crate::args::GateArgs;
 use crate::bench::code_hash::hex;
-use crate::bench::count::Counted;
+use crate::bench::count::{Counted, Metrics};
 use crate::bench::ids::Only;
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
 use crate::expected::Expected;
 use crate::gate::baseline::{self, Baseline};
 use crate::gate::budgets::{self, Counts};
-use crate::gate::explain::explain;
+use crate::gate::explain;
 use crate::gate::git::{self, Git, Side};
 use crate::gate::objects;
 use crate::gate::outcome::{Code, Outcome, Question, outcome};
@@ -62,6 +62,8 @@ struct Both {
     head: Tree,
     /// The profiles of both sides; none of a text baseline.
     counted: [Vec<Counted>; 2],
+    /// Both sides, to be asked for more; none where the base is a file.
+    sides: Option<[Ready; 2]>,
     codes: BTreeMap<String, Code>,
 }
 
@@ -176,8 +178,9 @@ impl Gate<'_> {
             tree::record(environment, &base, workshop, of_base, &codes, |code| code.base.as_ref());
         let record =
             tree::record(environment, &head, workshop, of_head, &codes, |code| code.head.as_ref());
+        let sides = Some([base, head.clone()]);
         let head = Tree { record, ids, listed: tree::ids_of([&head]), interrupted };
-        Ok(Both { facts, base: before, head, counted, codes })
+        Ok(Both { facts, base: before, head, counted, sides, codes })
     }
 
     /// Builds and counts the working tree; the other side is a file.
@@ -204,12 +207,13 @@ impl Gate<'_> {
         facts.counting_seconds = counting.elapsed().as_secs_f64();
         let mut base = baseline.record(&head.record);
         base.rows.retain(|row| self.only.wants(&row.id));
-        Ok(Both { facts, base, head, counted: [Vec::new(), counted], codes: BTreeMap::new() })
+        let counted = [Vec::new(), counted];
+        Ok(Both { facts, base, head, counted, sides: None, codes: BTreeMap::new() })
     }
 
     /// Judges, explains, writes, and says it.
     fn judge(&self, both: Both, workshop: &Workshop<'_>) -> anyhow::Result<Exit> {
-        let Both { mut facts, mut base, head: mut tree, counted: [of_base, of_head], codes } = both;
+        let Both { mut facts, mut base, head: mut tree, mut counted, sides, codes } = both;
         self.expected.unhinge(&mut base.rows);
         self.expected.unhinge(&mut tree.record.rows);
         let fences = past::fences(self.args.history.as_deref(), &tree.record)?;
@@ -227,7 +231,15 @@ impl Gate<'_> {
             let counts = Counts { record: &tree.record, ids: &tree.ids, only: &self.only };
             outcome.spent = budgets::spend(self.expected.budgets(), counts);
         }
-        name_functions(&mut outcome, &of_base, &of_head, &workshop.root());
+        if let Some(sides) = &sides {
+            self.count_allocations(&outcome, sides, &mut counted, workshop)?;
+        }
+        explain::attach(&mut outcome, &counted[0], &counted[1], &workshop.root());
+        let folder = self.workspace.perf()?.join("gate-explain");
+        if let Some(page) = explain::write(&outcome.explanations, &folder)? {
+            let page = page.strip_prefix(&self.workspace.root).unwrap_or(&page).display();
+            facts.remarks.push(format!("flamegraphs and all functions: {page}"));
+        }
         if self.args.base.is_none() && outcome.judged.iter().any(|j| j.verdict == Verdict::Improved)
         {
             let remark = "what improved can be lost again unseen; `cargo perf bless` keeps it";
@@ -239,6 +251,44 @@ impl Gate<'_> {
         let text = render::text(&facts, &outcome, exit, self.ui.colour());
         self.ui.result(&text, &render::json(&facts, &outcome, exit))?;
         Ok(exit)
+    }
+
+    /// Finds out who allocates in the ids that regressed, where nobody asked for it before. Their
+    /// counts stay as they were judged.
+    fn count_allocations(
+        &self,
+        outcome: &Outcome,
+        sides: &[Ready; 2],
+        counted: &mut [Vec<Counted>; 2],
+        workshop: &Workshop<'_>,
+    ) -> anyhow::Result<()> {
+        let mut ids = explain::regressed(outcome);
+        let unknown = |id: &String| {
+            counted.iter().all(|side| side.iter().any(|c| c.id() == *id && c.dhat.is_empty()))
+        };
+        ids.retain(unknown);
+        ids.truncate(explain::RERUNS_MAX);
+        if ids.is_empty() || process::interrupted() {
+            return Ok(());
+        }
+        let only = |side: &Ready| {
+            let mut side = side.clone();
+            side.benches.retain(|bench| ids.contains(&bench.id));
+            side
+        };
+        let [base, head] = [&sides[0], &sides[1]].map(only);
+        let metrics = Metrics { allocations: true, addresses: true, ..Metrics::INSTRUCTIONS };
+        let deadline = tree::deadline(&self.args.selection);
+        let again = workshop.count(&base, &head, &|_| metrics, deadline)?;
+        for (side, again) in counted.iter_mut().zip(again) {
+            for again in again.into_iter().flatten() {
+                let known = side.iter_mut().find(|known| known.id() == again.id());
+                if let Some(known) = known.filter(|_| !again.callgrind.is_empty()) {
+                    (known.callgrind, known.dhat) = (again.callgrind, again.dhat);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The ids that must be counted, of those that the user asked for; `None` where no list says.
@@ -274,34 +324,4 @@ fn text_hash(codes: &BTreeMap<String, Code>) -> String {
         hash.update(code.head.as_ref().map_or("", |code| &code.text));
     }
     hex(&hash.finalize())
-}
-
-/// Says for each id that changed which functions it came from, and for one that does not repeat
-/// where the counts part. That it can't be said is a remark on the id and no reason to lose its
-/// verdict.
-fn name_functions(outcome: &mut Outcome, base: &[Counted], head: &[Counted], root: &Path) {
-    let files = |side: &[Counted], id: &str| {
-        side.iter().find(|counted| counted.id() == id).map(|counted| counted.callgrind.clone())
-    };
-    for judged in &mut outcome.judged {
-        let id = &judged.pair.id;
-        let differs = judged.counts().is_some_and(|(base, head)| base != head);
-        let differs = differs && judged.pair.metric == Metric::Instructions;
-        let (true, Some(base), Some(head)) = (differs, files(base, id), files(head, id)) else {
-            continue;
-        };
-        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
-        match explain(&base, &head, &[root]) {
-            Ok(changes) if changed => judged.changes = changes,
-            Ok(changes) => {
-                if let (Some(note), Some(first)) = (&mut judged.note, changes.first()) {
-                    note.push_str(&format!(", first in {}", first.function));
-                }
-            }
-            Err(error) => {
-                let note = judged.note.take().map_or_else(String::new, |note| note + "; ");
-                judged.note = Some(format!("{note}not explained: {error:#}"));
-            }
-        }
-    }
 }

@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn a_function_that_is_inlined_on_one_side_only_is_one_function() {
         let outer = frame("w::run", "run");
-        let base = executed(&[(&[frame("w::fill", "fill")], 50), (&[outer.clone()], 10)]);
+        let base =
+            executed(&[(&[frame("w::fill", "fill")], 50), (std::slice::from_ref(&outer), 10)]);
         let head = executed(&[(&[outer.clone(), frame("fill", "fill")], 70), (&[outer], 10)]);
         let changes = changes(&base, &head, &[]);
         let seen: Vec<_> = changes.iter().map(|c| (&*c.function, c.base, c.head)).collect();

@@ -124,8 +124,11 @@ mod tests {
         Frame { address: 0, function: function.into(), place: place.into() }
     }
 
-    fn heap(points: &[(u64, u64, &[(&str, &str)])]) -> Heap {
-        let point = |(blocks, bytes, stack): &(u64, u64, &[(&str, &str)])| Point {
+    /// Blocks, bytes, and the stack as functions with their places.
+    type Allocated<'a> = (u64, u64, &'a [(&'a str, &'a str)]);
+
+    fn heap(points: &[Allocated<'_>]) -> Heap {
+        let point = |(blocks, bytes, stack): &Allocated<'_>| Point {
             blocks: *blocks,
             bytes: *bytes,
             stack: stack.iter().map(|(function, place)| frame(function, place)).collect(),

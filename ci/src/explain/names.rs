@@ -43,9 +43,8 @@ pub(crate) fn short(name: &str) -> String {
             }
             // The arrow of a function type closes nothing.
             '>' if before != '-' => {
-                if open.pop() != Some(true) && !hidden {
-                    out.push('>');
-                }
+                let types = open.pop() == Some(true);
+                out.extend((!types && !hidden).then_some('>'));
             }
             _ if !hidden => out.push(c),
             _ => {}

@@ -72,7 +72,7 @@ impl Symbols {
         };
         let mut found = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
-            let name = frame.function.as_ref().and_then(|name| Some(name.raw_name().ok()?));
+            let name = frame.function.as_ref().and_then(|name| name.raw_name().ok());
             let location = frame.location.as_ref();
             let file = location.and_then(|at| at.file).unwrap_or_default().to_owned();
             let line = location.and_then(|at| at.line).map_or(0, u64::from);

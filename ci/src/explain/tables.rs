@@ -50,21 +50,28 @@ fn site(site: &SiteChange) -> Vec<String> {
     ]
 }
 
-/// Both tables, each with its titles and at most so many of its rows, and how many it has.
-fn tables(
-    explanation: &Explanation,
-    most: usize,
-) -> Vec<(Vec<&'static str>, Vec<Vec<String>>, usize)> {
-    let (functions, sites) = (&explanation.functions, &explanation.allocations);
-    let all = [
-        (
-            FUNCTIONS.to_vec(),
-            functions.iter().take(most).map(function).collect::<Vec<_>>(),
-            functions.len(),
-        ),
-        (SITES.to_vec(), sites.iter().take(most).map(site).collect(), sites.len()),
-    ];
-    all.into_iter().filter(|(_, rows, _)| !rows.is_empty()).collect()
+/// One table of an explanation, cut.
+struct Part {
+    titles: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+    /// Rows before the cut.
+    all: usize,
+}
+
+/// The tables that have rows, each with at most so many of them.
+fn parts(explanation: &Explanation, most: usize) -> Vec<Part> {
+    let Explanation { functions, allocations, .. } = explanation;
+    let functions = Part {
+        titles: &FUNCTIONS,
+        rows: functions.iter().take(most).map(function).collect(),
+        all: functions.len(),
+    };
+    let allocations = Part {
+        titles: &SITES,
+        rows: allocations.iter().take(most).map(site).collect(),
+        all: allocations.len(),
+    };
+    [functions, allocations].into_iter().filter(|part| part.all > 0).collect()
 }
 
 fn more(rows: usize, all: usize) -> Option<String> {
@@ -74,13 +81,13 @@ fn more(rows: usize, all: usize) -> Option<String> {
 /// For a terminal.
 pub(crate) fn text(explanation: &Explanation, colour: bool) -> String {
     let mut out = format!("{}\n", explanation.id);
-    let tables = tables(explanation, FUNCTIONS_MAX);
-    if tables.is_empty() {
+    let parts = parts(explanation, FUNCTIONS_MAX);
+    if parts.is_empty() {
         writeln!(out, "  {NOTHING}").expect("a string takes all");
     }
-    for (titles, rows, all) in tables {
+    for Part { titles, rows, all } in parts {
         let shown = rows.len();
-        let mut table = Table::new(&titles);
+        let mut table = Table::new(titles);
         for mut row in rows {
             row[0].insert_str(0, "  ");
             table.push(Tone::Neutral, row);
@@ -95,11 +102,11 @@ pub(crate) fn text(explanation: &Explanation, colour: bool) -> String {
 /// For a comment on a pull request: at most [`FUNCTIONS_MAX`] rows of each table.
 pub(crate) fn markdown(explanation: &Explanation) -> String {
     let mut out = format!("## {}\n\n", cell(&explanation.id));
-    let tables = tables(explanation, FUNCTIONS_MAX);
-    if tables.is_empty() {
+    let parts = parts(explanation, FUNCTIONS_MAX);
+    if parts.is_empty() {
         out += &format!("{NOTHING}\n\n");
     }
-    for (titles, rows, all) in tables {
+    for Part { titles, rows, all } in parts {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         out += &line(&titles.iter().map(|title| title.trim().to_owned()).collect::<Vec<_>>());
         let last = titles.len() - 1;
@@ -134,11 +141,11 @@ pub(crate) fn markdown_within(explanations: &[Explanation], bytes_max: usize) ->
 pub(crate) fn html_fragment(explanation: &Explanation) -> Html {
     let mut html = Html::default();
     html.raw("<section class=\"card explanation\">").tag("h2", &explanation.id);
-    let tables = tables(explanation, ROWS_MAX);
-    if tables.is_empty() {
+    let parts = parts(explanation, ROWS_MAX);
+    if parts.is_empty() {
         html.tag("p", NOTHING);
     }
-    for (titles, rows, all) in tables {
+    for Part { titles, rows, all } in parts {
         let last = titles.len() - 1;
         html.raw("<table><thead><tr>");
         for title in titles {

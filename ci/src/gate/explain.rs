@@ -1,3 +1,93 @@
 //! What the gate says of where a change came from; [`crate::explain`] finds it out.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use bench_core::judge::Verdict;
+use bench_core::record::Metric;
+
+use super::outcome::{Judged, Outcome};
+use crate::bench::count::Counted;
+use crate::explain::functions::FUNCTIONS_MAX;
 pub(crate) use crate::explain::functions::{Change, explain};
+use crate::explain::{Explainer, Explanation, tables};
+use crate::render::disk;
+
+/// So many regressed ids are run once more for their allocations; a change that regresses more
+/// shows the same in the first of them.
+pub(crate) const RERUNS_MAX: usize = 20;
+
+/// The ids of which some count regressed, in their order.
+pub(crate) fn regressed(outcome: &Outcome) -> Vec<String> {
+    let ids = outcome.judged.iter().filter(|judged| judged.verdict == Verdict::Regressed);
+    let ids: BTreeSet<&String> = ids.map(|judged| &judged.pair.id).collect();
+    ids.into_iter().cloned().collect()
+}
+
+/// Says for each id that changed where the change came from, and for one that does not repeat
+/// where the counts part. That it can't be said is a remark on the id and no reason to lose its
+/// verdict. Regressed ids come first.
+pub(crate) fn attach(outcome: &mut Outcome, base: &[Counted], head: &[Counted], root: &Path) {
+    let of = |side: &'_ [Counted], id: &str| side.iter().position(|counted| counted.id() == id);
+    let mut explainer = Explainer::default();
+    let mut explained: Vec<Explanation> = Vec::new();
+    let regressed = regressed(outcome);
+    for judged in &mut outcome.judged {
+        let id = judged.pair.id.clone();
+        let differs = judged.counts().is_some_and(|(base, head)| base != head);
+        let (true, Some(a), Some(b)) = (differs, of(base, &id), of(head, &id)) else { continue };
+        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
+        let known = explained.iter().find(|explanation| explanation.id == id);
+        let explanation = match known {
+            Some(known) => Ok(known.clone()),
+            None => explainer.explain(&base[a], &head[b], &[root]),
+        };
+        match explanation {
+            Ok(explanation) if changed => {
+                if judged.pair.metric == Metric::Instructions {
+                    let functions = explanation.functions.iter().take(FUNCTIONS_MAX);
+                    judged.changes = functions.cloned().collect();
+                }
+                if known.is_none() {
+                    explained.push(explanation);
+                }
+            }
+            Ok(explanation) => part(judged, &explanation),
+            Err(error) => {
+                let note = judged.note.take().map_or_else(String::new, |note| note + "; ");
+                judged.note = Some(format!("{note}not explained: {error:#}"));
+            }
+        }
+    }
+    explained.sort_by_key(|explanation| !regressed.contains(&explanation.id));
+    outcome.explanations = explained;
+}
+
+/// The function in which two counts of the same code part.
+fn part(judged: &mut Judged, explanation: &Explanation) {
+    if let (Some(note), Some(first)) = (&mut judged.note, explanation.functions.first()) {
+        note.push_str(&format!(", first in {}", first.function));
+    }
+}
+
+/// Writes all explanations as one page, and a flamegraph of each, into a folder that holds
+/// nothing else. Returns the page; `None` where there is nothing to explain.
+///
+/// # Errors
+/// When the disk does not take them.
+pub(crate) fn write(
+    explanations: &[Explanation],
+    folder: &Path,
+) -> anyhow::Result<Option<PathBuf>> {
+    let _older = std::fs::remove_dir_all(folder);
+    if explanations.is_empty() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(folder)?;
+    for explanation in explanations {
+        explanation.write_flamegraph(folder)?;
+    }
+    let page = folder.join("index.html");
+    disk::write(&page, tables::page(explanations).as_bytes())?;
+    Ok(Some(page))
+}

@@ -11,6 +11,7 @@ use super::past::Fences;
 use super::standing;
 use crate::bench::code_hash::CodeHash;
 use crate::exit::Exit;
+use crate::explain::Explanation;
 use crate::render::number;
 
 /// The code of one bench target on both sides; `None` where a side has no such target.
@@ -65,6 +66,8 @@ pub(crate) struct Outcome {
     pub(crate) absent: Vec<String>,
     /// There, and not in the list of what is expected.
     pub(crate) unlisted: Vec<String>,
+    /// Where the changes came from, of the ids whose profiles are there; regressed ones first.
+    pub(crate) explanations: Vec<Explanation>,
     /// How the budgets were kept.
     pub(crate) spent: Spent,
     /// How many jobs were done and how many there were, when the user interrupted.

@@ -6,15 +6,17 @@ use bench_core::judge::Verdict;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::explain::Change;
 use super::outcome::{Judged, Mended, New, Outcome, named};
 use crate::exit::Exit;
+use crate::explain::{Explanation, tables};
 use crate::render::markdown::cell;
 use crate::render::number;
 use crate::render::table::{Table, Tone};
 
 /// More unchanged ids than this are one line.
 const UNCHANGED_MAX: usize = 20;
+/// A comment on a pull request takes 65,536 characters; bytes are at least as many.
+const MARKDOWN_MAX: usize = 60_000;
 const TITLES: [&str; 6] = ["id", "base", "head", "difference", "change", "verdict"];
 
 /// What is said besides the numbers.
@@ -185,16 +187,6 @@ fn summary(outcome: &Outcome) -> Option<String> {
         .then(|| format!("{} ids unchanged, {exact} of them to the last digit", unchanged.len()))
 }
 
-fn function_row(change: &Change) -> Vec<String> {
-    vec![
-        change.function.clone(),
-        number::count(change.base),
-        number::count(change.head),
-        difference(change.base, change.head),
-        change.place.clone().unwrap_or_default(),
-    ]
-}
-
 /// The result as text.
 pub(crate) fn text(facts: &Facts, outcome: &Outcome, exit: Exit, colour: bool) -> String {
     let mut table = Table::new(&TITLES);
@@ -204,15 +196,8 @@ pub(crate) fn text(facts: &Facts, outcome: &Outcome, exit: Exit, colour: bool) -
         text += &(table.text(colour) + "\n");
     }
     text.extend(summary(outcome).map(|line| line + "\n\n"));
-    for judged in outcome.judged.iter().filter(|judged| !judged.changes.is_empty()) {
-        let mut functions =
-            Table::new(&["  own instructions of", "base", "head", "difference", "changed most at"]);
-        for change in &judged.changes {
-            let mut cells = function_row(change);
-            cells[0].insert_str(0, "  ");
-            functions.push(Tone::Neutral, cells);
-        }
-        text += &format!("{}\n{}\n", judged.pair.id, functions.text(colour));
+    for explanation in &outcome.explanations {
+        text += &tables::text(explanation, colour);
     }
     text + &remarks(outcome, exit).join("\n") + &format!("\n{}\n", times(facts))
 }
@@ -237,19 +222,14 @@ pub(crate) fn markdown(facts: &Facts, outcome: &Outcome, exit: Exit) -> String {
     if let Some(summary) = summary(outcome) {
         line(format!("\n{summary}"));
     }
-    for judged in outcome.judged.iter().filter(|judged| !judged.changes.is_empty()) {
-        line(format!("\n## {}\n", cell(&judged.pair.id)));
-        line("| own instructions of | base | head | difference | changed most at |".into());
-        line("|---|--:|--:|--:|---|".into());
-        for change in &judged.changes {
-            let cells: Vec<String> = function_row(change).iter().map(|c| cell(c)).collect();
-            line(format!("| {} |", cells.join(" | ")));
-        }
-    }
-    line(String::new());
+    let mut end = String::from("\n");
+    let mut line = |text: String| writeln!(end, "{text}").expect("a string takes all");
     remarks(outcome, exit).iter().for_each(|said| line(format!("- {}", cell(said))));
     line(format!("- {}", times(facts)));
-    out
+    out.push('\n');
+    let left = MARKDOWN_MAX.saturating_sub(out.len() + end.len());
+    out += &tables::markdown_within(&outcome.explanations, left);
+    out + &end
 }
 
 /// The result for scripts.
@@ -282,6 +262,7 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
         "removed": outcome.removed,
         "absent": outcome.absent,
         "unlisted": outcome.unlisted,
+        "explained": outcome.explanations.iter().map(Explanation::json).collect::<Vec<_>>(),
         "budgets": {
             "over": outcome.spent.over, "unmet": outcome.spent.unmet,
             "left_out": outcome.spent.left_out, "kept": outcome.spent.kept,
@@ -294,6 +275,7 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
 mod tests {
     use bench_core::judge::{Policy, compare, judge};
 
+    use super::super::explain::Change;
     use super::super::outcome::tests::record;
     use super::*;
 
@@ -315,7 +297,13 @@ mod tests {
             place: Some("a.rs:7".into()),
         };
         outcome.judged.iter_mut().find(|j| j.pair.id == "pool/fill").expect("there").changes =
-            vec![change];
+            vec![change.clone()];
+        outcome.explanations = vec![Explanation {
+            id: "pool/fill".into(),
+            functions: vec![change],
+            allocations: Vec::new(),
+            stacks: Default::default(),
+        }];
         outcome
     }
 
@@ -332,6 +320,17 @@ mod tests {
         let json = json(&facts, &outcome, Exit::Regressed);
         assert_eq!(json["exit"], 3);
         assert_eq!(json["verdict"], "regressed");
+    }
+
+    #[test]
+    fn the_markdown_fits_a_comment_however_much_changed() {
+        let mut outcome = sample(2);
+        let one = outcome.explanations[0].clone();
+        outcome.explanations = vec![one; 2_000];
+        let told = markdown(&Facts::default(), &outcome, Exit::Regressed);
+        assert!(told.len() < MARKDOWN_MAX + 200, "{}", told.len());
+        assert!(told.contains("explained ids do not fit here"));
+        assert!(told.contains("gate did not pass"));
     }
 
     #[test]

@@ -56,7 +56,8 @@ impl Wanted<'_> {
         Metrics {
             allocations: wanted(Counting::Allocations, Metric::Allocations),
             syscalls: wanted(Counting::Syscalls, Metric::Syscalls),
-            ..Metrics::INSTRUCTIONS
+            // A regression is explained from the same run.
+            addresses: true,
         }
     }
 }
