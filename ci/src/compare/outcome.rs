@@ -1,5 +1,6 @@
 //! From courses to verdicts and one exit code.
 
+use bench_core::judge::modality::{Mode, Modes, modes};
 use bench_core::judge::sequential::{Control, Judgement, Round, control};
 use bench_core::judge::stats::median;
 use bench_core::judge::{Comparability, Pair, TimeRule, Verdict};
@@ -11,6 +12,7 @@ use super::rows::{failure, is_mended, row};
 use super::subject::Subjects;
 use crate::exit::Exit;
 use crate::gate::standing;
+use crate::render::number;
 use crate::render::verdicts::Word;
 
 /// The margin that stands for every margin where ids are looked at together.
@@ -27,6 +29,8 @@ pub(crate) struct Compared {
     pub(crate) judgement: Option<Judgement>,
     /// Nanoseconds per operation of both sides, one per judged round.
     pub(crate) times: [Vec<f64>; 2],
+    /// The modes of a side that has two.
+    pub(crate) modes: [Option<Modes>; 2],
     pub(crate) left_out: LeftOut,
     /// Sentences without full stops.
     pub(crate) notes: Vec<String>,
@@ -114,24 +118,48 @@ fn in_a_row(courses: &[&Course]) -> Vec<Round> {
 
 fn compared(course: &Course, moved: Option<&str>, run: &str) -> Compared {
     let judgement = (!course.judged.is_empty()).then(|| course.trial.judgement());
-    let verdict = verdict(course, judgement.as_ref(), moved);
-    let word = if is_mended(course) { Word::Mended } else { Word::from(&verdict) };
-    let (base, head) = (row(course, BASE, run), row(course, HEAD, run));
-    let pair = Pair {
-        id: course.subject.id.clone(),
-        metric: Metric::WallTime,
-        unit: "ns".to_owned(),
-        base,
-        head,
-        comparability: Comparability::Yes,
-        effect: None,
-    };
     let times = [BASE, HEAD].map(|arm| {
         let rounds = course.judged_at.iter().map(|&at| &course.rounds[at]);
         rounds.filter_map(|round| super::course::time(round, arm)).collect()
     });
-    let (left_out, notes) = (course.left_out, notes(course));
-    Compared { pair, verdict, word, judgement, times, left_out, notes }
+    let modes = split(course, &times);
+    let verdict = match verdict(course, judgement.as_ref(), moved) {
+        // That the middle stayed where it was says nothing of the modes.
+        Verdict::Unchanged if modes.iter().any(Option::is_some) => Verdict::Undecided,
+        verdict => verdict,
+    };
+    let word = if is_mended(course) { Word::Mended } else { Word::from(&verdict) };
+    let pair = Pair {
+        id: course.subject.id.clone(),
+        metric: Metric::WallTime,
+        unit: "ns".to_owned(),
+        base: row(course, BASE, run),
+        head: row(course, HEAD, run),
+        comparability: Comparability::Yes,
+        effect: None,
+    };
+    let mut notes = notes(course);
+    let told = ["base", "head"].into_iter().zip(&modes);
+    notes.extend(told.filter_map(|(side, modes)| Some(in_words(side, modes.as_ref()?))));
+    let left_out = course.left_out;
+    Compared { pair, verdict, word, judgement, times, modes, left_out, notes }
+}
+
+/// The modes of each side that has two. Only where the ratios have two as well: a machine that
+/// changes its speed half-way gives both sides two modes, and the ratio one.
+fn split(course: &Course, times: &[Vec<f64>; 2]) -> [Option<Modes>; 2] {
+    let ratios: Vec<f64> = course.judged.iter().map(|round| round.log_ratio().exp()).collect();
+    let of_itself = !ratios.is_empty() && modes(&ratios).is_split();
+    times.each_ref().map(|times| of_itself.then(|| modes(times)).filter(Modes::is_split))
+}
+
+fn in_words(side: &str, modes: &Modes) -> String {
+    let mode = |mode: &Mode| {
+        let (centre, share) = (number::time(mode.centre), mode.share * 100.0);
+        format!("{centre} in {share:.0} % of rounds")
+    };
+    let modes: Vec<String> = modes.modes.iter().map(mode).collect();
+    format!("two modes on the {side}: {}", modes.join(", "))
 }
 
 fn verdict(course: &Course, judgement: Option<&Judgement>, moved: Option<&str>) -> Verdict {
@@ -170,9 +198,14 @@ fn notes(course: &Course) -> Vec<String> {
 }
 
 impl Compared {
-    /// The median time of an operation on each side, in nanoseconds.
+    /// The median time of an operation on each side, in nanoseconds; none of a side with two modes,
+    /// which it would describe neither of.
     pub(crate) fn medians(&self) -> [Option<f64>; 2] {
-        self.times.each_ref().map(|times| (!times.is_empty()).then(|| median(times)))
+        let median = |side: usize| {
+            let known = self.modes[side].is_none() && !self.times[side].is_empty();
+            known.then(|| median(&self.times[side]))
+        };
+        [median(0), median(1)]
     }
 
     fn failed(&self) -> bool {
@@ -274,8 +307,9 @@ pub(crate) mod tests {
     fn a_copy_of_the_base_is_the_control_where_all_code_differs() {
         let course = |share: f64| {
             let mut course = Course::new(subject("a/b"), 1);
-            for number in 0..60 {
-                let mut both = pair(number, 0.2);
+            while course.end.is_none() {
+                let number = course.next();
+                let mut both = pair(number, 0.0);
                 let copy = pair(number, share);
                 both.slices.insert('c', copy.slices[&'b'].clone());
                 course.take(both);
@@ -284,11 +318,39 @@ pub(crate) mod tests {
         };
         let calm = whole(&[course(0.0)]);
         assert!(calm.control.contains("a copy of the base"), "{}", calm.control);
-        assert_eq!(calm.exit(false), Exit::Regressed);
+        assert_eq!(calm.exit(false), Exit::Fine);
         let moved = whole(&[course(0.2)]);
         assert!(moved.moved.as_deref().is_some_and(|why| why.contains("a copy of it")));
         assert_eq!(moved.exit(false), Exit::NotComparable);
         assert!(whole(&[run("a/b", 0.0)]).control.contains("has no control"));
+    }
+
+    #[test]
+    fn two_modes_are_told_and_not_averaged() {
+        let mut course = Course::new(subject("a/b"), 1);
+        // The head takes twice as long in two of five rounds, the base never.
+        while course.end.is_none() {
+            let number = course.next();
+            course.take(pair(number, if number % 5 < 2 { 1.0 } else { 0.0 }));
+        }
+        let [base, head] = outcome_of(&course).medians();
+        assert!(base.is_some() && head.is_none(), "{base:?} {head:?}");
+        let one = outcome_of(&course);
+        assert_ne!(one.verdict, Verdict::Unchanged);
+        let told = one.notes.iter().any(|note| note.contains("two modes on the head: 1.0"));
+        assert!(told, "{:?}", one.notes);
+        // A machine that slows down half-way does so for both.
+        let mut slowed = Course::new(subject("a/b"), 1);
+        for number in 0..200 {
+            let speed = if number < 100 { 1.0 } else { 2.0 };
+            let luck = |step: u32| speed * (1000.0 + f64::from(number * step % 21));
+            slowed.take(round(number, &[('a', Ok(luck(7))), ('b', Ok(luck(8)))]));
+        }
+        assert!(outcome_of(&slowed).modes.iter().all(Option::is_none));
+    }
+
+    fn outcome_of(course: &Course) -> Compared {
+        whole(std::slice::from_ref(course)).compared.remove(0)
     }
 
     #[test]

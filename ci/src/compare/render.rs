@@ -48,7 +48,8 @@ fn judged(one: &Compared) -> Judged {
     (judged.base, judged.head) = (base, head);
     if let Some(judgement) = &one.judgement {
         let estimate = judgement.estimate;
-        judged.ratio = Some(estimate.ratio);
+        // Of two modes there is no one ratio; where it lies still bears the verdict out.
+        judged.ratio = (base.is_some() && head.is_some()).then_some(estimate.ratio);
         judged.interval = estimate.interval.map(|interval| (interval.low, interval.high));
         judged.bound = Some(format!("margin of {:.2} %", judgement.margin * 100.0));
     }
