@@ -3,8 +3,13 @@
 
 mod front_door;
 
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use bench_core::record::{Data, Environment, Metric, Row, RunRecord};
 use front_door::{Folder, Ran};
+use rustix::process::{Pid, Signal, kill_process};
 
 const GO: &str = include_str!("import/go-bench.txt");
 const FIO: &str = include_str!("import/fio.json");
@@ -172,6 +177,29 @@ fn a_time_before_all_runs_is_refused() {
     let date = folder.write("data.js", &GITHUB.replace("1762078530123", "-1762078530123"));
     let import = ["import", "github-action-benchmark", &date];
     history(&folder, &import).exits(2).complains("lies before 1970");
+    history(&folder, &["list"]).exits(4);
+}
+
+#[test]
+fn an_interrupted_import_stores_nothing() {
+    let folder = Folder::new();
+    let (pipe, store) = (folder.path("pipe"), folder.path("store.sqlite"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo starts").success());
+    let child = Command::new(env!("CARGO_BIN_EXE_weighbridge"))
+        .args(["history", "--store", &store, "import", "go", &pipe])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // Opening waits for the reader, who by then listens for interrupts.
+    let mut writer = File::options().write(true).open(&pipe).expect("opened");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("interrupted");
+    writer.write_all(GO.as_bytes()).expect("read to the end");
+    drop(writer);
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("nothing was stored"), "{stderr}");
     history(&folder, &["list"]).exits(4);
 }
 
