@@ -5,10 +5,12 @@
 //! - [`record`]: hours of rounds.
 //! - [`series`]: a journal's rounds by id.
 //! - [`trials`]: comparisons from every place on.
+//! - [`rivals`]: what others say to the same rounds.
 //! - [`replay`]: the judges, over every stretch of them.
 
 pub(crate) mod record;
 pub(crate) mod replay;
+pub(crate) mod rivals;
 pub(crate) mod series;
 pub(crate) mod subjects;
 pub(crate) mod trials;

@@ -7,6 +7,7 @@ use bench_core::judge::sequential::Rule;
 use serde_json::{Value, json};
 
 use super::record::SLOW;
+use super::rivals::{self, Opinions, Said, opinions};
 use super::series::{Series, series};
 use super::subjects::{SUBJECTS, Subject};
 use super::trials::{Arms, Replay, Tally, replays};
@@ -40,6 +41,8 @@ struct Told<'a> {
     series: &'a Series,
     equal: Tally,
     slower: Tally,
+    /// What others say where nothing changed, and where something did.
+    others: [Opinions; 2],
 }
 
 pub(crate) fn run(args: &ReplayArgs, ui: Ui) -> anyhow::Result<Exit> {
@@ -72,7 +75,11 @@ fn told<'a>(
         let of_pair = |arms| replays(series, arms, rule, seconds, stride);
         Tally::of(&pairs.into_iter().flat_map(of_pair).collect::<Vec<Replay>>())
     };
-    Told { subject, series, equal: tally(EQUAL), slower: tally(SLOWER) }
+    let said = |pairs: [Arms; 3]| {
+        rivals::sum(pairs.into_iter().map(|arms| opinions(series, arms, seconds, stride)))
+    };
+    let others = [said(EQUAL), said(SLOWER)];
+    Told { subject, series, equal: tally(EQUAL), slower: tally(SLOWER), others }
 }
 
 fn text(told: &[Told<'_>], colour: bool) -> String {
@@ -86,17 +93,53 @@ fn text(told: &[Told<'_>], colour: bool) -> String {
     let mostly = told.iter().filter(|one| 2 * one.equal.unchanged > one.equal.all).count();
     format!(
         "{}\n{all} comparisons of equal arms, {wrong} called changed; {mostly} of {} ids mostly \
-         unchanged within their budget",
+         unchanged within their budget\n\n{}",
         table.text(colour),
-        told.len()
+        told.len(),
+        everyone(told).text(colour)
     )
 }
 
-fn cells(told: &Told<'_>) -> Vec<String> {
-    let share = |part: usize, all: usize| match all {
-        0 => "-".to_owned(),
-        _ => format!("{part} of {all} ({:.0} %)", 100.0 * part as f64 / all as f64),
+/// Everyone's verdicts on the same rounds, ours first.
+fn everyone(told: &[Told<'_>]) -> Table {
+    let mut table = Table::new(&["judge", "equal arms called changed", "slower arm found"]);
+    let ours = |tally: fn(&Told<'_>) -> Tally| {
+        let said = told.iter().map(tally).map(|tally| Said {
+            all: tally.all,
+            regressed: tally.regressed,
+            improved: tally.improved,
+        });
+        said.fold(Said::default(), Said::and)
     };
+    let mut push = |name: &str, equal: Said, slower: Said| {
+        let cells = [
+            name.to_owned(),
+            share(equal.regressed + equal.improved, equal.all),
+            share(slower.regressed, slower.all),
+        ];
+        table.push(Tone::Neutral, cells.to_vec());
+    };
+    push("cargo perf compare", ours(|one| one.equal), ours(|one| one.slower));
+    let [equal, slower] = totals(told);
+    for (index, name) in rivals::NAMES.into_iter().enumerate() {
+        push(name, equal[index], slower[index]);
+    }
+    table
+}
+
+/// What others said of all ids, where nothing changed and where something did.
+fn totals(told: &[Told<'_>]) -> [Opinions; 2] {
+    [0, 1].map(|index| rivals::sum(told.iter().map(|one| one.others[index])))
+}
+
+fn share(part: usize, all: usize) -> String {
+    match all {
+        0 => "-".to_owned(),
+        _ => format!("{part} of {all} ({:.1} %)", 100.0 * part as f64 / all as f64),
+    }
+}
+
+fn cells(told: &Told<'_>) -> Vec<String> {
     let seconds = |tally: &Tally| tally.seconds.map_or("-".to_owned(), |s| format!("{s:.0}"));
     vec![
         told.subject.id.to_owned(),
@@ -134,5 +177,15 @@ fn json(told: &[Told<'_>]) -> Value {
     };
     let by_id: BTreeMap<&str, Value> =
         told.iter().map(|told| (told.subject.id, one(told))).collect();
-    json!({ "ids": by_id })
+    let others = totals(told).map(|opinions| {
+        let said = |said: Said| {
+            json!({
+                "comparisons": said.all,
+                "regressed": said.regressed,
+                "improved": said.improved,
+            })
+        };
+        rivals::NAMES.into_iter().zip(opinions.map(said)).collect::<BTreeMap<_, _>>()
+    });
+    json!({ "ids": by_id, "others_equal": others[0], "others_slower": others[1] })
 }
