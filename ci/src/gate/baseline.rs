@@ -105,7 +105,8 @@ impl Baseline {
         let mut record = RunRecord::begin(self.environment.clone());
         for ((id, metric), value) in &self.counts {
             let twin = head.rows.iter().find(|row| row.id == *id && row.metric == *metric);
-            let unit = twin.map_or("", |row| &row.unit);
+            // One is enough for what has nobody to be compared with.
+            let unit = twin.map_or("1", |row| &row.unit);
             let row = Row::measured(id, metric.clone(), unit, Data::Count { value: *value });
             let dimensions = twin.map(|row| row.dimensions.clone()).unwrap_or_default();
             record.rows.push(Row { gates: true, dimensions, ..row });
