@@ -36,6 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`record_all`](Self::record_all).
+    #[cfg(test)]
     pub(crate) fn record(&mut self, record: &RunRecord) -> anyhow::Result<Stored> {
         self.record_all([Ok(record.clone())])
     }
