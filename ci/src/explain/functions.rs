@@ -58,7 +58,7 @@ pub(crate) fn changes(base: &Profile, head: &Profile, roots: &[&Path]) -> Vec<Ch
             let function = functions.entry(key(item, &symbols)).or_default();
             let side = if sign < 0 { &mut function.base } else { &mut function.head };
             *side = side.saturating_add(item.instructions);
-            let frame = item.innermost();
+            let (frame, _) = item.counts_to();
             let line = function.lines.entry((Rc::clone(&frame.file), frame.line)).or_default();
             *line += sign * i128::from(item.instructions);
         }
@@ -89,8 +89,8 @@ type Symbolic = BTreeMap<(Rc<str>, Rc<str>), BTreeSet<Rc<str>>>;
 
 fn symbols(profiles: [&Profile; 2]) -> Symbolic {
     let mut symbols = Symbolic::new();
-    let own = profiles.into_iter().flat_map(Profile::own).filter(|item| item.chain.len() == 1);
-    for frame in own.map(Item::innermost) {
+    let own = profiles.into_iter().flat_map(Profile::own).map(Item::counts_to);
+    for frame in own.filter_map(|(frame, symbol)| symbol.then_some(frame)) {
         let key = (Rc::clone(&frame.bare), Rc::clone(&frame.file));
         symbols.entry(key).or_default().insert(Rc::clone(&frame.name));
     }
@@ -100,8 +100,8 @@ fn symbols(profiles: [&Profile; 2]) -> Symbolic {
 /// What a function is known by: its symbol; where it was inlined, the one symbol that has its bare
 /// name and file, so that inlining alone does not make two functions of one; else name and file.
 fn key(item: &Item, symbols: &Symbolic) -> (Rc<str>, Rc<str>) {
-    let frame = item.innermost();
-    if item.chain.len() == 1 {
+    let (frame, symbol) = item.counts_to();
+    if symbol {
         return (Rc::clone(&frame.name), "".into());
     }
     let bare = (Rc::clone(&frame.bare), Rc::clone(&frame.file));
@@ -180,6 +180,19 @@ mod tests {
         let changes = changes(&base, &head, &[]);
         let seen: Vec<_> = changes.iter().map(|c| (&*c.function, c.base, c.head)).collect();
         assert_eq!(seen, [("w::fill", 50, 70)]);
+    }
+
+    #[test]
+    fn what_the_standard_library_does_inline_counts_to_whom_it_does_it_for() {
+        let library =
+            |name: &str| Frame { file: "/rustc/1/library/core/x.rs".into(), ..frame(name, name) };
+        let own = [frame("w::pass", "pass"), library("fold"), library("next")];
+        let head =
+            executed(&[(&own, 50), (&[library("core::str::from_utf8"), library("next")], 7)]);
+        let changes = changes(&Profile::default(), &head, &[]);
+        let seen: Vec<_> = changes.iter().map(|c| (&*c.function, c.head)).collect();
+        assert_eq!(seen, [("w::pass", 50), ("core::str::from_utf8", 7)]);
+        assert_eq!(changes[0].place.as_deref(), Some("a.rs:1"));
     }
 
     #[test]

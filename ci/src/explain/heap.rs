@@ -10,15 +10,14 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::names::{readable, shorten};
+use super::names::{readable, shorten, standard};
 use super::symbols::Symbols;
 use crate::bench::dhat::{Frame, Heap};
 
 /// Where valgrind loads a position-independent executable on 64-bit Linux (`m_ume/elf.c`). That it
 /// did is checked by the symbol at each address.
 const LOADED_AT: u64 = 0x10_8000;
-/// What stands between a caller and the allocator.
-const LIBRARY: [&str; 3] = ["library/alloc/", "library/core/", "library/std/"];
+/// What stands between a caller and the allocator, where no file is known.
 const ALLOCATOR: [&str; 6] = ["alloc::", "<alloc::", "core::", "<core::", "__rust", "std::"];
 
 /// How the allocations of one site changed.
@@ -88,8 +87,7 @@ fn site(stack: &[Frame], executable: &Rc<str>, symbols: &mut Symbols) -> Call {
 }
 
 fn is_library(function: &str, file: &str) -> bool {
-    LIBRARY.iter().any(|part| file.contains(part))
-        || ALLOCATOR.iter().any(|prefix| function.starts_with(prefix))
+    standard(file) || ALLOCATOR.iter().any(|prefix| function.starts_with(prefix))
 }
 
 /// A frame with what was inlined into it, innermost first; valgrind's own words where the address

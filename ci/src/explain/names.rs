@@ -71,6 +71,14 @@ pub(crate) fn shorten(file: &str, roots: &[&Path]) -> String {
     after("/registry/src/").or_else(|| after("/rustc/")).unwrap_or_else(|| file.to_owned())
 }
 
+/// What files of Rust's standard library have in their paths.
+const STANDARD: [&str; 3] = ["/library/alloc/", "/library/core/", "/library/std/"];
+
+/// Whether the file is of Rust's standard library.
+pub(crate) fn standard(file: &str) -> bool {
+    STANDARD.iter().any(|part| file.contains(part))
+}
+
 /// Whether the file is of the workspace: one that its reader can change.
 pub(crate) fn own(file: &str, roots: &[&Path]) -> bool {
     roots.iter().any(|root| Path::new(file).starts_with(root))
@@ -107,6 +115,7 @@ mod tests {
         assert_eq!(shorten(registry, &[]), "bytes-1.0/src/lib.rs");
         assert_eq!(shorten("/rustc/5980/library/core/src/ptr.rs", &[]), "library/core/src/ptr.rs");
         assert_eq!(shorten("./csu/libc-start.c", &[]), "./csu/libc-start.c");
+        assert!(standard("/rustc/5980/library/core/src/ptr.rs") && !standard("/w/src/library.rs"));
         assert!(own("/w/src/a.rs", &[Path::new("/w")]) && !own("/wild/a.rs", &[Path::new("/w")]));
     }
 

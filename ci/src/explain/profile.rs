@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use anyhow::Context;
 
+use super::names::standard;
 use super::symbols::{Frame, Symbols};
 use crate::gate::callgrind::{self, Function};
 
@@ -18,7 +19,7 @@ pub(crate) struct Profile {
 /// Instructions at one place of a symbol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// The symbol's own function first, then what was inlined into it.
+    /// The symbol's own function first, then what was inlined into it; at least one.
     pub(crate) chain: Rc<[Frame]>,
     /// Whom it calls there; `None` for instructions of its own.
     pub(crate) callee: Option<Function>,
@@ -26,9 +27,14 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// The function whose code it is.
-    pub(crate) fn innermost(&self) -> &Frame {
-        self.chain.last().expect("a chain has at least the symbol's function")
+    /// The function that it counts to, and whether that is the symbol's own: the innermost that is
+    /// not the standard library's, because whoever inlined an iterator wants to read of the loop and
+    /// not of `fold`.
+    pub(crate) fn counts_to(&self) -> (&Frame, bool) {
+        let inlined = self.chain.iter().enumerate().rev();
+        let found = inlined.map(|(place, frame)| (frame, place == 0));
+        let symbol = (&self.chain[0], true);
+        found.into_iter().find(|(frame, _)| !standard(&frame.file)).unwrap_or(symbol)
     }
 }
 

@@ -36,6 +36,10 @@ pub(crate) fn attach(outcome: &mut Outcome, base: &[Counted], head: &[Counted], 
         let id = judged.pair.id.clone();
         let differs = judged.counts().is_some_and(|(base, head)| base != head);
         let (true, Some(a), Some(b)) = (differs, of(base, &id), of(head, &id)) else { continue };
+        // Without profiles there is nothing to explain it from.
+        if base[a].callgrind.is_empty() || head[b].callgrind.is_empty() {
+            continue;
+        }
         let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
         let known = explained.iter().find(|explanation| explanation.id == id);
         let explanation = match known {
