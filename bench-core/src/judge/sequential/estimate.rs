@@ -26,7 +26,7 @@ pub struct Estimate {
 /// [scale](super::scale); the median while there are no rounds but the first ones. The interval is
 /// what no gambler has refuted ([`Wealth`]), half of `alpha` on each side; the estimate is always
 /// in it. The probability that the truth is *ever* outside, at whatever round one looks, is at most
-/// `alpha`. Costs some 60 passes over the rounds.
+/// `alpha`. Some 60 passes over the rounds: about 6 ms for a thousand.
 ///
 /// # Panics
 /// Without rounds, when one is not finite, or when `alpha` is not within 0 and 1.
@@ -80,4 +80,48 @@ fn not_refuted(rounds: &[Scaled], centre: f64, limit: f64) -> Option<(f64, f64)>
         Some(refuted)
     };
     Some((end(low, Bet::Above)?, end(high, Bet::Below)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rounds_have_a_median_and_no_interval() {
+        let estimate = super::estimate(&[0.3, 0.0, 0.1], 0.01);
+        assert!((estimate.ratio - 0.1_f64.exp()).abs() < 1e-12);
+        assert_eq!((estimate.rounds, estimate.interval), (3, None));
+    }
+
+    /// Even if all went one way: the four of them together have at most
+    /// `(1.1^n + 1.22^n + 1.45^n + 1.9^n) / 4` after `n` bets, and need 2,000 times their stake.
+    #[test]
+    fn too_few_rounds_refute_nothing() {
+        let enough = |n: i32| {
+            [1.1_f64, 1.22, 1.45, 1.9].iter().map(|b| b.powi(n)).sum::<f64>() / 4.0 >= 2_000.0
+        };
+        assert!(!enough(13) && enough(14));
+        assert_eq!(estimate(&[0.2; 23], 0.001).interval, None);
+        assert!(estimate(&[0.2; 25], 0.001).interval.is_some());
+    }
+
+    #[test]
+    fn equal_rounds_are_as_certain_as_can_be() {
+        let estimate = super::estimate(&[0.25; 60], 0.001);
+        let interval = estimate.interval.expect("enough rounds");
+        assert!((estimate.ratio.ln() - 0.25).abs() < 1e-8);
+        assert!(interval.high.ln() - interval.low.ln() < 1e-6, "{interval:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "a round is not finite")]
+    fn what_is_no_number_is_not_estimated() {
+        let _ = estimate(&[0.1, f64::NAN], 0.01);
+    }
+
+    #[test]
+    #[should_panic(expected = "alpha 1 is not within 0 and 1")]
+    fn an_error_is_a_probability() {
+        let _ = estimate(&[0.1], 1.0);
+    }
 }

