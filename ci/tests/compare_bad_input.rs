@@ -161,3 +161,22 @@ fn baselines_that_criterion_overwrites_or_nobody_saved_are_refused() {
     folder.write("criterion/a_x/pr/sample.json", &sample[..20]);
     compare(&folder, &["main", "pr"]).exits(2).complains("sample.json");
 }
+
+#[test]
+fn names_that_do_not_go_together_or_could_be_two_things_are_refused() {
+    let folder = Folder::new();
+    let record = record(&folder, "a.json", &time("a/x", 100));
+    compare(&folder, &[&record, "."]).exits(2).complains("is measured before and '.' (git ref)");
+    compare(&folder, &[&record, &record, "--resume"]).exits(2).complains("--resume is for what");
+    compare(&folder, &[&record, &record, "--seconds-per-id=0"]).exits(2);
+    compare(&folder, &["no-such-ref", "."]).exits(2).complains("no commit 'no-such-ref'");
+    compare(&folder, &["neither", "nor"]).exits(2).complains("'neither' is no git ref");
+    // A baseline that is called as a commit is.
+    let sample = r#"{"iters":[1.0,2.0,3.0,4.0,5.0,6.0],"times":[1.0,2.1,3.0,4.2,5.0,6.3]}"#;
+    folder.write("criterion/a_x/HEAD/sample.json", sample);
+    folder.write("criterion/a_x/HEAD/benchmark.json", r#"{"full_id":"a/x","throughput":null}"#);
+    compare(&folder, &["HEAD", "HEAD"]).exits(2).complains("--as ref or --as baseline");
+    compare(&folder, &["HEAD", "HEAD", "--as", "baseline"]).exits(0).prints("unpaired");
+    let taken = compare(&folder, &["HEAD", &record]);
+    assert!(taken.stderr.contains("'HEAD' is a git ref too"), "{}", taken.stderr);
+}

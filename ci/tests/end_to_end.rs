@@ -160,6 +160,41 @@ fn the_gate_names_the_canary_and_nothing_else() {
     assert_eq!(regressed, 6);
 }
 
+/// The row of `side` in the folder that this comparison left; it must be one record, and sound.
+fn rows_of(answer: &Value, side: &str) -> usize {
+    let folder = PathBuf::from(answer["folder"].as_str().expect("a folder"));
+    let record = bench_core::record::RunRecord::read(&folder.join(side)).expect("a sound record");
+    assert!(record.rows.iter().all(|row| row.ok && row.dimensions.contains_key("interleaved")));
+    record.rows.len()
+}
+
+/// What it says of times is not looked at: on a busy machine that is anybody's guess.
+#[test]
+fn a_ref_and_the_working_tree_are_compared_in_turns() {
+    let only = "--only payload/fill/64KiB --only pool/cycle/64KiB --seconds-per-id 5";
+    let same = perf(&format!("compare {} . {only}", this_tree()));
+    // Equal code never regresses: where it moves, the run says nothing.
+    assert!(matches!(same.status.code(), Some(0 | 5)), "{:?}", same.status);
+    let answer = json(&same);
+    let ids = answer["ids"].as_array().expect("ids");
+    assert_eq!(ids.len(), 2);
+    for id in ids {
+        assert!(id["note"].as_str().expect("a note").contains("same code"), "{id}");
+        assert!(id["rounds"].as_u64().expect("a number") > 0, "{id}");
+    }
+    assert_eq!([rows_of(&answer, "base.json"), rows_of(&answer, "head.json")], [2, 2]);
+
+    let canary = perf(&format!("compare {} . --features slow-canary {only}", this_tree()));
+    assert!(matches!(canary.status.code(), Some(0 | 3 | 5)), "{:?}", canary.status);
+    let answer = json(&canary);
+    let remarks = answer["remarks"].to_string();
+    assert!(remarks.contains("control: a copy of the base"), "{remarks}");
+    for id in answer["ids"].as_array().expect("ids") {
+        assert!(!id["note"].as_str().expect("a note").contains("same code"), "{id}");
+    }
+    assert_eq!(rows_of(&answer, "head.json"), 2);
+}
+
 #[test]
 fn a_profile_is_a_flamegraph() {
     let output = perf("profile payload/fill/1MiB --time 3");
