@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use checkout::{Checkout, await_file, runs, said};
+use checkout::{Checkout, await_file, interrupt, runs, said};
 
 #[test]
 fn refs_that_are_none_are_usage_errors_before_anything_is_built() {
@@ -211,9 +211,4 @@ fn an_interrupt_while_it_counts_keeps_what_was_counted() {
     assert!(!runs(&fs::read_to_string(pid_file).expect("pid")), "a bench still runs");
     assert!(checkout.read("target/perf/gate-head.json").contains("\"schema\""));
     assert!(checkout.read("target/perf/gate.md").contains("interrupted"));
-}
-
-fn interrupt(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a process");
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
 }

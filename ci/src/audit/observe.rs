@@ -56,6 +56,9 @@ pub(crate) struct Plan<'a> {
 pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Observed> {
     let (mut observed, metrics) = (Observed::default(), plan.metrics);
     for condition in Condition::ALL {
+        if process::interrupted() {
+            break;
+        }
         let places: Vec<(Place, Vec<Bench>)> = (0..plan.repeats)
             .map(|repetition| lay_out(plan, condition, repetition, only))
             .collect::<anyhow::Result<_>>()?;
@@ -66,10 +69,8 @@ pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Obs
                 benches.iter().map(move |bench| (number + 1, Job { place, bench, metrics }))
             })
             .collect();
-        observed.done.1 += jobs.len();
-        if process::interrupted() {
-            continue;
-        }
+        // As many under every condition, those that an interrupt comes before included.
+        observed.done.1 = Condition::ALL.len() * jobs.len();
         ui.say(&format!("counting {} times, {}", plan.repeats, state(condition)));
         let plain: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
         let neighbours = (condition == Condition::Busy).then(Neighbours::on_every_core);

@@ -1,0 +1,82 @@
+//! `cargo perf selftest` on a checkout in which nothing real is built: that it passes where the gate
+//! answers as it must, and does not where it cannot.
+
+mod checkout;
+
+use std::process::Stdio;
+
+use checkout::{Checkout, await_file, interrupt, runs, said};
+
+/// A checkout with the files that canaries are injected into.
+fn checkout() -> Checkout {
+    let checkout = Checkout::counting(1_000, 1_000);
+    let file = |name: &str, text: &str| {
+        std::fs::write(checkout.root().join(name), text).expect("written");
+    };
+    file("benches/Cargo.toml", "[package]\nname = 'benches'\n");
+    file("benches/expected.toml", "[count]\nids = [\n    \"pool/cycle/4KiB\",\n]\n");
+    std::fs::create_dir_all(checkout.root().join("benches/count")).expect("created");
+    file("benches/count/a.rs", "");
+    checkout
+}
+
+fn selftest(checkout: &Checkout, args: &[&str]) -> (i32, String) {
+    said(checkout.perf("selftest", args).output().expect("the self-test runs"))
+}
+
+#[track_caller]
+fn expect(answer: &(i32, String), code: i32, parts: &[&str]) {
+    let (found, text) = answer;
+    assert_eq!(*found, code, "{text}");
+    for part in parts {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+}
+
+#[test]
+fn a_gate_that_answers_as_it_must_passes_and_the_users_tree_stays_as_it_is() {
+    let checkout = checkout();
+    let before = checkout.repository();
+    let answer = selftest(&checkout, &["--only=filter", "--only=baseline"]);
+    expect(&answer, 0, &["selftest: 2 of 2 as wanted; exit code 0"]);
+    assert_eq!(checkout.repository(), before);
+    let left = checkout.read("target/perf/selftest.json");
+    assert!(left.contains("\"judgement\":\"as wanted\""), "{left}");
+}
+
+#[test]
+fn a_gate_that_says_something_else_slept() {
+    // Scripts are no executables of which the code could be told to be the same.
+    let answer = selftest(&checkout(), &["--only=same-code", "--only=filter"]);
+    let slept = "same-code: slept: it takes the same code for different code";
+    expect(&answer, 1, &[slept, "selftest: 1 of 2 as wanted; exit code 1"]);
+}
+
+#[test]
+fn a_canary_that_is_not_there_is_no_success() {
+    let answer = selftest(&checkout(), &["--only=instructions"]);
+    expect(&answer, 4, &["instructions: was not tested", "0 of 1 as wanted; exit code 4"]);
+    let checkout = checkout();
+    std::fs::write(checkout.root().join("benches/expected.toml"), "").expect("written");
+    expect(&selftest(&checkout, &["--only=hang"]), 4, &["has no list of counts to inject into"]);
+}
+
+#[test]
+fn a_filter_that_matches_no_canary_is_no_success() {
+    let answer = selftest(&checkout(), &["--only=none-such"]);
+    expect(&answer, 4, &["no canary matches --only 'none-such'"]);
+}
+
+#[test]
+fn an_interrupt_ends_the_gate_and_names_what_was_left() {
+    let checkout = checkout();
+    let pid = checkout.folder.path().join("pid");
+    checkout.tool("count_a", &format!("echo $$ > {}; sleep 1000", pid.display()));
+    let mut command = checkout.perf("selftest", &["--only=same-code", "--only=filter"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    await_file(&pid);
+    interrupt(child.id());
+    let answer = said(child.wait_with_output().expect("ends"));
+    expect(&answer, 4, &["interrupted before same-code, filter", "0 of 2 as wanted"]);
+    assert!(!runs(&std::fs::read_to_string(pid).expect("a pid")), "a bench still runs");
+}
