@@ -59,11 +59,8 @@ fn policy() -> String {
 }
 
 fn title(report: &Report<'_>) -> String {
-    let worst = report.verdicts.and_then(|verdicts| Some(verdicts.counts().first()?.0));
-    worst.map_or_else(
-        || "Benchmark report".to_owned(),
-        |word| format!("{}: benchmarks", word.name()),
-    )
+    let said = report.verdicts.map(|verdicts| verdicts.sentence.as_str());
+    said.unwrap_or("Benchmark report").to_owned()
 }
 
 fn head(html: &mut Html, report: &Report<'_>, view: &View<'_>) {
@@ -94,9 +91,15 @@ fn head(html: &mut Html, report: &Report<'_>, view: &View<'_>) {
 
 /// The verdict in one sentence, what was compared, and how many ids have which word.
 fn banner(html: &mut Html, verdicts: &Verdicts) {
-    let worst = verdicts.counts().first().map_or(Word::Missing, |(word, _)| *word);
+    // A budget that broke has no id, so the exit code says how bad it is.
+    let worst = match verdicts.exit {
+        0 => Word::Unchanged,
+        5 | 6 => Word::Incomparable,
+        _ => Word::Regressed,
+    };
+    let sign = if verdicts.exit == 0 { "✓" } else { verdict::sign(worst) };
     html.raw("<h1 class=\"verdict ").raw(worst.name()).raw("\"><i aria-hidden=\"true\">");
-    html.raw(verdict::sign(worst)).raw("</i> ").text(&verdicts.sentence).raw("</h1>");
+    html.raw(sign).raw("</i> ").text(&verdicts.sentence).raw("</h1>");
     html.tag("p", words::sides(verdicts)).raw("<p class=\"words\">");
     for (word, number) in verdicts.counts() {
         html.raw("<button type=\"button\" aria-pressed=\"false\" data-word=\"").raw(word.name());

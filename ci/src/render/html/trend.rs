@@ -34,8 +34,14 @@ pub(super) fn section(trends: &[Trend]) -> Html {
         return html;
     }
     html.raw("<section class=\"card room\" id=\"trends\"><h2>Trend</h2>");
-    for trend in trends {
-        one(&mut html, trend);
+    let (loud, quiet): (Vec<&Trend>, Vec<&Trend>) =
+        trends.iter().partition(|trend| !trend.changes.is_empty());
+    loud.iter().for_each(|trend| one(&mut html, trend));
+    if !quiet.is_empty() {
+        html.raw(if loud.is_empty() { "<details open>" } else { "<details>" });
+        html.raw("<summary>Without a change point (").text(quiet.len()).raw(")</summary>");
+        quiet.iter().for_each(|trend| one(&mut html, trend));
+        html.raw("</details>");
     }
     html.raw("</section>");
     html

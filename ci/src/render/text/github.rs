@@ -2,7 +2,7 @@
 
 use super::super::verdicts::{Judged, Word};
 use super::super::{Report, words};
-use super::{lines, sentence};
+use super::{failed, lines, sentence};
 
 /// A step shows this many annotations of each kind and drops the rest without a word.
 const SHOWN: usize = 10;
@@ -16,6 +16,9 @@ pub(crate) fn annotations(report: &Report<'_>) -> String {
         let title = format!("{} {}: {}", line.id, line.metric.replace('_', " "), line.word);
         let place = line.judged.and_then(place);
         commands.push((kind, command(kind, place, &title, &said)));
+    }
+    if let Some(why) = failed(report).filter(|_| commands.iter().all(|(of, _)| *of != "error")) {
+        commands.push(("error", command("error", None, "cargo perf", &why)));
     }
     let mut out = String::new();
     for kind in ["error", "warning", "notice"] {
@@ -103,6 +106,13 @@ mod tests {
         let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("::error")).collect();
         assert_eq!(errors.len(), SHOWN);
         assert!(errors[SHOWN - 1].contains("more of this kind"), "{told}");
+    }
+
+    #[test]
+    fn a_gate_that_fails_without_an_id_is_an_error_too() {
+        let told = annotations(&Small::failed_by_a_budget().report());
+        assert!(told.contains("::error title=cargo perf::gate did not pass"), "{told}");
+        assert!(told.contains("over its budget"), "{told}");
     }
 
     #[test]

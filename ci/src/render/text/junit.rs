@@ -4,7 +4,7 @@
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::super::{Report, words};
-use super::{Line, lines};
+use super::{Line, failed, lines};
 
 /// The whole file.
 pub(crate) fn report(report: &Report<'_>) -> String {
@@ -18,6 +18,15 @@ pub(crate) fn report(report: &Report<'_>) -> String {
             suites.len() - 1
         });
         suites[place].add_test_case(case(&line));
+    }
+    let bad = |case: &TestCase| matches!(case.status, TestCaseStatus::NonSuccess { .. });
+    let all_well = !suites.iter().flat_map(|suite| &suite.test_cases).any(bad);
+    if let Some(why) = failed(report).filter(|_| all_well) {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("failed").set_message(why);
+        let mut suite = TestSuite::new("cargo perf");
+        suite.add_test_case(TestCase::new("the whole", status));
+        suites.push(suite);
     }
     document.add_test_suites(suites);
     document.to_string().expect("what this program wrote is XML")
@@ -68,6 +77,12 @@ mod tests {
         let back = Document::deserialize_from_str(&told).expect("XML");
         let cases: usize = back.test_suites.iter().map(|suite| suite.test_cases.len()).sum();
         assert_eq!(cases, Small::new().report().verdicts.expect("some").judged.len());
+    }
+
+    #[test]
+    fn a_gate_that_fails_without_an_id_is_a_failure_too() {
+        let told = report(&Small::failed_by_a_budget().report());
+        assert!(told.contains("over its budget") && told.contains("failures=\"1\""), "{told}");
     }
 
     #[test]

@@ -79,6 +79,13 @@ pub(crate) fn sentence(report: &Report<'_>) -> String {
     }
 }
 
+/// Why all of it failed, where no id may say so: a budget that broke has none.
+fn failed(report: &Report<'_>) -> Option<String> {
+    let verdicts = report.verdicts.filter(|verdicts| verdicts.exit != 0)?;
+    let said = std::iter::once(&verdicts.sentence).chain(&verdicts.remarks);
+    Some(said.cloned().collect::<Vec<_>>().join("; "))
+}
+
 /// Whether a form that knows only good and bad calls this bad.
 fn is_bad(word: Word) -> bool {
     matches!(word, Word::Regressed | Word::Mixed | Word::Missing | Word::Incomparable)
@@ -131,6 +138,14 @@ pub(super) mod golden {
                 });
                 self.verdicts.judged.extend(copies);
             }
+        }
+
+        /// Nothing changed, and yet it did not pass.
+        pub(in crate::render) fn failed_by_a_budget() -> Self {
+            let mut small = Self::new();
+            small.verdicts.judged.retain(|one| one.word == Word::Unchanged);
+            small.verdicts.remarks = vec!["pool/cycle is over its budget".to_owned()];
+            small
         }
 
         /// As [`report`](Self::report), with this text wherever a text of others can stand.
