@@ -153,7 +153,8 @@ mod tests {
         let (budgeted, known) = (wanted.of("a/x"), wanted.of("b"));
         assert!(budgeted.allocations && !budgeted.syscalls);
         assert!(known.syscalls && !known.allocations);
-        assert_eq!(wanted.of("c"), Metrics::INSTRUCTIONS);
+        let plain = Metrics { addresses: true, ..Metrics::INSTRUCTIONS };
+        assert_eq!(wanted.of("c"), plain);
         let asked = [Counting::Allocations, Counting::Syscalls];
         let all = Wanted { asked: &asked, budgets: &[], baseline: None }.of("c");
         assert!(all.allocations && all.syscalls);
