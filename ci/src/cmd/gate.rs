@@ -3,7 +3,7 @@
 //!
 //! Reads the repository, `benches/expected.toml`, `ci/policy.toml`, the history where there is one,
 //! and `ci/baselines` without a ref; writes under `target/perf`: `gate-base.json`, `gate-head.json`,
-//! `gate.json`, `gate.md`, `gate-explain`, and what it builds.
+//! `gate-verdicts.json`, `gate.md`, `gate-explain`, and what it builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,6 +24,7 @@ use crate::exit::{Exit, failure};
 use crate::expected::Expected;
 use crate::gate::baseline::{self, Baseline};
 use crate::gate::budgets::{self, Counts};
+use crate::gate::document::{self, document};
 use crate::gate::explain;
 use crate::gate::git::{self, Git, Side};
 use crate::gate::objects;
@@ -235,7 +236,7 @@ impl Gate<'_> {
             self.count_allocations(&outcome, sides, &mut counted, workshop)?;
         }
         explain::attach(&mut outcome, &counted[0], &counted[1], &workshop.root());
-        let folder = self.workspace.perf()?.join("gate-explain");
+        let folder = self.workspace.perf()?.join(document::FLAMEGRAPHS);
         if let Some(page) = explain::write(&outcome.explanations, &folder)? {
             let page = page.strip_prefix(&self.workspace.root).unwrap_or(&page).display();
             facts.remarks.push(format!("flamegraphs and all functions: {page}"));
@@ -248,6 +249,7 @@ impl Gate<'_> {
         facts.seconds = self.started.elapsed().as_secs_f64();
         let exit = outcome.exit(self.args.strict);
         self.write(&base, &tree.record, &render::markdown(&facts, &outcome, exit))?;
+        document(&facts, &outcome, exit).write(&self.workspace.perf()?.join("gate-verdicts.json"))?;
         let text = render::text(&facts, &outcome, exit, self.ui.colour());
         self.ui.result(&text, &render::json(&facts, &outcome, exit))?;
         Ok(exit)
@@ -299,7 +301,7 @@ impl Gate<'_> {
 
     fn write(&self, base: &RunRecord, head: &RunRecord, markdown: &str) -> anyhow::Result<()> {
         let perf = self.workspace.perf()?;
-        for (record, name) in [(base, "gate-base.json"), (head, "gate-head.json")] {
+        for (record, name) in [(base, document::BASE), (head, document::HEAD)] {
             let json = record.to_json().context("failed to write a record")?;
             disk::write(&perf.join(name), json.as_bytes())?;
         }

@@ -14,12 +14,13 @@
 //! - [`standing`]: what is judged and what is announced, and which exit code that is.
 //! - [`outcome`]: verdicts and the exit code.
 //! - [`callgrind`], [`explain`]: which functions a difference came from.
-//! - [`render`]: terminal, Markdown, JSON.
+//! - [`render`], [`document`]: terminal, Markdown, JSON, and what a report shows.
 
 pub(crate) mod baseline;
 pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod callgrind;
+pub(crate) mod document;
 pub(crate) mod explain;
 pub(crate) mod fingerprints;
 pub(crate) mod git;

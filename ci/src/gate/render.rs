@@ -99,7 +99,8 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
     said
 }
 
-fn verdict_sentence(outcome: &Outcome, exit: Exit) -> String {
+/// The end of it, in one sentence.
+pub(crate) fn verdict_sentence(outcome: &Outcome, exit: Exit) -> String {
     let number = |wanted: fn(&Verdict) -> bool| {
         outcome.judged.iter().filter(|judged| wanted(&judged.verdict)).count()
     };
