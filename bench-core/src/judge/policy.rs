@@ -195,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn fifty_instructions_or_three_thousandths_are_beyond_the_limit_of_every_size() {
+        let mut base = 1_u64;
+        while base < 1 << 40 {
+            let passes = Limit::INSTRUCTIONS.bound(base as f64, None).change;
+            let change = 50.max((base * 3).div_ceil(1_000));
+            assert!(change as f64 > passes, "{change} of {base}");
+            assert!(passes >= 49.0 && passes >= base as f64 / 500.0, "{base}");
+            base += 1 + base / 7;
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for (json, complaint) in [
             (r#"{"rule": [{"metric": "instruction", "relative": 0, "absolute": 0}]}"#, "no metric"),
