@@ -195,6 +195,7 @@ fn what_can_not_be_run_or_resumed_is_refused_in_one_sentence() {
     let folder = Folder::new();
     let good = bench(&folder, "wall_a", &IDS, "ns=1000");
     compare(&folder, &[&good, &good, "--resume"]).exits(4).complains("no run under");
+    compare(&folder, &[&good, "."]).exits(2).complains("no cargo workspace in a git repository");
     let mute = folder.write("mute/wall_a", "#!/bin/sh\necho 'no such flag' >&2\nexit 2\n");
     fs::set_permissions(&mute, fs::Permissions::from_mode(0o755)).expect("may run");
     compare(&folder, &[&good, &mute]).exits(1).complains("no such flag");

@@ -8,11 +8,13 @@
 //! - [`race`]: the rounds of all ids.
 //! - [`run`]: the folder of a run and its journal; an older run goes on.
 //! - [`rows`]: their raw samples as rows of two records.
+//! - [`control`]: what vouches for a run.
 //! - [`outcome`]: verdicts and the exit code.
 //! - [`render`]: terminal, Markdown, JSON.
 //! - [`export`]: what critcmp reads.
 //! - [`written`]: the files that a run leaves.
 
+mod control;
 pub(crate) mod course;
 pub(crate) mod export;
 pub(crate) mod name;

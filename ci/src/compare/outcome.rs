@@ -1,11 +1,12 @@
 //! From courses to verdicts and one exit code.
 
 use bench_core::judge::modality::{Mode, Modes, modes};
-use bench_core::judge::sequential::{Control, Judgement, Round, control};
+use bench_core::judge::sequential::Judgement;
 use bench_core::judge::stats::median;
-use bench_core::judge::{Comparability, Pair, TimeRule, Verdict};
+use bench_core::judge::{Comparability, Pair, Verdict};
 use bench_core::record::Metric;
 
+use super::control::controlled;
 use super::course::{BASE, Course, End, HEAD, LeftOut};
 use super::race::Finish;
 use super::rows::{failure, is_mended, row};
@@ -14,9 +15,6 @@ use crate::exit::Exit;
 use crate::gate::standing;
 use crate::render::number;
 use crate::render::verdicts::Word;
-
-/// The margin that stands for every margin where ids are looked at together.
-const MARGIN: f64 = 0.01;
 
 /// One id with what is thought of it.
 #[derive(Clone, Debug)]
@@ -68,52 +66,6 @@ pub(crate) fn outcome(
         moved,
         finish,
     }
-}
-
-/// What vouches for the run, and whether it moved: the ids whose code is the same on both sides;
-/// where there is none, the base against a copy of itself, id by id and all one after the other.
-fn controlled(courses: &[Course]) -> (String, Option<String>) {
-    let judged = courses.iter().filter(|course| !course.judged.is_empty());
-    let same: Vec<Control<'_>> = judged
-        .filter(|course| course.subject.same_code)
-        .map(|course| of(&course.subject.id, &course.subject.rule, &course.judged))
-        .collect();
-    if !same.is_empty() {
-        let told = format!("control: {} ids with the same code on both sides", same.len());
-        return (told, control(&same));
-    }
-    let copied: Vec<&Course> = courses.iter().filter(|one| !one.copies.is_empty()).collect();
-    if copied.is_empty() {
-        return ("no round vouches for the run: it has no control".to_owned(), None);
-    }
-    let name = |course: &&Course| format!("{} (the base and a copy of it)", course.subject.id);
-    let names: Vec<String> = copied.iter().map(name).collect();
-    let (together, rule) = (in_a_row(&copied), TimeRule { margin: MARGIN, ..no_floor() });
-    let each = names.iter().zip(&copied);
-    let each = each.map(|(name, course)| of(name, &course.subject.rule, &course.copies));
-    let all = of("all ids together (the base and a copy of it)", &rule, &together);
-    let (ids, rounds) = (copied.len(), together.len());
-    let told = format!("control: a copy of the base, {rounds} rounds in {ids} ids");
-    (told, control(&each.chain([all]).collect::<Vec<_>>()))
-}
-
-const fn of<'a>(id: &'a str, rule: &'a TimeRule, rounds: &'a [Round]) -> Control<'a> {
-    Control { id, rule, rounds }
-}
-
-fn no_floor() -> TimeRule {
-    TimeRule { floor_ns: 0.0, ..TimeRule::default() }
-}
-
-/// The rounds of all copies one after the other, in units of their own margins, as if each had one
-/// of [`MARGIN`]. Few as they are for each id, together they may tell.
-fn in_a_row(courses: &[&Course]) -> Vec<Round> {
-    let scaled = |course: &&Course| -> Vec<Round> {
-        let unit = MARGIN.ln_1p() / course.subject.rule.margin.ln_1p();
-        let round = |round: &Round| Round::new(1.0, (round.log_ratio() * unit).exp());
-        course.copies.iter().filter_map(round).collect()
-    };
-    courses.iter().flat_map(scaled).collect()
 }
 
 fn compared(course: &Course, moved: Option<&str>, run: &str) -> Compared {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::name::{Kind, WORKING_TREE};
 use super::program;
 use crate::bench::build::WALLS;
+use crate::exit::{Exit, failure};
 use crate::expected::Expected;
 use crate::gate::git::{self, Git};
 use crate::gate::sides::Workshop;
@@ -58,11 +59,16 @@ pub(crate) fn sides(
     git: Option<&Git>,
     ui: Ui,
 ) -> anyhow::Result<Sides> {
-    let git = git.filter(|_| [base, head].iter().any(|asked| asked.kind == Kind::Ref));
-    let Some(git) = git else {
+    let Some(of_git) = [base, head].into_iter().find(|asked| asked.kind == Kind::Ref) else {
         let (base, head) = (found(base)?, found(head)?);
         return Ok(Sides { base, head, remarks: Vec::new(), stage: None });
     };
+    let git = git.ok_or_else(|| {
+        let name = of_git.name;
+        let why =
+            format!("'{name}' can't be built: this is no cargo workspace in a git repository");
+        failure(Exit::Usage, why)
+    })?;
     let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
     let workshop = Workshop { workspace, git, stage: &stage, ui };
     // Both are known before either is built: a build may take minutes, in which a ref may move.
