@@ -93,11 +93,12 @@ fn head(html: &mut Html, report: &Report<'_>, view: &View<'_>) {
 fn banner(html: &mut Html, verdicts: &Verdicts) {
     // A budget that broke has no id, so the exit code says how bad it is.
     let worst = match verdicts.exit {
+        0 if verdicts.judged.iter().any(|one| one.word == Word::Undecided) => Word::Undecided,
         0 => Word::Unchanged,
         5 | 6 => Word::Incomparable,
         _ => Word::Regressed,
     };
-    let sign = if verdicts.exit == 0 { "✓" } else { verdict::sign(worst) };
+    let sign = if worst == Word::Unchanged { "✓" } else { verdict::sign(worst) };
     html.raw("<h1 class=\"verdict ").raw(worst.name()).raw("\"><i aria-hidden=\"true\">");
     html.raw(sign).raw("</i> ").text(&verdicts.sentence).raw("</h1>");
     html.tag("p", words::sides(verdicts)).raw("<p class=\"words\">");

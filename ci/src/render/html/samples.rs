@@ -9,20 +9,26 @@ use crate::render::number;
 use crate::render::shape::{QUANTILES, shapes};
 
 /// The chart, where there are enough samples, and the table; `None` where a side has no number.
-pub(super) fn both(names: &[String; 2], unit: &str, sides: [&[f64]; 2]) -> Option<Html> {
+/// `remark` ends the title of the chart.
+pub(super) fn both(
+    names: &[String; 2],
+    unit: &str,
+    sides: [&[f64]; 2],
+    remark: &str,
+) -> Option<Html> {
     let sound = |side: &[f64]| !side.is_empty() && side.iter().all(|value| value.is_finite());
     if !sides.iter().all(|side| sound(side)) {
         return None;
     }
     let mut html = Html::default();
     html.raw("<div class=\"both\">");
-    html.add(drawn(names, unit, sides).unwrap_or_default());
+    html.add(drawn(names, unit, sides, remark).unwrap_or_default());
     table(&mut html, names, unit, sides);
     html.raw("</div>");
     Some(html)
 }
 
-fn drawn(names: &[String; 2], unit: &str, sides: [&[f64]; 2]) -> Option<Html> {
+fn drawn(names: &[String; 2], unit: &str, sides: [&[f64]; 2], remark: &str) -> Option<Html> {
     let shapes = shapes(sides[0], sides[1])?;
     let print: fn(f64) -> String = match unit {
         "ns" => number::time,
@@ -57,6 +63,7 @@ fn drawn(names: &[String; 2], unit: &str, sides: [&[f64]; 2]) -> Option<Html> {
             format!("Share of the samples by value; medians are marked, {far} far out not shown")
         }
     };
+    let title = title + remark;
     Some(chart(&title, Kind::Shapes, (&x, &y), &lines, &marks))
 }
 
@@ -92,16 +99,16 @@ mod tests {
     fn both_sides_are_drawn_and_told() {
         let base: Vec<f64> = (0..50).map(|n| 1_000.0 + f64::from(n)).collect();
         let head: Vec<f64> = base.iter().map(|value| value * 1.1).collect();
-        let page = both(&names(), "ns", [&base, &head]).expect("enough").finish();
+        let page = both(&names(), "ns", [&base, &head], "").expect("enough").finish();
         assert!(page.contains("\"kind\":\"shapes\"") && page.contains("1.02 µs"), "{page}");
         assert_eq!(page.matches("+10.00 %").count(), 7, "{page}");
     }
 
     #[test]
     fn few_samples_are_a_table_only_and_none_are_nothing() {
-        let page = both(&names(), "ns", [&[1.0], &[2.0]]).expect("a table").finish();
+        let page = both(&names(), "ns", [&[1.0], &[2.0]], "").expect("a table").finish();
         assert!(!page.contains("<figure") && page.contains("2.00 times"), "{page}");
-        assert!(both(&names(), "ns", [&[], &[2.0]]).is_none());
-        assert!(both(&names(), "ns", [&[f64::INFINITY], &[2.0]]).is_none());
+        assert!(both(&names(), "ns", [&[], &[2.0]], "").is_none());
+        assert!(both(&names(), "ns", [&[f64::INFINITY], &[2.0]], "").is_none());
     }
 }

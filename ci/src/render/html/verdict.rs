@@ -156,7 +156,8 @@ fn both(report: &Report<'_>, pair: &Pair) -> Option<Html> {
     let names = report.side_names();
     match (&base.data, &head.data) {
         (Some(Data::Samples { .. }), Some(Data::Samples { .. })) => {
-            samples::both(&names, &pair.unit, [&base.per_operation(), &head.per_operation()])
+            let sides = [base.per_operation(), head.per_operation()];
+            samples::both(&names, &pair.unit, [&sides[0], &sides[1]], remark(report))
         }
         (Some(b @ Data::Histogram { .. }), Some(h @ Data::Histogram { .. })) => {
             let sides = [Latency::of(b)?, Latency::of(h)?];
@@ -164,6 +165,14 @@ fn both(report: &Report<'_>, pair: &Pair) -> Option<Html> {
             Some(room::percentiles("Both sides by percentile", Kind::Curves, &lines))
         }
         _ => None,
+    }
+}
+
+/// A comparison in turns judges by less than it keeps.
+fn remark(report: &Report<'_>) -> &'static str {
+    match report.verdicts.map(|verdicts| verdicts.command.as_str()) {
+        Some("compare") => "; all batches are here, the verdict is by the fastest of each slice",
+        _ => "",
     }
 }
 
