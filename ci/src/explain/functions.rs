@@ -186,7 +186,8 @@ mod tests {
     fn what_the_standard_library_does_inline_counts_to_whom_it_does_it_for() {
         let library =
             |name: &str| Frame { file: "/rustc/1/library/core/x.rs".into(), ..frame(name, name) };
-        let own = [frame("w::pass", "pass"), library("fold"), library("next")];
+        let closure = frame("{closure#0}", "{closure#0}");
+        let own = [frame("w::pass", "pass"), library("fold"), closure, library("next")];
         let head =
             executed(&[(&own, 50), (&[library("core::str::from_utf8"), library("next")], 7)]);
         let changes = changes(&Profile::default(), &head, &[]);

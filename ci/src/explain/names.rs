@@ -71,12 +71,13 @@ pub(crate) fn shorten(file: &str, roots: &[&Path]) -> String {
     after("/registry/src/").or_else(|| after("/rustc/")).unwrap_or_else(|| file.to_owned())
 }
 
-/// What files of Rust's standard library have in their paths.
-const STANDARD: [&str; 3] = ["/library/alloc/", "/library/core/", "/library/std/"];
+/// Where files of Rust's standard library lie, below whatever folder.
+const STANDARD: [&str; 3] = ["library/alloc/", "library/core/", "library/std/"];
 
 /// Whether the file is of Rust's standard library.
 pub(crate) fn standard(file: &str) -> bool {
-    STANDARD.iter().any(|part| file.contains(part))
+    let below = |part: &str| file.find(part).is_some_and(|at| at == 0 || file[..at].ends_with('/'));
+    STANDARD.iter().any(|part| below(part))
 }
 
 /// Whether the file is of the workspace: one that its reader can change.
@@ -116,6 +117,7 @@ mod tests {
         assert_eq!(shorten("/rustc/5980/library/core/src/ptr.rs", &[]), "library/core/src/ptr.rs");
         assert_eq!(shorten("./csu/libc-start.c", &[]), "./csu/libc-start.c");
         assert!(standard("/rustc/5980/library/core/src/ptr.rs") && !standard("/w/src/library.rs"));
+        assert!(standard("library/std/src/io.rs") && !standard("/w/mylibrary/core/a.rs"));
         assert!(own("/w/src/a.rs", &[Path::new("/w")]) && !own("/wild/a.rs", &[Path::new("/w")]));
     }
 

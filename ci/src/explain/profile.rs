@@ -28,13 +28,14 @@ pub(crate) struct Item {
 
 impl Item {
     /// The function that it counts to, and whether that is the symbol's own: the innermost that is
-    /// not the standard library's, because whoever inlined an iterator wants to read of the loop and
-    /// not of `fold`.
+    /// neither the standard library's nor a closure, because whoever inlined an iterator wants to
+    /// read of the function with the loop and not of `fold`, and of that sooner than of `{closure#0}`.
     pub(crate) fn counts_to(&self) -> (&Frame, bool) {
         let inlined = self.chain.iter().enumerate().rev();
         let found = inlined.map(|(place, frame)| (frame, place == 0));
         let symbol = (&self.chain[0], true);
-        found.into_iter().find(|(frame, _)| !standard(&frame.file)).unwrap_or(symbol)
+        let named = |frame: &Frame| !standard(&frame.file) && !frame.bare.starts_with('{');
+        found.into_iter().find(|(frame, _)| named(frame)).unwrap_or(symbol)
     }
 }
 
