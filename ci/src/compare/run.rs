@@ -1,6 +1,6 @@
 //! The folder of one run and its journal; a run that was interrupted goes on where it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::Context;
 use bench_core::record::Environment;
 
 use super::course::{BASE, Course, HEAD};
-use super::subject::Subjects;
+use super::subject::{Subject, Subjects};
 use crate::exit::{Exit, failure};
 use crate::gate::stage;
 use crate::pairs::arm::Arm;
@@ -101,15 +101,25 @@ impl Run {
     }
 
     /// A course for each id, with the rounds that it has already.
-    pub(crate) fn courses(&self, subjects: &Subjects) -> Vec<Course> {
-        let ids = subjects.both.len();
-        let course = |subject: &super::subject::Subject| {
-            let mut course = Course::new(subject.clone(), ids);
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when it has rounds of an id that is not asked for any more: fewer ids share
+    /// the error among them, and how many they are must not hang on what the rounds have shown.
+    pub(crate) fn courses(&self, subjects: &Subjects) -> anyhow::Result<Vec<Course>> {
+        let ids: BTreeSet<&str> = subjects.both.iter().map(|subject| &*subject.id).collect();
+        if let Some(round) = self.rounds.iter().find(|round| !ids.contains(&*round.id)) {
+            let (id, folder) = (&round.id, self.folder.display());
+            let why = format!("the run in {folder} has rounds of {id}, which is left out now");
+            let sentence = format!("{why}; give it the same --only, or compare without --resume");
+            return Err(failure(Exit::Usage, sentence));
+        }
+        let course = |subject: &Subject| {
+            let mut course = Course::new(subject.clone(), ids.len());
             let rounds = self.rounds.iter().filter(|round| round.id == subject.id);
             rounds.for_each(|round| course.take(round.clone()));
             course
         };
-        subjects.both.iter().map(course).collect()
+        Ok(subjects.both.iter().map(course).collect())
     }
 }
 
@@ -171,12 +181,17 @@ mod tests {
         let later = Header { seed: 8, ..header_of("1", "quick") };
         let again = Run::open(folder.path(), true, later).expect("goes on");
         assert_eq!((again.header.seed, &again.name, again.resumed), (7, &run.name, true));
-        let subjects =
-            Subjects { both: vec![subject("a/x"), subject("a/y")], ..Subjects::default() };
-        let rounds: Vec<usize> =
-            again.courses(&subjects).iter().map(|course| course.rounds.len()).collect();
+        let of = |ids: &[&str]| Subjects {
+            both: ids.iter().map(|id| subject(id)).collect(),
+            ..Subjects::default()
+        };
+        let courses = again.courses(&of(&["a/x", "a/y"])).expect("all asked for");
+        let rounds: Vec<usize> = courses.iter().map(|course| course.rounds.len()).collect();
         assert_eq!(rounds, [4, 0]);
-        assert_eq!(again.courses(&subjects)[0].next(), 4);
+        assert_eq!(courses[0].next(), 4);
+        let fewer = again.courses(&of(&["a/y"])).expect_err("an id is left out");
+        assert_eq!(crate::exit::of(&fewer), Exit::Usage);
+        assert!(fewer.to_string().contains("has rounds of a/x"), "{fewer}");
     }
 
     #[test]

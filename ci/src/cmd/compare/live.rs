@@ -70,7 +70,7 @@ pub(crate) fn run(
     let names = [sides.base.name.as_str(), &sides.head.name];
     let header = header(&arms, names, &subjects, &workspace.root);
     let mut run = Run::open(&folder, args.measure.resume, header)?;
-    let mut courses = run.courses(&subjects);
+    let mut courses = run.courses(&subjects)?;
     announce(&courses, &run, ui);
     let seed = run.header.seed;
     let measure = |course: &Course| {

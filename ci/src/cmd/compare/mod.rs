@@ -18,22 +18,25 @@ use crate::import::criterion;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+/// Which reading a name gets, and what is read and written.
+const HELP: &str = "\
+Both are measured now, in turns, or both were measured before.
+
+Now: a git ref (`.` is the working tree), built with the wall_* benches; a bench executable; or a
+folder of wall_* executables. Times are judged in interleaved rounds until each id has a verdict.
+Reads ci/policy.toml; writes a folder under target/perf/compare: the journal of all rounds, a record
+of each side, exports for critcmp, verdicts.json and compare.md.
+
+Before: a record, a critcmp export, or the name of a saved criterion baseline. Times are shown and
+not judged, since they were taken at two different times; counts are judged.
+
+A name is what there is by that name: a file that is a program, a folder with wall_* programs, any
+other file, a commit that git knows, a saved baseline. Where it is more than one of them, the one
+that goes with the other name is taken and said; where that does not settle it, --as does.";
+
 /// What `compare` takes.
-///
-/// A and B are both measured now, in turns, or were both measured before.
-///
-/// Now: a git ref (`.` is the working tree), built with the wall_* benches; a bench executable; or a
-/// folder of wall_* executables. Times are judged in interleaved rounds until each id has a verdict.
-/// Reads ci/policy.toml; writes a folder under target/perf/compare: the journal of all rounds, a
-/// record of each side, exports for critcmp, verdicts.json and compare.md.
-///
-/// Before: a record, a critcmp export, or the name of a saved criterion baseline. Times are shown
-/// and not judged, since they were taken at two different times; counts are judged.
-///
-/// A name is what there is by that name: a file that is a program, a folder with wall_* programs, any
-/// other file, a commit that git knows, a saved baseline. Where it is more than one of them, the one
-/// that goes with the other name is taken and said; where that does not settle it, --as does.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = HELP)]
 pub(crate) struct CompareArgs {
     /// Git ref, bench executables, record, critcmp export, or saved criterion baseline
     pub(crate) base: String,
