@@ -143,7 +143,7 @@ fn notes(course: &Course) -> Vec<String> {
         [(jumps, "suspended, or the clock was set"), (stolen, "time stolen by other machines")]
     {
         if number > 0 {
-            notes.push(format!("{number} rounds left out ({why})"));
+            notes.push(format!("rounds left out: {number} ({why})"));
         }
     }
     notes
