@@ -57,7 +57,8 @@ fn remarks(html: &mut Html, verdicts: &Verdicts) {
 
 fn all(html: &mut Html, verdicts: &Verdicts) {
     let judged = verdicts.by_gravity();
-    let reach = svg::change_reach(judged.iter().filter_map(|one| one.ratio));
+    let ends = |one: &&Judged| [one.ratio, one.interval.map(|i| i.0), one.interval.map(|i| i.1)];
+    let reach = svg::change_reach(judged.iter().flat_map(ends).flatten());
     let drawn = format!("change, ±{}", words::percent(reach));
     open_table(
         html,
