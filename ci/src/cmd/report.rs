@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::exit::{Exit, failure};
+use crate::history::place::Place;
 use crate::render::text::markdown::BYTES_MAX;
-use crate::render::{Report, disk, html, source, text};
+use crate::render::{Report, disk, html, past, source, text};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -37,9 +38,9 @@ pub(crate) struct ReportArgs {
     /// Where readers of the Markdown find the page
     #[arg(long, value_name = "URL", default_value = PAGE)]
     pub(crate) link: String,
-    /// Show how the ids went over the records in the history
-    #[arg(long)]
-    pub(crate) history: bool,
+    /// Show how the ids went over the runs in the history, that of the workspace or at this URL
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) history: Option<String>,
 }
 
 /// A form of the report.
@@ -72,7 +73,17 @@ pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
         let why = format!("{} holds no row: nothing was measured in that run", path.display());
         return Err(failure(Exit::NotMeasured, why));
     }
-    let trends = if args.history { source::trends(&sides)? } else { Vec::new() };
+    let trends = match &args.history {
+        Some(url) => {
+            let place = Place::choose(Some(url.as_str()).filter(|url| !url.is_empty()))?;
+            let (trends, left) = past::trends(&sides.head, &place)?;
+            if left > 0 {
+                ui.say(&format!("{left} more trends do not fit on one page and are left out"));
+            }
+            trends
+        }
+        None => Vec::new(),
+    };
     let report = sides.report(&trends);
     let folder = args.output.clone().unwrap_or_else(|| beside(&path));
     fs::create_dir_all(&folder)

@@ -153,11 +153,3 @@ fn one(pair: &Pair, verdict: &Verdict) -> Judged {
     judged.note = judged.note.or(failed).or_else(before).or_else(unpaired);
     judged
 }
-
-/// How the ids went that the report shows.
-///
-/// # Errors
-/// Those of the history.
-pub(crate) fn trends(_sides: &Sides) -> anyhow::Result<Vec<Trend>> {
-    Ok(Vec::new())
-}

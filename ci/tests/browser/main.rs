@@ -185,3 +185,32 @@ fn without_javascript_all_numbers_are_there() {
         assert!(html.contains(number), "{number}");
     }
 }
+
+/// How long the page takes is told and decides nothing.
+#[test]
+fn a_trend_of_ten_thousand_runs_is_drawn_and_can_be_read() {
+    let pages = Pages::new();
+    let page = pages.trend(10_000);
+    let mut browser = Browser::start();
+    browser.open(&page);
+    let drawn = browser.eval("performance.now()").as_f64().expect("a time");
+    let ready = "performance.getEntriesByType('navigation')[0].domInteractive";
+    let ready = browser.eval(ready).as_f64().expect("a time");
+    let told = format!(
+        "10,000 runs, {} KiB: all is parsed after {ready:.0} ms, drawn and usable after {drawn:.0} ms",
+        fs::metadata(&page).expect("there").len() / 1_024
+    );
+    println!("{told}");
+    fs::write(pictures().join("trend.txt"), told).expect("written");
+    browser.eval("document.querySelector('#trends').scrollIntoView()");
+    browser.settle();
+    fs::write(pictures().join("trend.png"), browser.screenshot()).expect("written");
+    assert_eq!(browser.complaints(), [""; 0]);
+    assert_eq!(browser.eval("document.querySelectorAll('#trends .runs tbody tr').length"), 10_000);
+    assert_eq!(browser.eval("document.querySelectorAll('#trends figure canvas').length"), 1);
+    browser.eval("document.querySelector('#trends .plot').focus()");
+    browser.press("ArrowRight", 39, None);
+    browser.settle();
+    let read = browser.eval("document.querySelector('#trends .u-legend').textContent");
+    assert!(read.as_str().expect("text").contains("000000000, 2026-01-01"), "{read}");
+}

@@ -33,6 +33,33 @@ impl Pages {
         self.page(EVIL)
     }
 
+    /// One id over so many runs in the history, with a step in the middle.
+    pub(crate) fn trend(&self, runs: usize) -> PathBuf {
+        let store = self.0.path("history.sqlite");
+        let mut files = Vec::new();
+        for n in 0..runs {
+            let mut one = record();
+            one.started_at =
+                format!("2026-01-{:02}T{:02}:{:02}:00Z", n / 1_440 % 28 + 1, n / 60 % 24, n % 60);
+            one.environment.git_commit = Some(format!("{:040x}", n + 1));
+            let level = if n < runs / 2 { 10_000 } else { 11_000 };
+            let data = Data::Count { value: level + (n * 7_919 % 101) as u64 };
+            one.rows.push(Row::measured(
+                "pool/cycle/4KiB",
+                Metric::Instructions,
+                "instructions",
+                data,
+            ));
+            files.push(self.0.write(&format!("run-{n}.json"), &one.to_json().expect("sound")));
+        }
+        let mut args = vec!["history", "--store", &store, "record"];
+        args.extend(files.iter().map(String::as_str));
+        self.0.run(&args).exits(0);
+        let history = format!("--history={store}");
+        self.0.run(&["report", files.last().expect("a run"), &history]).exits(0);
+        self.0.path("report.html").into()
+    }
+
     fn page(&self, evil: &str) -> PathBuf {
         let ids = [
             ("pool/cycle/1KiB", 20.0, 1.0, "unchanged"),
@@ -46,14 +73,15 @@ impl Pages {
             let id = format!("{id}{evil}");
             sides[0].rows.push(times(&id, median));
             sides[1].rows.push(times(&id, median * ratio));
+            let fill = json!({
+                "function": format!("fill{evil}"), "base": 10_000, "head": 11_234,
+                "place": "src/pool.rs:7",
+            });
             judged.push(json!({
                 "id": id, "metric": "wall_time", "unit": "ns", "word": word, "base": median,
                 "head": median * ratio, "ratio": ratio, "interval": [ratio * 0.99, ratio * 1.01],
                 "note": (!evil.is_empty()).then_some(evil), "bound": "limit 1 %",
-                "functions": (word == "regressed").then(|| vec![json!({
-                    "function": format!("fill{evil}"), "base": 10_000, "head": 11_234,
-                    "place": "src/pool.rs:7",
-                })]).unwrap_or_default(),
+                "functions": if word == "regressed" { json!([fill]) } else { json!([]) },
             }));
         }
         for (side, name) in sides.iter().zip(["base.json", "head.json"]) {

@@ -59,7 +59,7 @@ fn all(html: &mut Html, verdicts: &Verdicts) {
     let judged = verdicts.by_gravity();
     let ends = |one: &&Judged| [one.ratio, one.interval.map(|i| i.0), one.interval.map(|i| i.1)];
     let reach = svg::change_reach(judged.iter().flat_map(ends).flatten());
-    let drawn = format!("change, ±{}", words::percent(reach));
+    let drawn = format!("change, ±{}", words::percent(reach.exp_m1()));
     open_table(
         html,
         &[

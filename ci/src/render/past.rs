@@ -1,0 +1,105 @@
+//! How the ids of a record went over the runs in the history: one trend per id and metric, on the
+//! environment that the record has.
+
+use bench_core::record::RunRecord;
+
+use super::trend::{Step, Trend};
+use crate::history::Store;
+use crate::history::key::keys;
+use crate::history::place::Place;
+use crate::history::read::Point;
+
+/// Fewer runs are no trend.
+const RUNS_MIN: usize = 3;
+/// A page with more runs than this is too large for a mail.
+const RUNS_MAX: usize = 100_000;
+
+/// The trends, those that changed first, and how many more there are than a page can hold.
+///
+/// # Errors
+/// Those of the history; [`Exit::NotMeasured`](crate::exit::Exit::NotMeasured) where there is none.
+pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<(Vec<Trend>, usize)> {
+    let mut store = Store::existing(place)?;
+    let known = store.environments()?;
+    let mut trends = Vec::new();
+    for (row, key) in record.rows.iter().zip(keys(record)) {
+        let mut points = store.series(&row.id, row.metric.name(), &key.hash)?;
+        points.retain(|point| point.value.is_finite());
+        if points.len() < RUNS_MIN {
+            continue;
+        }
+        let facts = known.iter().find(|known| known.key == key.hash);
+        let facts = facts.map(|known| known.facts.as_slice()).unwrap_or_default();
+        // The unit is with the values.
+        let facts = facts.iter().filter(|(name, _)| name != "unit");
+        let told = facts.filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+        trends.push(Trend {
+            id: row.id.clone(),
+            metric: row.metric.clone(),
+            unit: row.unit.clone(),
+            environment: told.collect::<Vec<_>>().join(", "),
+            changes: Vec::new(),
+            points: points.into_iter().map(step).collect(),
+        });
+    }
+    trends.sort_by_key(|trend| trend.changes.is_empty());
+    Ok(bounded(trends))
+}
+
+fn step(point: Point) -> Step {
+    Step { commit: point.commit, at: point.started_at, value: point.value }
+}
+
+/// As many as a page holds; always the first.
+fn bounded(mut trends: Vec<Trend>) -> (Vec<Trend>, usize) {
+    let mut runs = 0;
+    let fits = |trend: &Trend| {
+        runs += trend.points.len();
+        runs <= RUNS_MAX
+    };
+    let kept = trends.iter().map(fits).take_while(|fits| *fits).count().max(1);
+    let left = trends.len().saturating_sub(kept);
+    trends.truncate(kept);
+    (trends, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::record::{Data, Environment, Metric, Row};
+
+    use super::*;
+    use crate::render::trend::sample;
+
+    fn run(day: u32, value: u64) -> RunRecord {
+        let mut record = RunRecord::begin(Environment::default());
+        record.run_id = format!("019a9f3e-7c1d-7a44-8e0a-3f1a6a1f{day:04}");
+        record.started_at = format!("2026-01-{day:02}T00:00:00Z");
+        record.environment.git_commit = Some(format!("{day:02x}").repeat(20));
+        let data = Data::Count { value };
+        record.rows.push(Row::measured("a/b", Metric::Instructions, "instructions", data));
+        record
+    }
+
+    #[test]
+    fn every_run_of_the_history_is_in_the_trend() {
+        let folder = tempfile::tempdir().expect("folder");
+        let place = Place::File(folder.path().join("history.sqlite"));
+        let mut store = Store::open(&place).expect("opened");
+        let runs: Vec<RunRecord> = (1..=20)
+            .map(|day| run(day, if day <= 10 { 1_000 } else { 1_100 } + u64::from(day % 3)))
+            .collect();
+        runs.iter().for_each(|run| _ = store.record(run).expect("stored"));
+        drop(store);
+        let (trends, left) = trends(&runs[19], &place).expect("read");
+        assert_eq!((trends.len(), trends[0].points.len(), left), (1, 20, 0));
+    }
+
+    #[test]
+    fn a_page_holds_so_many_runs_and_at_least_one_trend() {
+        let (kept, left) = bounded(vec![sample(60_000), sample(30_000), sample(30_000)]);
+        assert_eq!((kept.len(), left), (2, 1));
+        let (kept, left) = bounded(vec![sample(RUNS_MAX + 1), sample(30)]);
+        assert_eq!((kept.len(), left), (1, 1));
+        assert_eq!(bounded(Vec::new()), (Vec::new(), 0));
+    }
+}
