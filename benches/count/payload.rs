@@ -5,6 +5,6 @@ use bench_core::workloads::{PayloadFill, PayloadVerify};
 
 benches::counts! {
     payload:
-        fill = PayloadFill [_1B _63B _64B _1KiB _4KiB _4097B _16KiB _64KiB _256KiB _1MiB];
-        verify = PayloadVerify [_1B _63B _64B _1KiB _4KiB _4097B _16KiB _64KiB _256KiB _1MiB];
+        fill = PayloadFill [_1B _63B _64B _1000B _1KiB _4KiB _4097B _16KiB _64KiB _256KiB _1MiB];
+        verify = PayloadVerify [_1B _63B _64B _1000B _1KiB _4KiB _4097B _16KiB _64KiB _256KiB _1MiB];
 }

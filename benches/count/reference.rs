@@ -5,8 +5,8 @@ use bench_core::workloads::{Copy, Hash, Sort, Sum};
 
 benches::counts! {
     reference:
-        copy = Copy [_1KiB _4KiB _16KiB _64KiB _256KiB _1MiB];
-        hash = Hash [_1KiB _4KiB _16KiB _64KiB _256KiB _1MiB];
-        sort = Sort [_1KiB _4KiB _16KiB _64KiB _256KiB _1MiB];
-        sum = Sum [_1KiB _4KiB _16KiB _64KiB _256KiB _1MiB];
+        copy = Copy [_100B _1000B _1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
+        hash = Hash [_100B _1000B _1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
+        sort = Sort [_100B _1000B _1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
+        sum = Sum [_100B _1000B _1KiB _4KiB _5000B _16KiB _64KiB _256KiB _1MiB];
 }
