@@ -64,7 +64,9 @@ fn the_same_executable_is_unchanged_and_leaves_records_exports_and_verdicts() {
     let one = bench(&folder, "wall_a", &IDS, "ns=1000");
     let told = json(&folder, &[&one, &one, "--strict"], 0);
     for id in told["ids"].as_array().expect("ids") {
-        assert_eq!((&id["verdict"], &id["note"]), (&"unchanged".into(), &"same code".into()));
+        assert_eq!(id["verdict"], "unchanged");
+        // A machine that is shared may have more to say of its rounds.
+        assert!(id["note"].as_str().expect("a note").starts_with("same code"), "{id}");
     }
     assert!(told["remarks"][0].as_str().expect("a control").contains("2 ids with the same code"));
     let run = run_folder(&told);
