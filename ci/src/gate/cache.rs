@@ -21,7 +21,7 @@ const KEPT: usize = 8;
 /// Names a folder that is still being written.
 const UNFINISHED: &str = "unfinished";
 /// Raised when what a key stands for changes.
-const VERSION: &str = "3";
+const VERSION: &str = "4";
 
 /// A folder of builds. Only whoever holds the stage may touch it.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::fingerprints;
 use super::git::{Git, Side};
 use super::outcome::Code;
 use super::settings;
-use super::stage::{self, Stage};
+use super::stage::Stage;
 use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Metrics, Place, count};
@@ -110,34 +110,27 @@ impl Workshop<'_> {
             return Ok(Executables::default());
         }
         settings::refuse_triple(&root)?;
-        // The user's own target folder: the dependencies are compiled there already, and the
-        // crates of another folder get other names in it.
-        let target = Some(self.workspace.target.as_path());
+        let target = Some(self.stage.target.as_path());
         let build = Build { name, root: &root, target, features };
         let built = bench_executables(&build, targets, self.ui)?;
         cache.put(&key, &built)
     }
 
-    /// Fills the stage while no cargo is at work in the target folder, so that what cargo knows of
-    /// crates from a later time than now can be thrown away.
+    /// Fills the stage. What cargo knows of crates from a later time than now is thrown away.
     fn fill(&self, side: &Side) -> anyhow::Result<()> {
-        let target = &self.workspace.target;
-        let lock = fs::File::open(target.join("release/.cargo-lock")).ok();
-        if let Some(lock) = &lock {
-            stage::wait(lock, self.ui, "cargo is at work in the target folder")?;
-        }
         let began = self.stage.fill(self.git, &side.tree)?;
-        fingerprints::forget_since(target, began)
+        fingerprints::forget_since(&self.stage.target, began)
     }
 
     /// Puts the side's own runner where its benches look for it.
     fn install_runner(&self, ready: &Ready) -> anyhow::Result<()> {
         let Some(runner) = &ready.runner else { return Ok(()) };
-        let place = self.workspace.target.join("release").join(RUNNER);
+        let folder = self.stage.target.join("release");
+        let place = folder.join(RUNNER);
         if same_content(runner, &place) {
             return Ok(());
         }
-        fs::create_dir_all(self.workspace.target.join("release"))
+        fs::create_dir_all(&folder)
             .and_then(|()| link(runner, &place))
             .with_context(|| format!("failed to install {}", place.display()))
     }

@@ -24,6 +24,10 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Stage {
     /// Sources.
     pub(crate) tree: PathBuf,
+    /// Cargo's target folder for them, and for nothing else: cargo names what it builds by the
+    /// place of a crate in its workspace, so that in the user's own target folder either would be
+    /// taken for the other.
+    pub(crate) target: PathBuf,
     index: PathBuf,
     complete: PathBuf,
     _lock: File,
@@ -43,6 +47,7 @@ impl Stage {
                 wait(&lock, ui, "another gate is running in this checkout")?;
                 Ok(Self {
                     tree: folder.join("tree"),
+                    target: folder.join("target"),
                     index: folder.join("stage.index"),
                     complete: folder.join("stage.complete"),
                     _lock: lock,
