@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::iter;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ impl Image {
             (range.start as u64, bytes[range].to_vec())
         };
         // What is no ELF file, a script, is mapped by nobody and copied whole.
-        let ranges = segments(&bytes).unwrap_or_else(|| vec![0..bytes.len()]);
+        let ranges = segments(&bytes).unwrap_or_else(|| iter::once(0..bytes.len()).collect());
         let parts = ranges.into_iter().map(part).collect();
         Ok(Self { length: bytes.len() as u64, parts, hash: hex(&Sha256::digest(&bytes)) })
     }
@@ -59,7 +60,7 @@ impl Image {
 /// Where in the file the segments lie that are loaded, and the headers.
 fn segments(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
     let file = object::File::parse(bytes).ok()?;
-    let mut ranges = vec![0..HEADERS];
+    let mut ranges: Vec<Range<usize>> = iter::once(0..HEADERS).collect();
     for segment in file.segments() {
         let (offset, size) = segment.file_range();
         let start = usize::try_from(offset).ok()?;
