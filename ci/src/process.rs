@@ -136,7 +136,13 @@ pub(crate) fn run_visibly(command: &mut Command, apart: bool) -> anyhow::Result<
 
 /// Does `what` while this thread may run on these processors only: a program inherits that from the
 /// thread that starts it.
-fn pinned<T>(cpus: &[usize], what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+///
+/// # Errors
+/// When it may not run on any of them; what `what` meets.
+pub(crate) fn pinned<T>(
+    cpus: &[usize],
+    what: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     if cpus.is_empty() {
         return what();
     }

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use bench_core::judge::sequential::{self, Rule, Trial, quiet, time_per_operation};
+use bench_core::judge::sequential::{self, Rule, Trial, time_per_operation};
 
 use super::subject::Subject;
 use crate::pairs::round::Round;
 use crate::pairs::slice::{Samples, Slice};
+use crate::pairs::watch::{LeaveOut, Watch};
 
 /// The arms: before, after, and a copy of the first.
 pub(crate) const BASE: char = 'a';
@@ -15,10 +16,6 @@ pub(crate) const HEAD: char = 'b';
 pub(crate) const COPY: char = 'c';
 /// Every so many rounds a copy of the base runs too.
 const COPY_EVERY: u32 = 4;
-/// A jump of the clocks beyond this is no matter of when they were read.
-const JUMP: Duration = Duration::from_millis(100);
-/// How many rounds tell what is usual on this machine, and the one in question.
-const ROUNDS_AROUND: usize = 51;
 
 /// An id with its rounds so far.
 #[derive(Clone, Debug)]
@@ -36,8 +33,7 @@ pub(crate) struct Course {
     pub(crate) trial: Trial,
     /// Why it has no more rounds.
     pub(crate) end: Option<End>,
-    /// Ticks stolen in each round that is not for warming up.
-    stolen: Vec<f64>,
+    watch: Watch,
     spent: Duration,
 }
 
@@ -46,8 +42,8 @@ pub(crate) struct Course {
 pub(crate) struct LeftOut {
     /// The machine was suspended, or its clock set.
     pub(crate) jumps: usize,
-    /// The hypervisor gave far more time to others than usual.
-    pub(crate) stolen: usize,
+    /// The hypervisor gave far more time to others than usual, or the processor was far slower.
+    pub(crate) busy: usize,
 }
 
 /// Why an id has no more rounds.
@@ -82,7 +78,7 @@ impl Course {
             left_out: LeftOut::default(),
             trial,
             end: None,
-            stolen: Vec::new(),
+            watch: Watch::default(),
             spent: Duration::ZERO,
         }
     }
@@ -111,35 +107,35 @@ impl Course {
     }
 
     fn judge(&mut self, round: &Round) -> Option<End> {
-        let failed = |arm, why: &str| {
-            Some(End::Failed(Failed { arm, round: round.round, why: why.to_owned() }))
-        };
         if let Some((arm, why)) = error(round) {
-            return failed(arm, why);
+            return failed(round, arm, why);
         }
         if round.round == 0 {
             return None;
         }
-        if Duration::from_nanos(round.suspended_ns.max(round.clock_set_ns)) > JUMP {
-            self.left_out.jumps += 1;
-            return None;
+        match self.watch.take(round) {
+            Some(LeaveOut::Jump) => self.left_out.jumps += 1,
+            Some(LeaveOut::Busy) => self.left_out.busy += 1,
+            None => return self.pair(round),
         }
-        self.stolen.push(round.steal_ticks as f64);
-        let around = &self.stolen[self.stolen.len().saturating_sub(ROUNDS_AROUND)..];
-        if quiet(around).last() == Some(&false) {
-            self.left_out.stolen += 1;
-            return None;
-        }
+        None
+    }
+
+    fn pair(&mut self, round: &Round) -> Option<End> {
         let pair = |one, other| sequential::Round::new(time(round, one)?, time(round, other)?);
         let Some(judged) = pair(BASE, HEAD) else {
             let arm = if time(round, BASE).is_none() { BASE } else { HEAD };
-            return failed(arm, "criterion left no times above zero");
+            return failed(round, arm, "criterion left no times above zero");
         };
         self.copies.extend(pair(BASE, COPY));
         self.judged.push(judged);
         self.judged_at.push(self.rounds.len());
         self.trial.push(judged).is_some().then_some(End::Decided)
     }
+}
+
+fn failed(round: &Round, arm: char, why: &str) -> Option<End> {
+    Some(End::Failed(Failed { arm, round: round.round, why: why.to_owned() }))
 }
 
 /// Nanoseconds per operation of an arm in a round.
@@ -206,6 +202,7 @@ pub(crate) mod tests {
             suspended_ns: 0,
             clock_set_ns: 0,
             steal_ticks: 0,
+            probe_ns: 0,
             slices: times.iter().map(slice).collect(),
         }
     }
@@ -260,7 +257,7 @@ pub(crate) mod tests {
         course.take(Round { clock_set_ns: second, ..pair(21, 0.9) });
         course.take(Round { steal_ticks: 50, ..pair(22, 0.9) });
         course.take(Round { suspended_ns: 1000, ..pair(23, 0.0) });
-        assert_eq!(course.left_out, LeftOut { jumps: 2, stolen: 1 });
+        assert_eq!(course.left_out, LeftOut { jumps: 2, busy: 1 });
         assert_eq!((course.judged.len(), course.next()), (judged + 1, 24));
     }
 

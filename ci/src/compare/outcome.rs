@@ -138,9 +138,9 @@ fn notes(course: &Course) -> Vec<String> {
     if course.subject.same_code {
         notes.push("same code".to_owned());
     }
-    let LeftOut { jumps, stolen } = course.left_out;
+    let LeftOut { jumps, busy } = course.left_out;
     for (number, why) in
-        [(jumps, "suspended, or the clock was set"), (stolen, "time stolen by other machines")]
+        [(jumps, "suspended, or the clock was set"), (busy, "time stolen, or the processor slower")]
     {
         if number > 0 {
             notes.push(format!("rounds left out: {number} ({why})"));

@@ -162,7 +162,7 @@ pub(crate) fn json(facts: &Facts, all: &Verdicts, outcome: &Outcome) -> Value {
             "ratio_high": interval.map(|interval| interval.high),
             "margin": judgement.map(|judgement| judgement.margin),
             "rounds": one.times[0].len(),
-            "left_out": one.left_out.jumps + one.left_out.stolen,
+            "left_out": one.left_out.jumps + one.left_out.busy,
             "verdict": one.word.name(),
             "note": one.notes.join("; "),
         })

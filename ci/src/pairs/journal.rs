@@ -163,6 +163,7 @@ mod tests {
             suspended_ns: 0,
             clock_set_ns: 0,
             steal_ticks: 0,
+            probe_ns: 140_000,
             slices: [('a', Slice::Samples(samples)), ('b', Slice::Error("broke".into()))].into(),
         }
     }

@@ -8,11 +8,15 @@
 //! - [`slice`](mod@slice): one process and its raw samples.
 //! - [`round`](mod@round): one slice of each arm, the order, and what the machine did meanwhile.
 //! - [`machine`]: clock jumps and stolen time.
+//! - [`probe`](mod@probe): how fast the processor is between rounds.
+//! - [`watch`]: which rounds are left out.
 //! - [`journal`]: the file that keeps every round.
 
 pub(crate) mod arm;
 pub(crate) mod image;
 pub(crate) mod journal;
 pub(crate) mod machine;
+pub(crate) mod probe;
 pub(crate) mod round;
 pub(crate) mod slice;
+pub(crate) mod watch;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::arm::{Arm, lay_out};
 use super::machine::Moment;
+use super::probe::probe;
 use super::slice::{Bench, Settings, Slice, slice};
 
 /// The environment is padded by fewer bytes than this: a page, so that the stack begins at any
@@ -36,6 +37,10 @@ pub(crate) struct Round {
     pub(crate) clock_set_ns: u64,
     /// How many ticks the hypervisor gave to others meanwhile.
     pub(crate) steal_ticks: u64,
+    /// How long the [probe](mod@super::probe) took before it and after it, added up; 0 where that is
+    /// not known, as in a journal of before this was kept.
+    #[serde(default)]
+    pub(crate) probe_ns: u64,
     /// By arm.
     pub(crate) slices: BTreeMap<char, Slice>,
 }
@@ -50,6 +55,7 @@ pub(crate) fn round(
     folder: &Path,
 ) -> Option<Round> {
     let Draw { order, padding } = draw(seed, bench.id, number, arms.len());
+    let probed = probe(&settings.cpus);
     let (before, began) = (Moment::now(), Instant::now());
     let in_order = order.iter().map(|&index| &arms[index]);
     let laid_out = lay_out(in_order.clone(), bench.target);
@@ -62,6 +68,7 @@ pub(crate) fn round(
         slices.insert(arm.letter, slice);
     }
     let meanwhile = Moment::now().since(before);
+    let probes = probed.zip(probe(&settings.cpus));
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Some(Round {
         id: bench.id.to_owned(),
@@ -73,6 +80,7 @@ pub(crate) fn round(
         suspended_ns: meanwhile.suspended_ns,
         clock_set_ns: meanwhile.clock_set_ns,
         steal_ticks: meanwhile.steal_ticks,
+        probe_ns: probes.map_or(0, |(before, after)| before + after),
         slices,
     })
 }
