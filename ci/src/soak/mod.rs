@@ -6,9 +6,10 @@
 //! - [`series`]: a journal's rounds by id.
 //! - [`trials`]: comparisons from every place on.
 //! - [`rivals`]: what others say to the same rounds.
-//! - [`replay`]: the judges, over every stretch of them.
+//! - [`replay`]: the judges, over every stretch of them; [`render`] says what came of it.
 
 pub(crate) mod record;
+pub(crate) mod render;
 pub(crate) mod replay;
 pub(crate) mod rivals;
 pub(crate) mod series;

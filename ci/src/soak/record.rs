@@ -1,6 +1,7 @@
 //! Records: in each cycle one round of every id, three equal arms and a slower one.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &RecordArgs, ui: Ui) -> anyhow::Result<Exit> {
     let settings = Settings { cpus: vec![args.cpu], ..Settings::default() };
     let header = header(&arms, settings, &workspace);
     let (mut writer, first) = open(&path, &header)?;
+    let _alone = lock(&path)?;
     let until = Instant::now() + Duration::from_secs(60 * args.minutes);
     let mut failed = BTreeMap::new();
     let mut number = first;
@@ -71,8 +73,24 @@ pub(crate) fn run(args: &RecordArgs, ui: Ui) -> anyhow::Result<Exit> {
     ui.result(&text, &json!({ "journal": path, "rounds": rounds, "ids": ids, "failed": failed }))?;
     match () {
         () if !failed.is_empty() => Ok(Exit::Broke),
-        () if rounds == 0 => Ok(Exit::NotMeasured),
+        () if rounds == 0 || process::interrupted() => Ok(Exit::NotMeasured),
         () => Ok(Exit::Fine),
+    }
+}
+
+/// Keeps a second soak out of the journal.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let told = path.display();
+    let file = File::open(path).with_context(|| format!("failed to open {told}"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let why = format!("another soak records into {told}; wait for it or name another");
+            Err(failure(Exit::Usage, why))
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("failed to lock {told}"))
+        }
     }
 }
 
@@ -171,6 +189,15 @@ mod tests {
             assert_eq!(values[3].parse(), Ok(subject.kind.extra_work()));
             assert_eq!(values[3].len(), 5);
         }
+    }
+
+    #[test]
+    fn two_soaks_never_share_a_journal() {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        let first = lock(file.path()).expect("free");
+        assert_eq!(crate::exit::of(&lock(file.path()).expect_err("taken")), Exit::Usage);
+        drop(first);
+        lock(file.path()).expect("free again");
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub(crate) fn opinions(
     stride: usize,
 ) -> Opinions {
     let mut said = Opinions::default();
-    let pairs = series.pairs(base, head, 0);
-    let budget = (seconds / (2.0 * series.slice_seconds)).floor() as usize;
+    let pairs = series.pairs(base, head);
+    let budget = ((seconds / series.round_seconds()).floor() as usize).max(2);
     for start in (0..series.rounds.len()).step_by(stride.max(1)) {
         let from = batches(series, base, start);
         let to = batches(series, head, start + ROUNDS);
@@ -66,7 +66,7 @@ pub(crate) fn opinions(
             said[0].add(&rival::criterion(&from, &to, RESAMPLES, SEED));
             said[1].add(&rival::critcmp(&from, &to));
         }
-        if let Some(rounds) = pairs.get(start..start + budget.max(2)) {
+        if let Some(rounds) = pairs.get(start..start.saturating_add(budget)) {
             let ratios: Vec<f64> = rounds.iter().map(|round: &Round| round.log_ratio()).collect();
             said[2].add(&rival::paired_at_end(&ratios));
             said[3].add(&rival::paired_while_looking(&ratios));
@@ -91,7 +91,7 @@ pub(crate) fn sum(opinions: impl Iterator<Item = Opinions>) -> Opinions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::series::Times;
+    use super::super::series::{SLICES, Times};
     use super::*;
 
     fn series(rounds: usize, slower: f64) -> Series {
@@ -108,7 +108,7 @@ mod tests {
             }
         };
         let rounds = (0..rounds).map(one).collect();
-        Series { rounds, slice_seconds: 0.5, ..Series::default() }
+        Series { rounds, slice_seconds: 1.0 / SLICES, ..Series::default() }
     }
 
     #[test]

@@ -14,6 +14,9 @@ const PAUSE_MS: u64 = 20_000;
 /// What two clocks differ by when nobody slept.
 const SUSPENDED_NS: u64 = 1_000_000;
 
+/// Slices of a round of a live comparison: both sides, and every fourth time a copy of the base.
+pub(crate) const SLICES: f64 = 2.25;
+
 /// One round of all arms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Times {
@@ -51,10 +54,15 @@ impl Times {
 }
 
 impl Series {
-    /// The pair of two arms in each round from `start` on.
-    pub(crate) fn pairs(&self, base: char, head: char, start: usize) -> Vec<Round> {
+    /// The pair of two arms in each round.
+    pub(crate) fn pairs(&self, base: char, head: char) -> Vec<Round> {
         let pair = |times: &Times| Round::new(*times.by_arm.get(&base)?, *times.by_arm.get(&head)?);
-        self.rounds[start.min(self.rounds.len())..].iter().filter_map(pair).collect()
+        self.rounds.iter().filter_map(pair).collect()
+    }
+
+    /// What a round of a live comparison would have cost: seconds.
+    pub(crate) fn round_seconds(&self) -> f64 {
+        SLICES * self.slice_seconds
     }
 }
 
@@ -63,7 +71,8 @@ pub(crate) fn series(journal: &Journal) -> BTreeMap<String, Series> {
     let mut recorded: BTreeMap<&str, Vec<(&Recorded, u64)>> = BTreeMap::new();
     let mut before = None;
     for round in &journal.rounds {
-        let took = before.map_or(0, |at| round.at_ms.saturating_sub(at));
+        let since = before.map_or(0, |at| round.at_ms.saturating_sub(at));
+        let took = if round.took_ms > 0 { round.took_ms } else { since };
         before = Some(round.at_ms);
         recorded.entry(&round.id).or_default().push((round, took));
     }

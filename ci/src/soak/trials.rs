@@ -40,23 +40,41 @@ pub(crate) struct Tally {
     pub(crate) seconds: Option<f64>,
 }
 
-/// Every comparison of these arms that begins `stride` rounds after the one before. One whose
-/// rounds end before there is a verdict and before its budget is spent says nothing, and is none.
+/// Where the next comparison begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// So many rounds after the one before, whatever that one looked at.
+    Rounds(usize),
+    /// Behind the last round that the one before looked at.
+    Disjoint,
+}
+
+/// Every comparison of these arms. One whose rounds end before there is a verdict and before its
+/// budget is spent says nothing, and is none.
 pub(crate) fn replays(
     series: &Series,
     (base, head): Arms,
     rule: Rule,
     seconds: f64,
-    stride: usize,
+    step: Step,
 ) -> Vec<Replay> {
-    let rounds = series.pairs(base, head, 0);
-    let pair_seconds = 2.0 * series.slice_seconds;
-    let budget = (seconds / pair_seconds).floor() as usize;
-    let starts = (0..rounds.len()).step_by(stride.max(1));
-    starts.filter_map(|start| replay(&rounds[start..], rule, budget, pair_seconds)).collect()
+    let rounds = series.pairs(base, head);
+    let (mut start, mut replays) = (0, Vec::new());
+    while start < rounds.len() {
+        let replay = replay(&rounds[start..], rule, seconds, series.round_seconds());
+        start += match (step, &replay) {
+            (Step::Rounds(rounds), _) => rounds.max(1),
+            (Step::Disjoint, Some(replay)) => replay.rounds,
+            (Step::Disjoint, None) => rounds.len(),
+        };
+        replays.extend(replay);
+    }
+    replays
 }
 
-fn replay(rounds: &[Round], rule: Rule, budget: usize, pair_seconds: f64) -> Option<Replay> {
+fn replay(rounds: &[Round], rule: Rule, seconds: f64, round_seconds: f64) -> Option<Replay> {
+    // Not even one round of a budget that is smaller than its cost.
+    let budget = ((seconds / round_seconds).floor() as usize).max(1);
     let mut trial = Trial::new(rule);
     let mut seen = rounds.iter().take(budget);
     let verdict = seen.find_map(|&round| trial.push(round).cloned());
@@ -68,7 +86,7 @@ fn replay(rounds: &[Round], rule: Rule, budget: usize, pair_seconds: f64) -> Opt
         None if looked_at < budget => return None,
         None => Ending::Undecided,
     };
-    Some(Replay { ending, rounds: looked_at, seconds: looked_at as f64 * pair_seconds })
+    Some(Replay { ending, rounds: looked_at, seconds: looked_at as f64 * round_seconds })
 }
 
 impl Tally {
@@ -95,7 +113,7 @@ impl Tally {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::series::Times;
+    use super::super::series::{SLICES, Times};
     use super::*;
 
     /// Rounds that scatter by a thousandth, with arm `d` slower by `slower`.
@@ -107,7 +125,7 @@ mod tests {
             batches: BTreeMap::new(),
         };
         let rounds = (0..rounds).map(one).collect();
-        Series { rounds, slice_seconds: 0.5, ..Series::default() }
+        Series { rounds, slice_seconds: 1.0 / SLICES, ..Series::default() }
     }
 
     fn rule() -> Rule {
@@ -117,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_start_is_a_comparison_of_its_own() {
-        let replays = replays(&series(500, 0.02), ('a', 'd'), rule(), 100.0, 50);
+        let replays = replays(&series(500, 0.02), ('a', 'd'), rule(), 100.0, Step::Rounds(50));
         assert!(replays.len() >= 8, "{}", replays.len());
         assert!(replays.iter().all(|replay| replay.ending == Ending::Regressed));
         assert!(replays.iter().all(|replay| replay.rounds as f64 == replay.seconds));
@@ -127,14 +145,22 @@ mod tests {
 
     #[test]
     fn equal_arms_are_unchanged_and_what_has_no_end_is_no_comparison() {
-        let replays = replays(&series(300, 0.0), ('a', 'd'), rule(), 200.0, 15);
+        let replays = replays(&series(300, 0.0), ('a', 'd'), rule(), 200.0, Step::Rounds(15));
         assert!(replays.iter().all(|replay| replay.ending == Ending::Unchanged), "{replays:?}");
         assert!(replays.len() < 20, "the last ones have too few rounds");
     }
 
     #[test]
+    fn disjoint_comparisons_share_no_round() {
+        let series = series(300, 0.0);
+        let replays = replays(&series, ('a', 'd'), rule(), 200.0, Step::Disjoint);
+        let seen: usize = replays.iter().map(|replay| replay.rounds).sum();
+        assert!(replays.len() > 5 && seen <= 300, "{replays:?}");
+    }
+
+    #[test]
     fn a_budget_that_is_spent_leaves_it_undecided() {
-        let replays = replays(&series(100, 0.0), ('a', 'd'), rule(), 10.0, 10);
+        let replays = replays(&series(100, 0.0), ('a', 'd'), rule(), 10.0, Step::Rounds(10));
         assert_eq!(replays.len(), 10);
         assert!(replays.iter().all(|replay| replay.ending == Ending::Undecided));
         assert_eq!(Tally::of(&replays).seconds, None);
