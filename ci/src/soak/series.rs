@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use bench_core::judge::sequential::{Round, quiet, time_per_operation};
+use bench_core::judge::sequential::{Round, time_per_operation};
 
 use crate::pairs::journal::Journal;
 use crate::pairs::round::Round as Recorded;
 use crate::pairs::slice::Slice;
+use crate::pairs::watch::Watch;
 
 /// Longer than any round: what lies between two lines is a pause of the recorder.
 const PAUSE_MS: u64 = 20_000;
-
-/// What two clocks differ by when nobody slept.
-const SUSPENDED_NS: u64 = 1_000_000;
 
 /// Slices of a round of a live comparison: both sides, and every fourth time a copy of the base.
 pub(crate) const SLICES: f64 = 2.25;
@@ -32,7 +30,7 @@ pub(crate) struct Series {
     pub(crate) rounds: Vec<Times>,
     /// What one slice costs, start of its process included: seconds.
     pub(crate) slice_seconds: f64,
-    /// Rounds left out because the machine was suspended or a burst of its time was stolen.
+    /// Rounds left out as a live comparison leaves them out.
     pub(crate) discarded: usize,
     /// Rounds in which a slice failed.
     pub(crate) failed: usize,
@@ -80,13 +78,10 @@ pub(crate) fn series(journal: &Journal) -> BTreeMap<String, Series> {
 }
 
 fn of_id(recorded: &[(&Recorded, u64)]) -> Series {
-    let judged: Vec<&Recorded> =
-        recorded.iter().map(|(round, _)| *round).filter(|round| round.round > 0).collect();
-    let stolen: Vec<f64> = judged.iter().map(|round| round.steal_ticks as f64).collect();
-    let quiet = quiet(&stolen);
     let mut series = Series { slice_seconds: slice_seconds(recorded), ..Series::default() };
-    for (round, quiet) in judged.into_iter().zip(quiet) {
-        if !quiet || round.suspended_ns > SUSPENDED_NS {
+    let mut watch = Watch::default();
+    for (round, _) in recorded.iter().filter(|(round, _)| round.round > 0) {
+        if watch.take(round).is_some() {
             series.discarded += 1;
         } else if let Some(times) = Times::of(round) {
             series.rounds.push(times);
@@ -105,4 +100,68 @@ fn slice_seconds(recorded: &[(&Recorded, u64)]) -> f64 {
     };
     let seconds: Vec<f64> = recorded.iter().filter_map(of_round).collect();
     seconds.iter().sum::<f64>() / seconds.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pairs::journal::Header;
+    use crate::pairs::slice::{Samples, Settings};
+
+    fn recorded(number: u32, slices: &[(char, Option<f64>)]) -> Recorded {
+        let slice = |ns: Option<f64>| match ns {
+            Some(ns) => Slice::Samples(Samples {
+                iterations: vec![10, 20],
+                values: vec![10.0 * ns, 22.0 * ns],
+                bytes: None,
+            }),
+            None => Slice::Error("broke".to_owned()),
+        };
+        Recorded {
+            id: "a/b".to_owned(),
+            round: number,
+            at_ms: 1_000 * u64::from(number),
+            took_ms: 400,
+            order: "ab".to_owned(),
+            padding: 0,
+            suspended_ns: 0,
+            clock_set_ns: 0,
+            steal_ticks: 0,
+            probe_ns: 0,
+            slices: slices.iter().map(|&(arm, ns)| (arm, slice(ns))).collect(),
+        }
+    }
+
+    fn of(rounds: Vec<Recorded>) -> BTreeMap<String, Series> {
+        let header = Header {
+            journal: Header::VERSION,
+            arms: BTreeMap::new(),
+            executables: BTreeMap::new(),
+            seed: 1,
+            settings: Settings::default(),
+            extra_work: BTreeMap::new(),
+            environment: bench_core::record::Environment::default(),
+        };
+        series(&Journal { header, rounds })
+    }
+
+    #[test]
+    fn warming_up_suspended_and_failed_rounds_are_no_rounds() {
+        let whole = [('a', Some(5.0)), ('b', Some(6.0))];
+        let slept = Recorded { suspended_ns: 2_000_000_000, ..recorded(2, &whole) };
+        let broke = recorded(3, &[('a', Some(5.0)), ('b', None)]);
+        let series = of(vec![recorded(0, &whole), recorded(1, &whole), slept, broke]);
+        let series = &series["a/b"];
+        assert_eq!((series.rounds.len(), series.discarded, series.failed), (1, 1, 1));
+        assert_eq!(series.rounds[0].by_arm, [('a', 5.0), ('b', 6.0)].into());
+        assert_eq!(series.rounds[0].batches[&'a'], [5.0, 5.5]);
+    }
+
+    #[test]
+    fn a_slice_costs_its_share_of_its_round() {
+        let whole = [('a', Some(5.0)), ('b', Some(6.0))];
+        let series = of(vec![recorded(0, &whole), recorded(1, &whole)]);
+        assert!((series["a/b"].slice_seconds - 0.2).abs() < 1e-12);
+        assert!((series["a/b"].round_seconds() - 0.2 * SLICES).abs() < 1e-12);
+    }
 }
