@@ -186,7 +186,7 @@ mod tests {
         for canary in CANARIES {
             if let Effect::Worse { ids, .. } = canary.effect {
                 let only = |id: &&str| canary.arguments.contains(&&*format!("--only={id}"));
-                assert!(ids.iter().all(|id| only(id)), "{}", canary.name);
+                assert!(ids.iter().all(only), "{}", canary.name);
                 let globs = canary.arguments.iter().filter(|arg| arg.starts_with("--only="));
                 assert!(globs.count() > ids.len(), "{} has no control", canary.name);
             }
