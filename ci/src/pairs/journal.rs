@@ -67,17 +67,20 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Goes on with a journal. A line that broke off gets an end of its own, so that it spoils
-    /// nothing but itself.
+    /// Goes on with a journal, behind the last line that [`read`] takes.
     ///
     /// # Errors
     /// When the disk refuses.
     pub(crate) fn resume(path: &Path) -> anyhow::Result<Self> {
         let told = || format!("failed to open {}", path.display());
-        let whole = std::fs::read(path).with_context(told)?.ends_with(b"\n");
+        let bytes = std::fs::read(path).with_context(told)?;
         let file = OpenOptions::new().append(true).open(path).with_context(told)?;
         let mut writer = Self { file, path: path.to_owned() };
-        if !whole {
+        let last = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let begin = last.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        if begin > 0 && serde_json::from_slice::<Round>(&last[begin..]).is_err() {
+            writer.file.set_len(begin as u64).with_context(told)?;
+        } else if last.len() == bytes.len() {
             writer.write(b"\n")?;
         }
         Ok(writer)
@@ -103,31 +106,34 @@ impl Writer {
     }
 }
 
-/// Reads a journal. A line that breaks off was interrupted and is left out.
+/// Reads a journal. Whatever is wrong with the last line, it was interrupted and is left out: cut off
+/// anywhere, or full of zeros where the machine lost its power; so is any line that breaks off.
 ///
 /// # Errors
 /// [`Exit::NotMeasured`] when there is no such file; [`Exit::Usage`] when it is no journal of this
 /// version.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Journal> {
     let told = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| {
         failure(Exit::NotMeasured, format!("failed to read the journal {told}: {error}"))
     })?;
-    let mut lines = text.lines().enumerate();
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let mut lines = bytes.split(|&byte| byte == b'\n').enumerate().peekable();
     let wrong = |line: usize, why: String| {
         failure(Exit::Usage, format!("line {} of {told} is not of a journal: {why}", line + 1))
     };
-    let (_, first) = lines.next().ok_or_else(|| wrong(0, "the file is empty".to_owned()))?;
-    let header: Header = serde_json::from_str(first).map_err(|why| wrong(0, why.to_string()))?;
+    let first = lines.next().filter(|(_, line)| !line.is_empty());
+    let (_, first) = first.ok_or_else(|| wrong(0, "the file is empty".to_owned()))?;
+    let header: Header = serde_json::from_slice(first).map_err(|why| wrong(0, why.to_string()))?;
     if header.journal != VERSION {
         let why = format!("its version is {}, this program reads {VERSION}", header.journal);
         return Err(wrong(0, why));
     }
     let mut rounds = Vec::new();
-    for (number, line) in lines {
-        match serde_json::from_str(line) {
+    while let Some((number, line)) = lines.next() {
+        match serde_json::from_slice(line) {
             Ok(round) => rounds.push(round),
-            Err(why) if why.is_eof() => {}
+            Err(why) if why.is_eof() || lines.peek().is_none() => {}
             Err(why) => return Err(wrong(number, why.to_string())),
         }
     }
@@ -186,6 +192,31 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_wrong_with_the_last_line_costs_that_line_only() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("rounds.jsonl");
+        let long = Round { id: "a/ä".to_owned(), ..round(1) };
+        let in_a_letter = serde_json::to_string(&long).expect("JSON").find('ä').expect("there") + 1;
+        let cut = serde_json::to_vec(&long).expect("JSON")[..in_a_letter].to_vec();
+        let whole = serde_json::to_vec(&round(1)).expect("JSON");
+        for (tail, rounds) in [
+            (cut, vec![round(0)]),
+            (vec![0; 300], vec![round(0)]),
+            (b"{\"id\":3}\n".to_vec(), vec![round(0)]),
+            (whole, vec![round(0), round(1)]),
+        ] {
+            let _older = std::fs::remove_file(&path);
+            let mut writer = Writer::begin(&path, &header()).expect("begins");
+            writer.round(&round(0)).expect("written");
+            writer.write(&tail).expect("written");
+            assert_eq!(read(&path).expect("a journal").rounds, rounds);
+            Writer::resume(&path).expect("goes on").round(&round(2)).expect("written");
+            let rounds: Vec<Round> = rounds.into_iter().chain([round(2)]).collect();
+            assert_eq!(read(&path).expect("a journal").rounds, rounds);
+        }
+    }
+
+    #[test]
     fn another_file_and_another_version_are_refused_in_one_sentence() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("rounds.jsonl");
@@ -194,7 +225,7 @@ mod tests {
             (String::new(), "is empty"),
             ("{\"hello\":1}\n".to_owned(), "missing field"),
             (serde_json::to_string(&newer).expect("json"), "its version is 2"),
-            (serde_json::to_string(&header()).expect("json") + "\n{\"id\":3}\n", "line 2"),
+            (serde_json::to_string(&header()).expect("json") + "\n{\"id\":3}\n{}\n", "line 2"),
         ] {
             std::fs::write(&path, text).expect("written");
             let error = read(&path).expect_err(why);
