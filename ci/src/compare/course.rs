@@ -107,18 +107,20 @@ impl Course {
     }
 
     fn judge(&mut self, round: &Round) -> Option<End> {
+        let left_out = self.watch.take(round);
+        // Before any error: who was suspended may have missed a deadline.
+        if left_out == Some(LeaveOut::Jump) {
+            self.left_out.jumps += 1;
+            return None;
+        }
         if let Some((arm, why)) = error(round) {
             return failed(round, arm, why);
         }
-        if round.round == 0 {
+        if left_out == Some(LeaveOut::Busy) {
+            self.left_out.busy += 1;
             return None;
         }
-        match self.watch.take(round) {
-            Some(LeaveOut::Jump) => self.left_out.jumps += 1,
-            Some(LeaveOut::Busy) => self.left_out.busy += 1,
-            None => return self.pair(round),
-        }
-        None
+        if round.round == 0 { None } else { self.pair(round) }
     }
 
     fn pair(&mut self, round: &Round) -> Option<End> {
@@ -259,6 +261,16 @@ pub(crate) mod tests {
         course.take(Round { suspended_ns: 1000, ..pair(23, 0.0) });
         assert_eq!(course.left_out, LeftOut { jumps: 2, busy: 1 });
         assert_eq!((course.judged.len(), course.next()), (judged + 1, 24));
+    }
+
+    #[test]
+    fn an_arm_that_failed_while_the_machine_was_suspended_ends_nothing() {
+        let mut course = course();
+        for number in [0, 1] {
+            let cut = round(number, &[('a', Ok(1000.0)), ('b', Err("took too long"))]);
+            course.take(Round { suspended_ns: 1_000_000_000, ..cut });
+        }
+        assert_eq!((course.end.as_ref(), course.left_out.jumps), (None, 2));
     }
 
     #[test]
