@@ -5,6 +5,7 @@
 mod checkout;
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -129,17 +130,35 @@ fn two_benches_that_share_an_id_break_the_gate() {
     assert!(text.contains("two benches are called pool/cycle/4KiB: count_a::"), "{text}");
 }
 
+/// A fingerprint under `target` that cargo would take for newer than any source.
+fn from_the_future(checkout: &Checkout, target: &str) -> PathBuf {
+    let path = checkout.root().join(target).join("release/.fingerprint/benches-1/dep-bench");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("create");
+    fs::write(&path, "").expect("write");
+    let file = fs::File::options().write(true).open(&path).expect("open");
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(86_400)).expect("set");
+    path
+}
+
 #[test]
 fn fingerprints_from_the_future_are_forgotten_before_a_side_is_built() {
     let checkout = Checkout::with_bench("exit 1");
-    let future = checkout.root().join("target/release/.fingerprint/benches-1/dep-bench");
-    fs::create_dir_all(future.parent().expect("a folder")).expect("create");
-    fs::write(&future, "").expect("write");
-    let file = fs::File::options().write(true).open(&future).expect("open");
-    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(86_400)).expect("set");
+    let future = from_the_future(&checkout, "target/perf/gate/target");
     let (code, text) = checkout.run(&["--base=main"]);
     assert_eq!(code, 1, "{text}");
     assert!(!future.exists());
+}
+
+#[test]
+fn what_the_user_built_is_left_alone() {
+    let checkout = Checkout::with_bench("exit 1");
+    let fingerprint = from_the_future(&checkout, "target");
+    let runner = checkout.root().join("target/release/gungraun-runner");
+    fs::write(&runner, "the user's own").expect("write");
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(fingerprint.exists());
+    assert_eq!(checkout.read("target/release/gungraun-runner"), "the user's own");
 }
 
 #[test]
