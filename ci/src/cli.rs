@@ -50,6 +50,8 @@ enum Command {
     Profile(ProfileArgs),
     /// Write the report of a record, of two, or of what a gate or a comparison thought of them
     Report(cmd::report::ReportArgs),
+    /// Put a report on the pull request, or in an issue: updated, not repeated
+    Publish(cmd::publish::PublishArgs),
     /// Run every test of the workspace
     Test(TestArgs),
 }
@@ -73,6 +75,7 @@ pub(crate) fn run() -> anyhow::Result<Exit> {
         Command::History(args) => cmd::history::run(args, ui),
         Command::Profile(args) => cmd::profile::run(args, ui),
         Command::Report(args) => cmd::report::run(args, ui),
+        Command::Publish(args) => cmd::publish::run(args, ui),
         Command::Test(args) => cmd::test::run(args, ui),
     }
 }

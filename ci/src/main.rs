@@ -17,6 +17,7 @@ mod import;
 mod pairs;
 mod policy;
 mod process;
+mod publish;
 mod render;
 mod selftest;
 mod soak;

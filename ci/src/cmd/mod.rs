@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod profile;
+pub(crate) mod publish;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod selftest;

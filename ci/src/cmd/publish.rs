@@ -1,0 +1,94 @@
+//! `cargo perf publish`: puts a report where people read it, in a job of GitHub Actions or GitLab
+//! CI. Reads the file and the forge's variables; writes nothing on disk.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::exit::{Exit, failure};
+use crate::publish::place::{self, variable};
+use crate::publish::{self, Kind, body};
+use crate::ui::Ui;
+
+/// The tokens that are asked for.
+const HELP: &str = "\
+On GitHub the token is GH_TOKEN, with permission to write pull requests or issues; `gh` must be
+installed. On GitLab it is WEIGHBRIDGE_GITLAB_TOKEN, a project access token with the scope api: a
+job's own token may not write notes; `curl` must be installed.";
+
+/// What `publish` takes.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct PublishArgs {
+    #[command(subcommand)]
+    command: PublishCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum PublishCommand {
+    /// Write the file as a comment on the pull request, over the one written before
+    Comment(What),
+    /// Write the file as an issue, over the open one written before
+    Issue {
+        #[command(flatten)]
+        what: What,
+        /// The title of the issue
+        #[arg(long, value_name = "TEXT", value_parser = title)]
+        title: String,
+    },
+}
+
+/// What is published, and what it is found by.
+#[derive(Args, Clone, Debug)]
+struct What {
+    /// The text, in Markdown
+    file: PathBuf,
+    /// By what it is found again; one of each name is kept
+    #[arg(long, value_name = "NAME", default_value = "report", value_parser = body::name)]
+    name: String,
+}
+
+/// # Errors
+/// [`Exit::NotMeasured`] where the file is missing or empty, [`Exit::Usage`] where this job is for
+/// no pull request or has no token, [`Exit::Broke`] when the forge refuses.
+pub(crate) fn run(args: &PublishArgs, ui: Ui) -> anyhow::Result<Exit> {
+    let (what, title) = match &args.command {
+        PublishCommand::Comment(what) => (what, None),
+        PublishCommand::Issue { what, title } => (what, Some(title.clone())),
+    };
+    let text = read(&what.file)?;
+    let forge = place::forge(&variable)?;
+    let kind = match title {
+        Some(title) => Kind::Issue(title),
+        None => Kind::Comment(place::request(&variable)?),
+    };
+    let published = publish::publish(forge.as_ref(), &kind, &what.name, &text)?;
+    let noun = if matches!(kind, Kind::Issue(_)) { "issue" } else { "comment" };
+    let at = published.url.as_ref().map(|url| format!(": {url}")).unwrap_or_default();
+    ui.result(&format!("{} the {noun} '{}'{at}", published.done, what.name), &published)?;
+    Ok(Exit::Fine)
+}
+
+/// The text of the file.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            failure(Exit::NotMeasured, format!("there is no file {name} to publish"))
+        }
+        _ => failure(Exit::Usage, format!("{name} can't be published: {error}")),
+    })?;
+    if text.trim().is_empty() {
+        return Err(failure(Exit::NotMeasured, format!("{name} is empty: nothing to publish")));
+    }
+    Ok(text)
+}
+
+/// One line that both forges take.
+fn title(text: &str) -> Result<String, String> {
+    let wrong = text.trim().is_empty() || text.chars().count() > 200;
+    if wrong || text.chars().any(char::is_control) {
+        return Err("write one line of at most 200 characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
