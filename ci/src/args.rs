@@ -59,6 +59,11 @@ pub(crate) struct GateArgs {
     /// target/perf/history.sqlite, where there is one]
     #[arg(long, value_name = "STORE")]
     pub(crate) history: Option<String>,
+    /// The change in per cent that passes, in place of every `relative` in ci/policy.toml
+    ///
+    /// For a look at a single change: floors, fences and budgets hold as before.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) threshold: Option<f64>,
     /// Exit with 6 when an id stays undecided
     #[arg(long)]
     pub(crate) strict: bool,
@@ -101,4 +106,23 @@ pub(crate) struct TestArgs {
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: u64 = text.parse().map_err(|_| "write a whole number of seconds".to_owned())?;
     if seconds == 0 { Err("write at least 1".to_owned()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent: f64 = text.parse().map_err(|_| "write a number, as in 0.5".to_owned())?;
+    let fine = (0.0..=100.0).contains(&percent);
+    if fine { Ok(percent) } else { Err("write a number from 0 to 100".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_a_number_from_0_to_100() {
+        assert_eq!((percent("0"), percent("0.5"), percent("100")), (Ok(0.0), Ok(0.5), Ok(100.0)));
+        for wrong in ["", "x", "-1", "100.1", "NaN", "inf", "1 %", "1; ls"] {
+            assert!(percent(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -22,6 +22,24 @@ pub(crate) fn read(root: &Path) -> anyhow::Result<Policy> {
     parse(&path, &text)
 }
 
+/// As [`read`], with this change in per cent in place of every relative limit on counts, where the
+/// user named one.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_with(root: &Path, percent: Option<f64>) -> anyhow::Result<Policy> {
+    let mut policy = read(root)?;
+    if let Some(percent) = percent {
+        policy.rules.iter_mut().for_each(|rule| rule.limit.relative = percent / 100.0);
+    }
+    Ok(policy)
+}
+
+/// What a reader must know of a judgement by such a policy.
+pub(crate) fn told(percent: f64) -> String {
+    format!("changes up to {percent} % pass here, whatever ci/policy.toml says")
+}
+
 /// What `text`, the content of `path`, says in TOML.
 ///
 /// # Errors
@@ -39,6 +57,18 @@ pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_percentage_replaces_the_relative_limits_and_no_floor() {
+        let nowhere = Path::new("/nonexistent");
+        let (own, with) =
+            (read(nowhere).expect("own"), read_with(nowhere, Some(5.0)).expect("own"));
+        assert_eq!(read_with(nowhere, None).expect("own"), own);
+        assert!(!own.rules.is_empty());
+        for (own, with) in own.rules.iter().zip(&with.rules) {
+            assert_eq!((with.limit.relative, with.limit.absolute), (0.05, own.limit.absolute));
+        }
+    }
 
     #[test]
     fn an_error_is_one_sentence_with_its_line() {

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     let base = args.base.as_deref().map(|base| git.resolve(base)).transpose()?;
     setup::require_valgrind()?;
     let expected = Expected::read(&workspace.root)?;
-    let policy = policy::read(&workspace.root)?;
+    let policy = policy::read_with(&workspace.root, args.threshold)?;
     let environment = tree::here(&workspace.root);
     let baseline = match base {
         Some(_) => None,
@@ -137,6 +137,7 @@ impl Gate<'_> {
             head_commit: head.commit.clone(),
             dirty: head.dirty,
             features: self.args.selection.features.clone(),
+            remarks: self.args.threshold.map(policy::told).into_iter().collect(),
             ..Facts::default()
         };
         Ok((head, facts))
