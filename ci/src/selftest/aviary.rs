@@ -41,7 +41,7 @@ const CANARY: &str = "\
 use benches::faults::{Hang, Panic};
 
 benches::counts! {
-    canary:
+    fault:
         panic = Panic [_1KiB];
         hang = Hang [_1KiB];
 }

@@ -325,8 +325,8 @@ mod tests {
         assert_eq!(of("never-runs", &answer("canary/never/1KiB", never, 4)), Found);
         slept(&of("never-runs", &answer("canary/never/1KiB", never, 0)), "exited with 0");
         let panics = "thread 'main' panicked: this bench panics on purpose";
-        assert_eq!(of("panic", &answer("canary/panic/1KiB", panics, 1)), Found);
-        slept(&of("hang", &answer("canary/hang/1KiB", "no idea", 1)), "no idea");
+        assert_eq!(of("panic", &answer("fault/panic/1KiB", panics, 1)), Found);
+        slept(&of("hang", &answer("fault/hang/1KiB", "no idea", 1)), "no idea");
     }
 
     #[test]
