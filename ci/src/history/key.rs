@@ -1,18 +1,36 @@
 //! The environment key: two values may stand on one line when what `comparable` looks at is the
 //! same for both, and they are numbers of the same thing.
 
-use std::collections::HashMap;
-
 use bench_core::judge::comparable::behind;
 use bench_core::judge::compare::IDENTITY;
 use bench_core::record::{Environment, Row, RunRecord};
 use sha2::{Digest, Sha256};
 
 use crate::bench::code_hash::hex;
+use crate::import::SOURCE;
 
-/// The dimension by which an imported row says where it comes from: an estimate of one tool and
-/// the samples of another do not stand on one line.
-pub(crate) const SOURCE: &str = "source";
+/// The dimensions, beside [`IDENTITY`], that make a row a number of another thing. Every other one
+/// says how or how long it was measured (`seed`, `rounds`), and two rows that differ
+/// in nothing else are two values of one line.
+const APART: [&str; 13] = [
+    // Where it comes from: an estimate of one tool and the samples of another do not mix.
+    SOURCE,
+    // Which of several that share a name.
+    "job",
+    "repetition",
+    // What was set.
+    "profile",
+    "layout",
+    "size",
+    "block_size",
+    "page_cache",
+    "schedule",
+    "workers",
+    // The same, as fio names it.
+    "rw",
+    "bs",
+    "iodepth",
+];
 /// How much of the hash is shown and stored: 64 bits are enough for as many as there will be.
 const HASH_CHARS: usize = 16;
 
@@ -26,54 +44,70 @@ pub(crate) struct Key {
 }
 
 /// The key of a row: what lies behind its metric in the environment, its unit, and those of its
-/// dimensions that make it another thing.
+/// dimensions that make it another thing. What else the run measured has no say in it.
 ///
 /// What is not known is a value of its own here: rows of an unknown host share a line with each
 /// other, and never with those of a known one.
 pub(crate) fn key(environment: &Environment, row: &Row) -> Key {
-    hashed(&facts(environment, row))
-}
-
-/// The keys of all rows of a record, in their order. Where two rows have id, metric and key in
-/// common, what tells them apart is among their other dimensions, and all of those join the key.
-pub(crate) fn keys(record: &RunRecord) -> Vec<Key> {
-    let environment = &record.environment;
-    let mut keys: Vec<Key> = record.rows.iter().map(|row| key(environment, row)).collect();
-    let mut sharing: HashMap<(&str, &str, &str), u32> = HashMap::new();
-    for (row, key) in record.rows.iter().zip(&keys) {
-        *sharing.entry((&row.id, row.metric.name(), &key.hash)).or_default() += 1;
-    }
-    let shared: Vec<bool> = (record.rows.iter().zip(&keys))
-        .map(|(row, key)| sharing[&(row.id.as_str(), row.metric.name(), key.hash.as_str())] > 1)
-        .collect();
-    for ((row, key), _) in record.rows.iter().zip(&mut keys).zip(shared).filter(|(_, s)| *s) {
-        *key = apart(environment, row);
-    }
-    keys
-}
-
-/// The key with every dimension in it.
-fn apart(environment: &Environment, row: &Row) -> Key {
-    let mut facts = facts(environment, row);
-    facts.extend(row.dimensions.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))));
-    hashed(&facts)
-}
-
-type Fact<'a> = (&'a str, Option<String>);
-
-fn facts<'a>(environment: &Environment, row: &'a Row) -> Vec<Fact<'a>> {
     let mut facts = behind(environment, &row.metric);
     facts.push(("unit", Some(row.unit.clone())));
-    for name in IDENTITY.into_iter().chain([SOURCE]) {
+    for name in IDENTITY.into_iter().chain(APART) {
         let value = row.dimensions.get(name).cloned();
         facts.extend(value.map(|value| (name, Some(value))));
     }
-    facts
+    hashed(&facts)
 }
 
-fn hashed(facts: &[Fact<'_>]) -> Key {
+/// The keys of all rows of a record, in their order.
+pub(crate) fn keys(record: &RunRecord) -> Vec<Key> {
+    record.rows.iter().map(|row| key(&record.environment, row)).collect()
+}
+
+fn hashed(facts: &[(&str, Option<String>)]) -> Key {
     let facts = serde_json::to_string(facts).expect("texts have a JSON");
     let mut hash = hex(&Sha256::digest(facts.as_bytes()));
     hash.truncate(HASH_CHARS);
     Key { hash, facts }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::record::{Data, Metric};
+
+    use super::*;
+
+    fn row(dimensions: &[(&str, &str)]) -> Row {
+        let data = Data::Count { value: 1 };
+        let mut row = Row::measured("a/x", Metric::Instructions, "instructions", data);
+        let owned = dimensions.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        row.dimensions.extend(owned);
+        row
+    }
+
+    fn together(rows: &[Row]) -> Vec<Key> {
+        keys(&RunRecord { rows: rows.to_vec(), ..RunRecord::begin(Environment::default()) })
+    }
+
+    #[test]
+    fn a_row_has_the_same_key_alone_and_beside_others() {
+        let rows = [
+            row(&[("seed", "1"), ("rounds", "10"), ("size", "4KiB")]),
+            row(&[("seed", "2"), ("rounds", "11"), ("size", "4KiB")]),
+            row(&[("size", "64KiB")]),
+        ];
+        let all = together(&rows);
+        for (row, key) in rows.iter().zip(&all) {
+            assert_eq!(together(std::slice::from_ref(row))[0], *key);
+        }
+        assert_eq!(all[0], all[1], "neither seed nor rounds make another thing");
+        assert_ne!(all[0], all[2]);
+    }
+
+    #[test]
+    fn each_dimension_of_the_lists_makes_another_thing() {
+        let plain = together(&[row(&[])]);
+        for name in ["backend", "source", "job", "repetition", "profile", "size", "page_cache"] {
+            assert_ne!(together(&[row(&[(name, "x")])]), plain, "{name}");
+        }
+    }
 }

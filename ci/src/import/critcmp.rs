@@ -36,7 +36,7 @@ fn row(name: &str, benchmark: &Value) -> Result<Row, String> {
         .ok_or_else(|| format!("the benchmark '{id}' has no median"))?;
     let data = Data::Samples { values: vec![median], iterations: vec![1] };
     let mut row = Row::measured(id, Metric::WallTime, "ns", data);
-    row.dimensions.insert("source".to_owned(), SOURCE.to_owned());
+    row.dimensions.insert(super::SOURCE.to_owned(), SOURCE.to_owned());
     if let Some(bytes) = about["throughput"]["Bytes"].as_u64() {
         row.dimensions.insert("bytes".to_owned(), bytes.to_string());
     }

@@ -13,7 +13,8 @@ use bench_core::record::{Data, Metric, Row};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::history::key::SOURCE;
+/// The dimension by which an imported row says where it comes from.
+pub(crate) const SOURCE: &str = "source";
 
 /// What one run of another tool left behind. What the file does not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
