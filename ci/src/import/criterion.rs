@@ -135,8 +135,10 @@ fn folders(home: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
         let context = || format!("failed to read the folder {}", folder.display());
         for entry in fs::read_dir(&folder).with_context(context)? {
-            let path = entry.with_context(context)?.path();
-            open.extend(path.is_dir().then_some((path, depth + 1)));
+            let entry = entry.with_context(context)?;
+            // The kind of the entry itself: what a link leads to is read where it lies.
+            let folder = entry.file_type().with_context(context)?.is_dir();
+            open.extend(folder.then(|| (entry.path(), depth + 1)));
         }
         if folder.join("benchmark.json").is_file() {
             found.push(folder);
@@ -236,6 +238,14 @@ mod tests {
         assert!(error.to_string().contains("saved are main;"), "{error}");
         let error = saved(&home.path().join("void"), "pr").expect_err("no folder");
         assert!(error.to_string().contains("none is saved yet"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_is_linked_to_is_read_once() {
+        let home = tempfile::tempdir().expect("folder");
+        save(home.path(), "a/main", "a", "null");
+        std::os::unix::fs::symlink("..", home.path().join("a/up")).expect("linked");
+        assert_eq!(rows(home.path(), "main").expect("readable").len(), 1);
     }
 
     #[test]
