@@ -1,6 +1,8 @@
 //! Rows out of `fio --output-format=json`, or `json+`: bandwidth, operations per second and
 //! latencies of each job and direction. Field names: fio's own documentation, "Output" chapter.
 
+use std::collections::BTreeMap;
+
 use bench_core::record::{Metric, Row};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -15,7 +17,8 @@ const DIRECTIONS: [&str; 4] = ["read", "write", "trim", "sync"];
 const PERCENTILES: [(&str, &str); 4] =
     [("50.000000", "p50"), ("90.000000", "p90"), ("99.000000", "p99"), ("99.900000", "p99.9")];
 
-/// The run in the text. An id is `fio/job/direction`; directions that did nothing have no rows.
+/// The run in the text. An id is `fio/job/direction`; directions that did nothing have no rows. Jobs
+/// of one name are told apart by the dimension `job`, their number among each other from 1.
 ///
 /// # Errors
 /// What is wrong and in which job; a file in which no job did anything.
@@ -27,8 +30,20 @@ pub(crate) fn read(text: &str) -> Result<Imported, String> {
     let jobs = file["jobs"].as_array().ok_or("it holds no jobs")?;
     let mut imported = Imported { at: at(&file)?, ..Imported::default() };
     imported.notes.insert("fio_version".to_owned(), version.into());
+    let named = |name: &Value| jobs.iter().filter(|job| job["jobname"] == *name).count();
+    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     for (number, job) in (1..).zip(jobs) {
+        let first = imported.rows.len();
         read_job(&mut imported, job).map_err(|why| format!("job {number}: {why}"))?;
+        // The jobs of `numjobs` share their name and options.
+        let name = &job["jobname"];
+        if named(name) > 1 {
+            let of = seen.entry(name.as_str().unwrap_or_default()).or_default();
+            *of += 1;
+            for row in &mut imported.rows[first..] {
+                row.dimensions.insert("job".to_owned(), of.to_string());
+            }
+        }
     }
     if imported.rows.is_empty() {
         return Err("no job of it did anything".to_owned());

@@ -43,6 +43,13 @@ struct Bench {
     extra: Option<String>,
 }
 
+impl Bench {
+    /// What its row is known by: another unit may be another metric.
+    fn key(&self) -> (String, String) {
+        (self.name.clone(), by_unit(self.unit.trim()).0.name().to_owned())
+    }
+}
+
 /// A number, also where it stands in quotes: tools of users write both.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     #[derive(Deserialize)]
@@ -57,7 +64,8 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     }
 }
 
-/// The runs in the text, suite by suite. An id is `suite/bench`.
+/// The runs in the text, suite by suite. An id is `suite/bench`. Benches of one name and metric in
+/// one entry are told apart by the dimension `repetition`, from 1.
 ///
 /// # Errors
 /// What is wrong and where; a file without an entry among it.
@@ -86,11 +94,19 @@ fn imported(suite: &str, entry: Entry) -> Result<Imported, String> {
     for (name, note) in notes {
         imported.notes.extend(note.map(|note| (name.to_owned(), note.into())));
     }
+    let mut named: BTreeMap<(String, String), (u32, u32)> = BTreeMap::new();
+    for bench in &entry.benches {
+        named.entry(bench.key()).or_default().0 += 1;
+    }
     for bench in entry.benches {
+        let (of, seen) = named.get_mut(&bench.key()).expect("counted");
+        *seen += 1;
+        let repetition = (*of > 1).then(|| seen.to_string());
         let (metric, unit, factor) = by_unit(bench.unit.trim());
         let id = format!("{suite}/{}", bench.name);
         let mut row = estimate(&id, (metric, unit), bench.value * factor);
-        for (name, text) in [("range", bench.range), ("extra", bench.extra)] {
+        let told = [("range", bench.range), ("extra", bench.extra), ("repetition", repetition)];
+        for (name, text) in told {
             row.dimensions.extend(text.map(|text| (name.to_owned(), text)));
         }
         imported.push(row, SOURCE);
