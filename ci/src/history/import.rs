@@ -64,14 +64,13 @@ pub(crate) fn records<'a>(
     let mut runs: Vec<Runs> = Vec::new();
     match format {
         Format::Gungraun => runs.push(Box::new(std::iter::once(summaries(paths)))),
-        Format::Criterion => {
-            for path in paths {
-                runs.extend(baselines(path, said.baseline.as_deref())?);
-            }
-        }
         other => {
             for path in paths {
-                runs.push(file(other, path)?);
+                let of = match other {
+                    Format::Criterion => baselines(path, said.baseline.as_deref())?,
+                    other => file(other, path)?,
+                };
+                runs.push(spoken_for(path, said, of)?);
             }
         }
     }
@@ -84,6 +83,23 @@ pub(crate) fn records<'a>(
 
 /// The runs of one file.
 type Runs = Box<dyn Iterator<Item = anyhow::Result<Imported>>>;
+
+/// The runs, refused where one time or commit is said of several.
+fn spoken_for(path: &Path, said: &Said, mut runs: Runs) -> anyhow::Result<Runs> {
+    if said.at.is_none() && said.commit.is_none() {
+        return Ok(runs);
+    }
+    let first = runs.next();
+    if runs.next().is_some() {
+        let why = format!(
+            "{} holds several runs, which can't all have one time or commit; leave --at and \
+             --commit out, or name one baseline of criterion with --baseline",
+            path.display()
+        );
+        return Err(failure(Exit::Usage, why));
+    }
+    Ok(Box::new(first.into_iter()))
+}
 
 fn file(format: Format, path: &Path) -> anyhow::Result<Runs> {
     let (text, at) = (text(path)?, modified(path)?);
@@ -156,7 +172,7 @@ fn below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The baselines of a folder of criterion: the one that is named, otherwise those that somebody
 /// saved, otherwise the last run.
-fn baselines(home: &Path, named: Option<&str>) -> anyhow::Result<Vec<Runs>> {
+fn baselines(home: &Path, named: Option<&str>) -> anyhow::Result<Runs> {
     if !home.is_dir() {
         return Err(makes_no_sense(home, "it is no folder; name criterion's, as target/criterion"));
     }
@@ -166,7 +182,7 @@ fn baselines(home: &Path, named: Option<&str>) -> anyhow::Result<Vec<Runs>> {
             .filter(|names| !names.is_empty())
             .unwrap_or_else(|| vec!["new".to_owned()]),
     };
-    let mut runs: Vec<Runs> = Vec::new();
+    let mut runs = Vec::new();
     for name in saved {
         let rows = criterion::rows(home, &name)?;
         if rows.is_empty() {
@@ -177,9 +193,9 @@ fn baselines(home: &Path, named: Option<&str>) -> anyhow::Result<Vec<Runs>> {
         imported.notes.insert("baseline".to_owned(), name.into());
         // The samples themselves, and so without a source: on one line with those of a run.
         imported.rows = rows;
-        runs.push(Box::new(std::iter::once(Ok(imported))));
+        runs.push(Ok(imported));
     }
-    Ok(runs)
+    Ok(Box::new(runs.into_iter()))
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
