@@ -44,8 +44,8 @@ impl Store {
     /// Stores all records in one transaction; those whose run id is there already are left out.
     ///
     /// # Errors
-    /// The first error among the records, a record that makes no sense ([`Exit::Usage`]), an
-    /// interrupt ([`Exit::NotMeasured`]), and what the database refuses. Nothing is stored then.
+    /// The first error among the records, a record that makes no sense ([`Exit::Usage`]) or holds no
+    /// row ([`Exit::NotMeasured`]), an interrupt ([`Exit::NotMeasured`]), and what the database refuses. Nothing is stored then.
     pub(crate) fn record_all(
         &mut self,
         records: impl IntoIterator<Item = anyhow::Result<RunRecord>>,
@@ -78,6 +78,10 @@ impl Store {
 fn sound(record: RunRecord) -> anyhow::Result<RunRecord> {
     if process::interrupted() {
         let why = "interrupted before everything was read: nothing was stored";
+        return Err(failure(Exit::NotMeasured, why));
+    }
+    if record.rows.is_empty() {
+        let why = format!("the run of {} holds no row: nothing was measured", record.started_at);
         return Err(failure(Exit::NotMeasured, why));
     }
     record.check().map_err(|error| failure(Exit::Usage, error.to_string()))?;

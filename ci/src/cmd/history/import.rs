@@ -28,10 +28,10 @@ pub(crate) struct ImportArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// When it was measured, as in 2026-11-20T09:12:44Z [default: as the file says, otherwise its
-    /// own time]
+    /// own time]; not for a file of several runs
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-    /// The git commit that was measured [default: as the file says]
+    /// The git commit that was measured [default: as the file says]; not for a file of several runs
     #[arg(long, value_name = "HASH")]
     commit: Option<String>,
     /// A name for the machine; values of different machines are kept apart
@@ -40,7 +40,11 @@ pub(crate) struct ImportArgs {
     /// unknown machine shares one line, whatever the machines were.
     #[arg(long, value_name = "NAME", conflicts_with = "here")]
     host: Option<String>,
-    /// It was measured on this machine: the values join those of its own runs
+    /// It was measured on this machine
+    ///
+    /// Samples of criterion then join the lines of this machine's own runs, where those note nothing
+    /// that makes them another thing, as a backend or size does. The values of every other tool are
+    /// its own estimates and keep lines of their own.
     #[arg(long)]
     here: bool,
     /// The one baseline of criterion to import [default: every saved one, otherwise the last run]
@@ -57,13 +61,15 @@ pub(super) fn run(args: &ImportArgs, place: &Place, ui: Ui) -> anyhow::Result<Ex
     };
     let mut left_out = Vec::new();
     let records = records(args.format, &args.files, &said, &mut left_out)?;
-    let stored = Store::open(place)?.record_all(records)?;
+    let stored = Store::open(place)?.record_all(records);
+    // Said before an error: that a run has no row may be why.
     for why in left_out.iter().take(REASONS_SHOWN) {
         ui.say(&format!("warning: left out: {why}"));
     }
     if left_out.len() > REASONS_SHOWN {
         ui.say(&format!("warning: left out: {} more", left_out.len() - REASONS_SHOWN));
     }
+    let stored = stored?;
     let json = json!({
         "store": place.to_string(),
         "runs": stored.runs,
