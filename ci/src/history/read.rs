@@ -95,7 +95,8 @@ impl Store {
         Ok(rows.into_iter().map(point).collect())
     }
 
-    /// The last [`PAST`] values of a series, oldest first; fewer where there are fewer.
+    /// The last [`PAST`] values of a series, oldest first; fewer where there are fewer. Runs of a
+    /// tree with changes are left out: their values belong to no commit.
     pub(crate) fn past(
         &mut self,
         id: &str,
@@ -106,7 +107,7 @@ impl Store {
                       JOIN history_rows w ON w.series = s.series \
                       JOIN history_runs r ON r.run = w.run \
                       WHERE s.id = $1 AND s.metric = $2 AND s.environment_key = $3 \
-                      AND w.value IS NOT NULL \
+                      AND w.value IS NOT NULL AND COALESCE(r.git_dirty, 0) = 0 \
                       ORDER BY r.started_us DESC, r.run_id DESC, w.position DESC LIMIT $4";
         let limit = Value::Whole(PAST as i64);
         let values = vec![id.into(), metric.into(), environment.into(), limit];
@@ -116,13 +117,26 @@ impl Store {
         Ok(rows.into_iter().map(|(value,)| value).collect())
     }
 
-    /// Every series, sorted by id, metric and environment key.
+    /// Every series, sorted by id, metric and environment key. Reads every row there is.
     pub(crate) fn ids(&mut self) -> anyhow::Result<Vec<Series>> {
         let select = "SELECT s.id, s.metric, s.environment_key, s.unit, COUNT(w.value) \
                       FROM history_series s JOIN history_rows w ON w.series = s.series \
                       GROUP BY s.series, s.id, s.metric, s.environment_key, s.unit";
+        self.counted(select, Vec::new())
+    }
+
+    /// The series of one id, as [`ids`](Self::ids) has them; reads their rows alone.
+    pub(crate) fn of_id(&mut self, id: &str) -> anyhow::Result<Vec<Series>> {
+        let select = "SELECT s.id, s.metric, s.environment_key, s.unit, COUNT(w.value) \
+                      FROM history_series s JOIN history_rows w ON w.series = s.series \
+                      WHERE s.id = $1 \
+                      GROUP BY s.series, s.id, s.metric, s.environment_key, s.unit";
+        self.counted(select, vec![id.into()])
+    }
+
+    fn counted(&mut self, select: &'static str, values: Vec<Value>) -> anyhow::Result<Vec<Series>> {
         let rows: Vec<(String, String, String, String, i64)> =
-            self.run("read", async |link| link.fetch(select, Vec::new()).await)?;
+            self.run("read", async |link| link.fetch(select, values).await)?;
         let mut all: Vec<Series> = rows
             .into_iter()
             .map(|(id, metric, environment, unit, points)| Series {

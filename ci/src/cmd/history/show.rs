@@ -34,9 +34,9 @@ pub(super) fn run(args: &ShowArgs, place: &Place, ui: Ui) -> anyhow::Result<Exit
     let wanted = |series: &Series| {
         let metric = args.metric.as_ref().is_none_or(|metric| *metric == series.metric);
         let key = args.environment.as_deref().unwrap_or_default();
-        series.id == args.id && metric && series.environment.starts_with(key)
+        metric && series.environment.starts_with(key)
     };
-    let found: Vec<Series> = store.ids()?.into_iter().filter(wanted).collect();
+    let found: Vec<Series> = store.of_id(&args.id)?.into_iter().filter(wanted).collect();
     if found.is_empty() {
         let why = format!(
             "the history {place} has no such series of '{}'; `cargo perf history list` shows what \
