@@ -2,11 +2,12 @@
 //! for values; this file holds all that differs.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::database::Database;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
@@ -61,27 +62,38 @@ impl<T> Shape for T where
 }
 
 impl Link {
-    /// Connects, waits at most `patience` for locks, and brings the schema up to date.
+    /// Connects, waits at most `patience` for a server and for each lock, and brings the schema up to
+    /// date.
     pub(crate) async fn open(place: &Place, patience: Duration) -> Result<Self, sqlx::Error> {
         let mut link = match place {
             Place::File(path) => {
-                let options = SqliteConnectOptions::new()
-                    .filename(path)
+                let options = file(path, patience)
                     .create_if_missing(true)
-                    .busy_timeout(patience)
-                    .foreign_keys(true)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal);
                 Self::Sqlite(options.connect().await?)
             }
-            Place::Server(options) => {
-                let patience = format!("{}ms", patience.as_millis());
-                let options = options.as_ref().clone().options([("lock_timeout", patience)]);
-                Self::Postgres(options.connect().await?)
-            }
+            Place::Server(options) => Self::Postgres(server(options, patience).await?),
         };
         link.migrate().await?;
         Ok(link)
+    }
+
+    /// As [`open`](Self::open), and nothing is written where no history is: `None`.
+    pub(crate) async fn existing(
+        place: &Place,
+        patience: Duration,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let mut link = match place {
+            Place::File(path) => Self::Sqlite(file(path, patience).connect().await?),
+            Place::Server(options) => Self::Postgres(server(options, patience).await?),
+        };
+        if link.version().await?.is_none() {
+            link.close().await;
+            return Ok(None);
+        }
+        link.migrate().await?;
+        Ok(Some(link))
     }
 
     pub(crate) async fn close(self) {
@@ -193,6 +205,28 @@ impl Link {
             }
         }
     }
+}
+
+/// A file as it is: whether it is made, and how it is written, is said by who writes.
+fn file(path: &Path, patience: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(patience).foreign_keys(true)
+}
+
+/// A connection to the server. One that takes the call and says nothing would keep it for ever.
+async fn server(
+    options: &PgConnectOptions,
+    patience: Duration,
+) -> Result<PgConnection, sqlx::Error> {
+    let locks = format!("{}ms", patience.as_millis());
+    let options = options.clone().options([("lock_timeout", locks)]);
+    tokio::time::timeout(patience, options.connect()).await.unwrap_or_else(|_| {
+        let why = format!(
+            "the server did not answer within {} s; see that it runs and is reached by that host \
+             and port",
+            patience.as_secs_f64()
+        );
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, why).into())
+    })
 }
 
 fn bind<'q, DB>(

@@ -25,7 +25,7 @@ use crate::exit::{Exit, failure};
 use link::Link;
 use place::Place;
 
-/// How long to wait for another process that is writing.
+/// How long to wait for a server to answer, and for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open store. One thread of ours; the database sees to it that writers come one by one.
@@ -49,25 +49,28 @@ impl Store {
     /// As [`open`](Self::open), for reading: nothing is made where there is nothing.
     ///
     /// # Errors
-    /// [`Exit::NotMeasured`] where there is no such file, and those of [`open`](Self::open).
+    /// [`Exit::NotMeasured`] where there is no such file, or no history in file or database; and
+    /// those of [`open`](Self::open).
     pub(crate) fn existing(place: &Place) -> anyhow::Result<Self> {
-        match place {
-            Place::File(path) if !path.exists() => {
-                let why = format!(
-                    "there is no history at {place} yet; `cargo perf history record` stores the \
-                     records of `cargo perf run` in it"
-                );
-                Err(failure(Exit::NotMeasured, why))
-            }
-            _ => Self::open(place),
-        }
+        let missing = matches!(place, Place::File(path) if !path.exists());
+        let link = if missing {
+            None
+        } else {
+            Some(connected(place, Link::existing(place, PATIENCE))?)
+                .and_then(|(runtime, link)| Some((runtime, link?)))
+        };
+        let Some((runtime, link)) = link else {
+            let why = format!(
+                "there is no history at {place} yet; `cargo perf history record` stores the \
+                 records of `cargo perf run` in it"
+            );
+            return Err(failure(Exit::NotMeasured, why));
+        };
+        Ok(Self { runtime, link: Some(link), place: place.clone() })
     }
 
     fn open_with(place: &Place, patience: Duration) -> anyhow::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let link = runtime
-            .block_on(Link::open(place, patience))
-            .map_err(|error| link::explain(place, "open", error))?;
+        let (runtime, link) = connected(place, Link::open(place, patience))?;
         Ok(Self { runtime, link: Some(link), place: place.clone() })
     }
 
@@ -79,6 +82,22 @@ impl Store {
     ) -> anyhow::Result<T> {
         let link = self.link.as_mut().expect("gone only while dropping");
         self.runtime.block_on(work(link)).map_err(|error| link::explain(&self.place, action, error))
+    }
+}
+
+/// What `link` becomes, and the thread that it lives on.
+fn connected<T>(
+    place: &Place,
+    link: impl Future<Output = Result<T, sqlx::Error>>,
+) -> anyhow::Result<(Runtime, T)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(link) {
+        Ok(link) => Ok((runtime, link)),
+        Err(error) => {
+            // Dropped, it would wait for the look-up of a host's name that nobody waits for.
+            runtime.shutdown_background();
+            Err(link::explain(place, "open", error))
+        }
     }
 }
 

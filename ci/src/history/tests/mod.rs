@@ -3,6 +3,7 @@
 mod conformance;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod silence;
 mod sqlite;
 
 use bench_core::record::{Data, Environment, Metric, Row, RunRecord};

@@ -88,6 +88,7 @@ fn a_server_conforms_and_says_in_one_sentence_what_is_wrong() {
     conformance::conform(&server.place("suite"));
     let lock = ["BEGIN", "LOCK TABLE history_runs IN EXCLUSIVE MODE"];
     conformance::locked_is_said(&server.place("locked"), &lock);
+    conformance::nothing_is_made_by_looking(&server.place("looking"));
     conformance::newer_is_left_alone(&server.place("newer"));
     conformance::many_at_once_are_served(&server.place("many"));
     a_server_that_is_not_there_is_named(server);

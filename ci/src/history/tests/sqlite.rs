@@ -72,3 +72,11 @@ fn nothing_is_made_by_looking() {
     assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
     assert!(!Path::new("history.sqlite").exists());
 }
+
+#[test]
+fn nothing_is_made_by_looking_into_an_empty_file() {
+    let (_folder, place) = folder();
+    let Place::File(path) = &place else { unreachable!("a file") };
+    fs::write(path, "").expect("written");
+    conformance::nothing_is_made_by_looking(&place);
+}
