@@ -192,4 +192,9 @@ fn a_history_that_was_named_and_is_not_there_is_told() {
     let (code, text) = run(&checkout, "gate", &["--history=no/such.sqlite"]);
     assert_eq!(code, 4, "{text}");
     assert!(text.contains("no/such.sqlite"), "{text}");
+    let mut variable = checkout.gate(&[]);
+    variable.env("WEIGHBRIDGE_HISTORY", "no/variable.sqlite");
+    let (code, text) = said(variable.output().expect("the gate runs"));
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("no/variable.sqlite"), "{text}");
 }

@@ -14,18 +14,19 @@ use crate::history::place::Place;
 pub(crate) type Fences = BTreeMap<(String, Metric), f64>;
 
 /// The fence of every count of this record that has a long enough history in a comparable
-/// environment. `named` is the store that the user named on the command line; where nobody named
-/// one and there is none yet, no count has a fence.
+/// environment. `named` is the store of the command line, otherwise `WEIGHBRIDGE_HISTORY` names it;
+/// where neither does and there is none yet, no count has a fence.
 ///
 /// # Errors
 /// What [`Store::existing`] says of a store that was named and is not there, or can't be read.
 pub(crate) fn fences(named: Option<&str>, record: &RunRecord) -> anyhow::Result<Fences> {
-    let place = Place::choose(named)?;
-    if let (None, Place::File(path)) = (named, &place)
-        && !path.exists()
-    {
-        return Ok(Fences::new());
-    }
+    let place = match Place::named(named)? {
+        Some(place) => place,
+        None => match Place::choose(None)? {
+            Place::File(path) if !path.exists() => return Ok(Fences::new()),
+            place => place,
+        },
+    };
     let mut store = Store::existing(&place)?;
     let mut fences = Fences::new();
     for (row, key) in record.rows.iter().zip(keys(record)) {

@@ -29,11 +29,20 @@ impl Place {
     /// # Errors
     /// [`Exit::Usage`] for a URL that names no store, or no workspace where one is needed.
     pub(crate) fn choose(named: Option<&str>) -> anyhow::Result<Self> {
-        let variable = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
-        match named.map(str::to_owned).or(variable) {
-            Some(url) => Self::parse(&url),
+        match Self::named(named)? {
+            Some(place) => Ok(place),
             None => Ok(Self::File(Workspace::find()?.perf()?.join(FILE))),
         }
+    }
+
+    /// The store that the user named, on the command line or by `WEIGHBRIDGE_HISTORY`; only where
+    /// this is `None` may there be none.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for a URL that names no store.
+    pub(crate) fn named(named: Option<&str>) -> anyhow::Result<Option<Self>> {
+        let variable = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
+        named.map(str::to_owned).or(variable).map(|url| Self::parse(&url)).transpose()
     }
 
     /// `postgres://…`, `postgresql://…`, `sqlite:PATH`, `sqlite://PATH`, or a path.
