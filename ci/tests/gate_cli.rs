@@ -25,6 +25,29 @@ fn refs_that_are_none_are_usage_errors_before_anything_is_built() {
 }
 
 #[test]
+fn a_branch_behind_main_is_judged_by_where_it_left() {
+    let checkout = Checkout::counting(1_000, 2_000);
+    let first = checkout.git(&["rev-parse", "main"]);
+    checkout.git(&["checkout", "--quiet", "-b", "mine"]);
+    checkout.git(&["checkout", "--quiet", "main"]);
+    fs::write(checkout.root().join("source.txt"), "theirs\n").expect("write");
+    checkout.commit();
+    let tip = checkout.git(&["rev-parse", "main"]);
+    checkout.git(&["checkout", "--quiet", "mine"]);
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 0, "{text}");
+    let said = format!("main is at {} by now; the base is {}", tip.trim(), first.trim());
+    assert!(text.contains(&said), "{text}");
+    assert!(checkout.read("target/perf/gate-base.json").contains(first.trim()));
+    checkout.git(&["checkout", "--quiet", "--orphan", "alone"]);
+    fs::write(checkout.root().join("source.txt"), "alone\n").expect("write");
+    checkout.commit();
+    let (code, text) = checkout.run(&["--base=main"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("have no common ancestor here"), "{text}");
+}
+
+#[test]
 fn a_folder_without_repository_is_a_usage_error() {
     let checkout = Checkout::new("exit 1");
     fs::remove_dir_all(checkout.root().join(".git")).expect("remove");

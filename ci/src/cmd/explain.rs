@@ -45,8 +45,9 @@ pub(crate) fn run(args: &ExplainArgs, ui: Ui) -> anyhow::Result<Exit> {
     git::check_ref(&args.base)?;
     let workspace = Workspace::find()?;
     let git = Git::find(&workspace.root, &workspace.target.join("perf/gate/git"))?;
-    let base = git.resolve(&args.base)?;
+    let (base, moved) = git.fork(&args.base)?;
     setup::require_valgrind()?;
+    moved.iter().for_each(|sentence| ui.say(sentence));
     let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
     let head = git.snapshot(&workspace.target)?;
     let workshop = Workshop { workspace: &workspace, git: &git, stage: &stage, ui };

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let scratch = workspace.target.join("perf/gate/git");
     let git = Git::find(&workspace.root, &scratch)?;
-    let base = args.base.as_deref().map(|base| git.resolve(base)).transpose()?;
+    let base = args.base.as_deref().map(|base| git.fork(base)).transpose()?;
     setup::require_valgrind()?;
     let expected = Expected::read(&workspace.root)?;
     let policy = policy::read_with(&workspace.root, args.threshold)?;
@@ -148,10 +148,15 @@ impl Gate<'_> {
     }
 
     /// Builds and counts both trees.
-    fn against_ref(&self, base: Side, workshop: &Workshop<'_>) -> anyhow::Result<Both> {
+    fn against_ref(
+        &self,
+        (base, moved): (Side, Option<String>),
+        workshop: &Workshop<'_>,
+    ) -> anyhow::Result<Both> {
         let name = self.args.base.as_deref().unwrap_or_default();
         let (head, mut facts) = self.head()?;
         (facts.base_ref, facts.base_commit) = (name.to_owned(), base.commit.clone());
+        facts.remarks.extend(moved);
         facts.remarks.push("both sides were built and counted in one place".into());
         if self.git.differs(&base.tree, &head.tree, ".cargo")? {
             let remark = ".cargo differs; the working tree's settings reach both sides";
@@ -250,7 +255,8 @@ impl Gate<'_> {
         facts.seconds = self.started.elapsed().as_secs_f64();
         let exit = outcome.exit(self.args.strict);
         self.write(&base, &tree.record, &render::markdown(&facts, &outcome, exit))?;
-        document(&facts, &outcome, exit).write(&self.workspace.perf()?.join("gate-verdicts.json"))?;
+        document(&facts, &outcome, exit)
+            .write(&self.workspace.perf()?.join("gate-verdicts.json"))?;
         let text = render::text(&facts, &outcome, exit, self.ui.colour());
         self.ui.result(&text, &render::json(&facts, &outcome, exit))?;
         Ok(exit)

@@ -121,6 +121,34 @@ impl Git {
         Ok(Self::side(commit, tree))
     }
 
+    /// The commit at which the history of the working tree left that of `name`: what was done over
+    /// there since is no change of this tree. With it a sentence, where that is not what `name`
+    /// means now.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when `name` means no commit, or one that shares no history with this tree.
+    pub(crate) fn fork(&self, name: &str) -> anyhow::Result<(Side, Option<String>)> {
+        let tip = self.resolve(name)?;
+        let head = self.resolve("HEAD")?;
+        let outcome = run(plain(&self.root).args(["merge-base", &tip.commit, &head.commit]))?;
+        let commit = outcome.stdout.trim();
+        if commit.is_empty() {
+            let sentence = format!(
+                "'{name}' and the commit of the working tree have no common ancestor here; fetch \
+                 the whole history, or name another ref"
+            );
+            return Err(failure(Exit::Usage, sentence));
+        }
+        if commit == tip.commit {
+            return Ok((tip, None));
+        }
+        let remark = format!(
+            "{name} is at {} by now; the base is {commit}, where this tree's history left it",
+            tip.commit
+        );
+        Ok((self.resolve(commit)?, Some(remark)))
+    }
+
     fn side(commit: String, tree: String) -> Side {
         Side { commit, tree, dirty: false }
     }
@@ -233,7 +261,7 @@ fn no_repository(folder: &Path, outcome: &Outcome) -> String {
     let folder = folder.display();
     match words(outcome) {
         said if said.is_empty() || said.contains("not a git repository") => {
-            format!("{folder} is not in a git repository; the gate compares with a commit of one")
+            format!("{folder} is not in a git repository; what is counted is known by its commit")
         }
         said => format!("git can't read the repository of {folder}: {said}"),
     }
@@ -260,7 +288,7 @@ pub(crate) fn answer(command: &mut Command) -> anyhow::Result<String> {
 }
 
 fn is_verb(arg: &OsStr) -> bool {
-    ["add", "commit", "init", "write-tree", "read-tree", "rev-parse"]
+    ["add", "checkout", "commit", "init", "write-tree", "read-tree", "rev-parse"]
         .iter()
         .any(|verb| arg == *verb)
 }
@@ -323,6 +351,38 @@ pub(crate) mod tests {
             assert!(error.to_string().contains(&format!("'{bad}'")), "{error}");
         }
         assert_eq!(git.resolve("main").expect("known").commit.len(), 40);
+    }
+
+    #[test]
+    fn the_base_is_where_the_histories_parted() {
+        let folder = repository();
+        let root = folder.path();
+        let known = found(root);
+        let first = known.resolve("main").expect("known");
+        super::tests::git(root, &["checkout", "-q", "-b", "mine"]);
+        fs::write(root.join("a.txt"), "mine\n").expect("write");
+        commit(root);
+        assert_eq!(known.fork("HEAD~1").expect("an ancestor"), (first.clone(), None));
+        super::tests::git(root, &["checkout", "-q", "main"]);
+        fs::write(root.join("a.txt"), "theirs\n").expect("write");
+        commit(root);
+        super::tests::git(root, &["checkout", "-q", "mine"]);
+        let tip = known.resolve("main").expect("known").commit;
+        let (base, remark) = known.fork("main").expect("they parted");
+        assert_eq!(base, first);
+        let remark = remark.expect("main has moved on");
+        assert!(remark.contains(&tip) && remark.contains(&first.commit), "{remark}");
+    }
+
+    #[test]
+    fn a_history_that_shares_nothing_is_a_usage_error() {
+        let folder = repository();
+        super::tests::git(folder.path(), &["checkout", "-q", "--orphan", "other"]);
+        fs::write(folder.path().join("a.txt"), "other\n").expect("write");
+        commit(folder.path());
+        let error = found(folder.path()).fork("main").expect_err("nothing in common");
+        assert_eq!(crate::exit::of(&error), Exit::Usage);
+        assert!(error.to_string().contains("'main' and the commit of the"), "{error}");
     }
 
     #[test]
