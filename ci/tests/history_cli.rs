@@ -13,6 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const GO: &str = include_str!("import/go-bench.txt");
 const FIO: &str = include_str!("import/fio.json");
+/// Written by `fio --name=pair --numjobs=2 --size=64k --rw=read --bs=4k --ioengine=psync
+/// --output-format=json` of fio 3.33.
+const FIO_JOBS: &str = include_str!("import/fio-numjobs.json");
 const K6: &str = include_str!("import/k6-export.json");
 const GITHUB: &str = include_str!("import/github-action-benchmark.js");
 const GUNGRAUN: &str = include_str!("import/gungraun-v7.json");
@@ -92,13 +95,17 @@ fn every_format_is_imported_and_the_same_file_once() {
     let folder = Folder::new();
     for (format, text, id) in files {
         let path = folder.write(&format!("{format}.txt"), text);
-        let import = ["import", format, &path, "--commit", "f00d", "--host", "box"];
+        let mut import = vec!["import", format, &path, "--host", "box"];
+        // Its runs name their commits themselves.
+        let said = format != "github-action-benchmark";
+        import.extend(said.then_some(["--commit", "f00d"]).into_iter().flatten());
         history(&folder, &import).exits(0).prints("stored ");
         history(&folder, &import)
             .exits(0)
             .prints("stored 0 runs with 0 rows")
             .prints("there already");
-        history(&folder, &["show", id]).exits(0).prints("f00d");
+        let commit = if said { "f00d" } else { "5a2c1f0d4be7" };
+        history(&folder, &["show", id]).exits(0).prints(commit);
     }
     let runs = history(&folder, &["list", "--runs"]).exits(0);
     for (format, _, _) in files {
@@ -277,4 +284,73 @@ fn the_store_is_named_by_a_variable_or_lies_under_target() {
     folder.write("house/target/perf/latest.json", "a copy");
     let told = recording().exits(0).prints("stored 2 runs with 2 rows");
     told.prints("target/perf/history.sqlite");
+}
+
+#[test]
+fn a_time_or_commit_for_a_file_of_several_runs_is_refused() {
+    let folder = Folder::new();
+    let data = folder.write("data.js", GITHUB);
+    for said in [["--at", "2026-01-01T00:00:00Z"], ["--commit", "f00d"]] {
+        let import = ["import", "github-action-benchmark", &data, said[0], said[1]];
+        history(&folder, &import).exits(2).complains("data.js holds several runs");
+    }
+    for name in ["main", "pr"] {
+        let sample = r#"{"iters":[1.0],"times":[10.0]}"#;
+        folder.write(&format!("criterion/a_x/{name}/sample.json"), sample);
+        let benchmark = r#"{"full_id":"a/x","throughput":null}"#;
+        folder.write(&format!("criterion/a_x/{name}/benchmark.json"), benchmark);
+    }
+    let home = folder.path("criterion");
+    let import = ["import", "criterion", &home, "--commit", "f00d"];
+    history(&folder, &import).exits(2).complains("criterion holds several runs");
+    let one = ["import", "criterion", &home, "--commit", "f00d", "--baseline", "pr"];
+    history(&folder, &one).exits(0).prints("stored 1 run with 1 row");
+}
+
+#[test]
+fn an_imported_run_without_a_row_is_refused_with_what_was_left_out() {
+    let folder = Folder::new();
+    let entry = |benches: &str| {
+        let commit = r#"{"id":"f00d","message":"m"}"#;
+        format!(r#"{{"entries":{{"s":[{{"commit":{commit},"date":7,"benches":[{benches}]}}]}}}}"#)
+    };
+    let empty = folder.write("empty.json", &entry(""));
+    let import = ["import", "github-action-benchmark", &empty];
+    history(&folder, &import).exits(4).complains("holds no row");
+    let below = folder.write("below.json", &entry(r#"{"name":"a","value":-1,"unit":"ns"}"#));
+    let import = ["import", "github-action-benchmark", &below];
+    let ran = history(&folder, &import).exits(4);
+    let told = ran.stderr.lines().collect::<Vec<_>>();
+    assert!(told[0].starts_with("warning: left out: ") && told[1].contains("holds no row"));
+    history(&folder, &["list"]).exits(4);
+}
+
+#[test]
+fn jobs_and_benches_of_one_name_are_lines_of_their_own() {
+    let folder = Folder::new();
+    let fio = folder.write("fio.json", FIO_JOBS);
+    history(&folder, &["import", "fio", &fio]).exits(0).prints("stored 1 run with 14 rows");
+    let bench = r#"{"name":"a","value":1,"unit":"ns"}"#;
+    let commit = r#"{"id":"f00d","message":"m"}"#;
+    let benches = format!("{bench},{bench}");
+    let twice =
+        format!(r#"{{"entries":{{"s":[{{"commit":{commit},"date":7,"benches":[{benches}]}}]}}}}"#);
+    let twice = folder.write("twice.json", &twice);
+    let import = ["import", "github-action-benchmark", &twice];
+    history(&folder, &import).exits(0).prints("stored 1 run with 2 rows");
+    let shown = history(&folder, &["--json", "show", "s/a"]).exits(0);
+    let json: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    assert_eq!(json["series"].as_array().map(Vec::len), Some(2), "{json}");
+    let listed = history(&folder, &["list"]).exits(0);
+    listed.prints("job 1").prints("job 2").prints("repetition 2");
+}
+
+#[test]
+fn looking_at_an_empty_file_leaves_it_empty() {
+    let folder = Folder::new();
+    folder.write("store.sqlite", "");
+    history(&folder, &["list"]).exits(4).complains("there is no history at");
+    history(&folder, &["show", "a/x"]).exits(4).complains("there is no history at");
+    assert_eq!(folder.read("store.sqlite"), "");
+    assert_eq!(folder.names(), ["store.sqlite"]);
 }
