@@ -189,6 +189,9 @@ fn what_cannot_be_published_is_one_sentence_and_nobody_is_asked() {
     room.run(&["comment", "void.md"]).exits(4).complains("no file void.md");
     room.run(&["comment", "empty.md"]).exits(4).complains("empty.md is empty");
     room.run(&["comment", "raw.md"]).exits(2).complains("raw.md can't be published");
+    let issue = ["issue", "void.md", "--title", "t"];
+    room.run(&issue).exits(4).complains("no file void.md");
+    room.run(&[&issue[..], &["--if-exists"]].concat()).exits(0).prints("nothing to publish");
     assert_eq!(room.run(&["comment", "report.md", "--name", "a-->"]).code, Some(2));
     assert_eq!(room.run(&["issue", "report.md", "--title", "a\nb"]).code, Some(2));
     assert_eq!(room.run(&["issue", "report.md"]).code, Some(2));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::exit::{Exit, failure};
 use crate::publish::place::{self, variable};
@@ -35,6 +36,9 @@ enum PublishCommand {
         /// The title of the issue
         #[arg(long, value_name = "TEXT", value_parser = title)]
         title: String,
+        /// End well where there is no such file: there is nothing to say
+        #[arg(long)]
+        if_exists: bool,
     },
 }
 
@@ -54,7 +58,12 @@ struct What {
 pub(crate) fn run(args: &PublishArgs, ui: Ui) -> anyhow::Result<Exit> {
     let (what, title) = match &args.command {
         PublishCommand::Comment(what) => (what, None),
-        PublishCommand::Issue { what, title } => (what, Some(title.clone())),
+        PublishCommand::Issue { what, if_exists: true, .. } if !what.file.exists() => {
+            let told = format!("there is no {}: nothing to publish", what.file.display());
+            ui.result(&told, &json!({"done": "nothing", "url": null}))?;
+            return Ok(Exit::Fine);
+        }
+        PublishCommand::Issue { what, title, .. } => (what, Some(title.clone())),
     };
     let text = read(&what.file)?;
     let forge = place::forge(&variable)?;
