@@ -1,8 +1,9 @@
 //! Keeps the executables of both sides by what they were made of, so that a base that was built
 //! once is not built again.
 //!
-//! A folder for each key, written beside its place and renamed into it, so that it is there whole
-//! or not at all. Only the newest are kept.
+//! A folder for each key, written beside its place and renamed into it, and renamed out of it
+//! before it is removed, so that it is there whole or not at all. A list of its files is written
+//! last; an entry that does not hold what its list says is none. Only the newest are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,12 @@ use crate::process;
 
 /// How many builds are kept. One is some tens of megabytes.
 const KEPT: usize = 8;
-/// Names a folder that is still being written.
+/// Names a folder that is still being written, or is being removed.
 const UNFINISHED: &str = "unfinished";
 /// Raised when what a key stands for changes.
-const VERSION: &str = "4";
+const VERSION: &str = "5";
+/// Names the file of an entry that lists the others.
+const LIST: &str = "files";
 
 /// A folder of builds. Only whoever holds the stage may touch it.
 #[derive(Clone, Debug)]
@@ -77,9 +80,11 @@ impl Cache {
     pub(crate) fn get(&self, key: &str) -> Option<Executables> {
         let folder = self.folder.join(key);
         let mut found = Executables::default();
-        for entry in fs::read_dir(&folder).ok()? {
-            let path = entry.ok()?.path();
-            let name = path.file_name()?.to_str()?.to_owned();
+        for name in fs::read_to_string(folder.join(LIST)).ok()?.lines().map(str::to_owned) {
+            let path = folder.join(&name);
+            if !path.is_file() {
+                return None;
+            }
             if name == RUNNER {
                 found.runner = Some(path);
             } else {
@@ -107,7 +112,11 @@ impl Cache {
             if let Some(runner) = &built.runner {
                 fs::copy(runner, unfinished.join(RUNNER))?;
             }
-            let _older = fs::remove_dir_all(&whole);
+            let runner = built.runner.as_ref().map(|_| RUNNER);
+            let names = built.benches.keys().map(String::as_str).chain(runner);
+            let list: String = names.map(|name| format!("{name}\n")).collect();
+            fs::write(unfinished.join(LIST), list)?;
+            self.discard(&whole);
             fs::rename(&unfinished, &whole)
         };
         if let Err(error) = write() {
@@ -132,7 +141,17 @@ impl Cache {
         kept.sort();
         let surplus = (kept.len() + 1).saturating_sub(KEPT);
         for (_, path) in kept.into_iter().take(surplus) {
-            let _gone = fs::remove_dir_all(path);
+            self.discard(&path);
+        }
+    }
+
+    /// Removes an entry. It loses its name first: whoever is interrupted half-way leaves no entry
+    /// that looks whole.
+    fn discard(&self, entry: &Path) {
+        let going = self.folder.join(format!("{UNFINISHED}-gone"));
+        let _older = fs::remove_dir_all(&going);
+        if fs::rename(entry, &going).is_ok() {
+            let _gone = fs::remove_dir_all(&going);
         }
     }
 }
@@ -166,6 +185,21 @@ mod tests {
         assert_eq!(kept, KEPT);
         assert_eq!(cache.get("0"), None);
         assert!(cache.get("10").is_some());
+    }
+
+    #[test]
+    fn an_entry_that_lost_a_file_is_none_and_is_written_anew() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let built = built(folder.path());
+        let cache = Cache::new(folder.path().join("cache"));
+        for lost in ["count_a", RUNNER, LIST] {
+            cache.put("k", &built).expect("put");
+            fs::remove_file(cache.folder.join("k").join(lost)).expect("remove");
+            assert_eq!(cache.get("k"), None, "{lost} is lost");
+        }
+        let put = cache.put("k", &built).expect("put");
+        assert_eq!(cache.get("k"), Some(put));
+        assert_eq!(fs::read_dir(&cache.folder).expect("list").count(), 1);
     }
 
     #[test]
