@@ -24,7 +24,7 @@ pub mod trial;
 pub mod wealth;
 
 pub use burst::quiet;
-pub use control::{Control, control};
+pub use control::{Control, Together, Vouch, control, rounds_to_speak};
 pub use estimate::{Estimate, estimate};
 pub use slice::time_per_operation;
 pub use trial::{Judgement, Round, Rule, Trial, judge};

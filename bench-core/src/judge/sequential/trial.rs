@@ -142,8 +142,12 @@ impl Trial {
     /// - `Unchanged`: the interval at `2 alpha_unchanged` (half of it on each side, of which only
     ///   one can be wrong) lies within the margin.
     ///
-    /// No two of them hold at once, because the estimate is in every interval. A change that is
-    /// certain and smaller than the margin goes on until it is `Unchanged`.
+    /// No two of them hold at once, because the estimate is in every interval. A change smaller than
+    /// the margin goes on until it is `Unchanged`, if it gets there: the estimate wanders, and the
+    /// first look at which it has wandered beyond the margin while the interval lies beside 1 makes it
+    /// `Regressed` or `Improved`. That there *is* a change holds with the error of the rule; that it is
+    /// as large as the margin does not, and the estimate of rounds that stopped for its size
+    /// overstates it.
     ///
     /// The margin is symmetric in the sides: ratios between `1 / (1 + margin)` and `1 + margin`. The
     /// floor is made a fraction by the median base of the first rounds, those on which nobody bets,
@@ -173,7 +177,7 @@ impl Trial {
     }
 
     /// The larger of margin and floor, as a fraction.
-    fn margin(&self) -> f64 {
+    pub(super) fn margin(&self) -> f64 {
         match &self.bets {
             Some(bets) => bets.margin.exp_m1(),
             None if self.bases.is_empty() => self.rule.margin,
