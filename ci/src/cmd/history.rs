@@ -1,5 +1,7 @@
 //! `cargo perf history`: store records, import others, show what there is, find change points.
 
+mod changes;
+mod export;
 mod import;
 mod list;
 mod record;
@@ -8,8 +10,11 @@ mod show;
 
 use clap::{Args, Subcommand};
 
+use crate::bench::ids::Only;
 use crate::exit::Exit;
+use crate::history::Store;
 use crate::history::place::Place;
+use crate::history::read::Series;
 use crate::history::write::Stored;
 use crate::ui::Ui;
 
@@ -36,6 +41,10 @@ enum HistoryCommand {
     Show(show::ShowArgs),
     /// Print the record of a run as it was recorded, for `compare` and `report`
     Restore(restore::RestoreArgs),
+    /// Find the commits at which the level of a series changed
+    Changes(changes::ChangesArgs),
+    /// Write the series for another tool that finds change points
+    Export(export::ExportArgs),
 }
 
 pub(crate) fn run(args: &HistoryArgs, ui: Ui) -> anyhow::Result<Exit> {
@@ -46,7 +55,23 @@ pub(crate) fn run(args: &HistoryArgs, ui: Ui) -> anyhow::Result<Exit> {
         HistoryCommand::List(args) => list::run(args, &place, ui),
         HistoryCommand::Show(args) => show::run(args, &place, ui),
         HistoryCommand::Restore(args) => restore::run(args, &place, ui),
+        HistoryCommand::Changes(args) => changes::run(args, &place, ui),
+        HistoryCommand::Export(args) => export::run(args, &place, ui),
     }
+}
+
+/// The series that the user asked for.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] when the store is empty, or a glob matches nothing.
+fn wanted(store: &mut Store, only: &Only, place: &Place) -> anyhow::Result<Vec<Series>> {
+    let mut all = store.ids()?;
+    if all.is_empty() {
+        return Err(list::empty(place));
+    }
+    only.check(all.iter().map(|series| series.id.as_str()))?;
+    all.retain(|series| only.wants(&series.id));
+    Ok(all)
 }
 
 /// What came of storing, in a sentence.

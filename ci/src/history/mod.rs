@@ -6,11 +6,16 @@
 //! - [`import`]: files of other tools as records.
 //! - [`write`](mod@write): records into the store, whole or not at all.
 //! - [`read`]: series, ids, environments, and records as they came.
+//! - [`changes`]: where the level of a series changed; [`range`]: the commits of such a step.
+//! - [`otava`]: series as Apache Otava reads them.
 
+pub(crate) mod changes;
 pub(crate) mod import;
 pub(crate) mod key;
 mod link;
+pub(crate) mod otava;
 pub(crate) mod place;
+pub(crate) mod range;
 pub(crate) mod read;
 pub(crate) mod write;
 

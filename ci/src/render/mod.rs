@@ -2,6 +2,7 @@
 //! says it in sentences; [`table`], [`text`] and [`html`] only lay out. [`verdicts`] and [`trend`]
 //! are what others hand over.
 
+pub(crate) mod changes;
 pub(crate) mod disk;
 pub(crate) mod html;
 pub(crate) mod markdown;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
+use super::wanted;
 use crate::bench::ids::Only;
 use crate::exit::{Exit, failure};
 use crate::history::Store;
@@ -31,12 +32,7 @@ pub(super) fn run(args: &ListArgs, place: &Place, ui: Ui) -> anyhow::Result<Exit
 }
 
 fn series(store: &mut Store, only: &Only, place: &Place, ui: Ui) -> anyhow::Result<Exit> {
-    let all = store.ids()?;
-    if all.is_empty() {
-        return Err(empty(place));
-    }
-    only.check(all.iter().map(|series| series.id.as_str()))?;
-    let all: Vec<_> = all.into_iter().filter(|series| only.wants(&series.id)).collect();
+    let all = wanted(store, only, place)?;
     let keys: BTreeSet<&str> = all.iter().map(|series| series.environment.as_str()).collect();
     let known: Vec<Known> =
         store.environments()?.into_iter().filter(|one| keys.contains(one.key.as_str())).collect();
@@ -102,7 +98,7 @@ fn runs(store: &mut Store, place: &Place, ui: Ui) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn empty(place: &Place) -> anyhow::Error {
+pub(super) fn empty(place: &Place) -> anyhow::Error {
     let why = format!(
         "the history {place} is empty; `cargo perf history record` and `import` store in it"
     );
