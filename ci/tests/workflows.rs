@@ -1,0 +1,219 @@
+//! The workflows for GitHub and GitLab: they call nothing but `cargo perf`, in words that it knows;
+//! every job ends in time; no text of others becomes part of a command.
+//!
+//! Read line by line: both files keep to one line a command, which is held here too.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const GITHUB: &str = ".github/workflows/perf.yml";
+const GITLAB: &str = "ci/gitlab/weighbridge.gitlab-ci.yml";
+
+/// Keys of GitLab's that are no jobs.
+const NO_JOBS: [&str; 1] = ["variables"];
+
+fn lines(name: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("ci lies in the workspace");
+    let text = fs::read_to_string(root.join(name)).expect(name);
+    let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().starts_with('#'));
+    lines.map(str::to_owned).collect()
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Each job with its lines: keys that stand at `depth` below `jobs:`, or at the left edge.
+fn jobs(name: &str, depth: usize) -> Vec<(String, Vec<String>)> {
+    let lines = lines(name);
+    let from = lines.iter().position(|line| line == "jobs:").map_or(0, |at| at + 1);
+    let mut jobs: Vec<(String, Vec<String>)> = Vec::new();
+    for line in &lines[from..] {
+        match line.trim().strip_suffix(':').filter(|_| indent(line) == depth) {
+            Some(job) => jobs.push((job.to_owned(), Vec::new())),
+            None => jobs.last_mut().into_iter().for_each(|(_, of)| of.push(line.clone())),
+        }
+    }
+    jobs.retain(|(job, _)| !job.starts_with('.') && !NO_JOBS.contains(&job.as_str()));
+    assert!(jobs.len() >= 7, "only {} jobs in {name}: the reading is broken", jobs.len());
+    jobs
+}
+
+/// What the jobs run, on GitHub: `run: COMMAND`.
+fn github_commands(lines: &[String]) -> Vec<String> {
+    let run = |line: &String| {
+        let line = line.trim().trim_start_matches("- ");
+        line.strip_prefix("run:").map(|command| command.trim().to_owned())
+    };
+    lines.iter().filter_map(run).collect()
+}
+
+/// What the jobs run, on GitLab: the items below the three keys for scripts.
+fn gitlab_commands(lines: &[String]) -> Vec<String> {
+    let mut commands = Vec::new();
+    let mut within = None;
+    for line in lines {
+        let key = line.trim().trim_end_matches(':');
+        if within.is_some_and(|depth| indent(line) <= depth) {
+            within = None;
+        }
+        match within {
+            Some(_) => {
+                let command = line.trim().strip_prefix("- ").expect("one command an item");
+                commands.push(command.to_owned());
+            }
+            None if ["script", "before_script", "after_script"].contains(&key) => {
+                assert!(line.ends_with(':'), "commands stand below their key: {line}");
+                within = Some(indent(line));
+            }
+            None => assert!(!line.contains("script:"), "commands stand below their key: {line}"),
+        }
+    }
+    commands
+}
+
+fn all_commands() -> Vec<String> {
+    let github = github_commands(&lines(GITHUB));
+    let gitlab = gitlab_commands(&lines(GITLAB));
+    assert!(github.len() >= 20 && gitlab.len() >= 20, "the reading is broken");
+    [github, gitlab].concat()
+}
+
+/// The words of a command as a shell reads them; `None` where it would do more than call a program.
+fn words(command: &str) -> Option<Vec<String>> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quoted = false;
+    let mut rest = command.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            // Unquoted it would be split, and its parts looked up as files.
+            '$' if quoted => {
+                let name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+                let mut variable = String::new();
+                while let Some(c) = rest.next_if(name) {
+                    variable.push(c);
+                }
+                word.get_or_insert_default().push_str(value(&variable)?);
+            }
+            '*' | '/' | '.' | ',' | '-' | '_' => word.get_or_insert_default().push(c),
+            c if c.is_ascii_alphanumeric() || (quoted && c == ' ') => {
+                word.get_or_insert_default().push(c);
+            }
+            _ => return None,
+        }
+    }
+    words.extend(word);
+    (!quoted).then_some(words)
+}
+
+/// What a variable may hold; `None` for one that no workflow sets.
+fn value(variable: &str) -> Option<&'static str> {
+    match variable.trim_start_matches("WEIGHBRIDGE_") {
+        "BASE" | "CI_MERGE_REQUEST_DIFF_BASE_SHA" | "CI_COMMIT_BEFORE_SHA" => Some("origin/main"),
+        "ITERATIONS" => Some("3"),
+        "THRESHOLD" => Some("0.2"),
+        "SCALE" => Some("quick"),
+        "RUN_URL" | "CI_JOB_URL" => Some("https://forge.example/1"),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_command_is_one_that_cargo_perf_knows() {
+    for command in all_commands() {
+        let words = words(&command).unwrap_or_else(|| panic!("more than a call: {command}"));
+        assert_eq!(words[..2], ["cargo", "perf"], "{command}");
+        // The command line is read up to the last word, and then the help is printed.
+        let program = env!("CARGO_BIN_EXE_weighbridge");
+        let read = Command::new(program).args(&words[2..]).arg("--help").output().expect("starts");
+        let told = String::from_utf8_lossy(&read.stderr);
+        assert!(read.status.success(), "{command}: {told}");
+    }
+}
+
+#[test]
+fn a_command_of_another_kind_is_seen() {
+    for wrong in [
+        "cargo perf gate && rm -rf x",
+        "cargo perf gate --base $BASE",
+        "cargo perf gate --base \"$TITLE\"",
+        "cargo perf gate --base '$BASE'",
+        "cargo perf gate --base \"${{ github.head_ref }}\"",
+        "|",
+        ">-",
+        "cargo perf run > x",
+        "cargo perf gate --base \"$BASE",
+    ] {
+        assert!(words(wrong).is_none(), "{wrong}");
+    }
+    let right = words("cargo perf gate --base \"$BASE\" --only a/*").expect("a call");
+    assert_eq!(right, ["cargo", "perf", "gate", "--base", "origin/main", "--only", "a/*"]);
+}
+
+#[test]
+fn every_job_ends_in_time() {
+    let has = |lines: &[String], key: &str, depth: usize| {
+        lines.iter().any(|line| indent(line) == depth && line.trim().starts_with(key))
+    };
+    for (job, lines) in jobs(GITHUB, 2) {
+        assert!(has(&lines, "timeout-minutes: ", 4), "{job} of {GITHUB}");
+        assert!(has(&lines, "permissions:", 4), "{job} of {GITHUB} says no permissions");
+        assert!(!github_commands(&lines).is_empty(), "{job} of {GITHUB} does nothing");
+    }
+    for (job, lines) in jobs(GITLAB, 0) {
+        assert!(has(&lines, "timeout: ", 2), "{job} of {GITLAB}");
+        assert!(has(&lines, "rules:", 2), "{job} of {GITLAB} says not when");
+        assert!(!gitlab_commands(&lines).is_empty(), "{job} of {GITLAB} does nothing");
+    }
+}
+
+#[test]
+fn no_text_of_others_becomes_part_of_a_command() {
+    let lines = lines(GITHUB);
+    // Such a job would run a stranger's code with our token.
+    assert!(!lines.iter().any(|line| line.contains("pull_request_target")));
+    for line in lines.iter().filter(|line| line.contains("${{")) {
+        assert!(!line.contains("run:"), "{line}");
+        for untrusted in ["title", "head.ref", "head_ref", "body", "commits", "head.label"] {
+            assert!(!line.contains(untrusted), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_others_wrote_is_used_as_of_one_commit() {
+    let lines = lines(GITHUB);
+    let uses: Vec<&str> =
+        lines.iter().filter_map(|line| line.split_once("uses: ")).map(|(_, of)| of).collect();
+    assert!(uses.len() >= 10, "the reading is broken");
+    for of in uses {
+        let commit = of.split_once('@').and_then(|(_, rest)| rest.split_once(" # v"));
+        let (commit, _) = commit.unwrap_or_else(|| panic!("write ACTION@COMMIT # vVERSION: {of}"));
+        let hash = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(hash, "{of}");
+    }
+}
+
+#[test]
+fn artefacts_are_kept_for_30_90_or_365_days() {
+    for (name, key) in [(GITHUB, "retention-days: "), (GITLAB, "expire_in: ")] {
+        let lines = lines(name);
+        let kept = lines.iter().filter_map(|line| line.trim().strip_prefix(key));
+        let kept: Vec<&str> = kept.map(|days| days.trim_end_matches(" days")).collect();
+        let either = "${{ github.event_name == 'push' && 365 || 30 }}";
+        assert!(kept.iter().all(|days| ["30", "90", "365", either].contains(days)), "{kept:?}");
+        let all = ["30", "90", "365"].iter().all(|days| kept.contains(days));
+        assert!(all, "{name}: {kept:?}");
+        let artefacts = |line: &&String| {
+            line.contains("actions/upload-artifact@") || line.trim() == "artifacts:"
+        };
+        assert_eq!(lines.iter().filter(artefacts).count(), kept.len(), "{name}");
+    }
+}
