@@ -24,6 +24,7 @@ use crate::gate::outcome::named;
 use crate::gate::ratchet::{Blessing, Step, Terms, bless};
 use crate::gate::sides::Workshop;
 use crate::gate::stage::Stage;
+use crate::gate::standing;
 use crate::gate::tree::{self, Tree, Wanted};
 use crate::policy;
 use crate::render::number;
@@ -121,9 +122,9 @@ fn complete(tree: &Tree, expected: &[String], only: &Only) -> anyhow::Result<()>
         return Err(failure(Exit::NotMeasured, sentence));
     }
     let failed: Vec<String> = failed(&tree.record);
-    if !failed.is_empty() {
+    if let Some(exit) = standing::failed(&tree.record.rows) {
         let sentence = format!("{}; the baseline is as it was", failed.join("; "));
-        return Err(failure(Exit::Broke, sentence));
+        return Err(failure(exit, sentence));
     }
     let absent = expected.iter().filter(|id| only.wants(id) && !tree.listed.contains(*id));
     let absent: Vec<&str> = absent.map(String::as_str).collect();

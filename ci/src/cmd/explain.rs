@@ -16,6 +16,7 @@ use crate::explain::{Explainer, Explanation, file_name, tables};
 use crate::gate::git::{self, Git};
 use crate::gate::sides::{Ready, Workshop};
 use crate::gate::stage::Stage;
+use crate::gate::standing;
 use crate::render::{disk, number};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -40,7 +41,7 @@ pub(crate) struct ExplainArgs {
 ///
 /// # Errors
 /// [`Exit::Usage`] for a ref that git does not know; [`Exit::NotMeasured`] for an id that a side
-/// does not have; [`Exit::Broke`] for a side that does not build or a bench that fails.
+/// does not have or that never ran; [`Exit::Broke`] for a side that does not build or a bench that fails.
 pub(crate) fn run(args: &ExplainArgs, ui: Ui) -> anyhow::Result<Exit> {
     git::check_ref(&args.base)?;
     let workspace = Workspace::find()?;
@@ -84,8 +85,9 @@ fn one(counted: Vec<Option<Counted>>, side: &str) -> anyhow::Result<Counted> {
     let Some(counted) = counted.into_iter().flatten().next() else {
         return Err(failure(Exit::NotMeasured, "interrupted; nothing was explained"));
     };
-    match counted.rows.iter().find_map(|row| row.error.as_ref()) {
-        Some(why) => Err(failure(Exit::Broke, format!("{side} can't be counted: {why}"))),
+    let why = counted.rows.iter().find_map(|row| row.error.as_ref());
+    match standing::failed(&counted.rows).zip(why) {
+        Some((exit, why)) => Err(failure(exit, format!("{side} can't be counted: {why}"))),
         None => Ok(counted),
     }
 }

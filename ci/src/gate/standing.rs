@@ -2,6 +2,7 @@
 //! code, for the gate and for records that are compared.
 
 use bench_core::judge::{Pair, Verdict};
+use bench_core::record::Row;
 
 use crate::bench::count::NEVER_RAN;
 use crate::exit::Exit;
@@ -25,10 +26,17 @@ pub(crate) fn broke(pair: &Pair) -> Option<&str> {
     pair.head.as_ref().and_then(|row| row.error.as_deref())
 }
 
-/// Whether the head has the bench, and it ended well without having run: that is a hole and no
-/// breakage.
-fn never_ran(pair: &Pair) -> bool {
-    pair.head.as_ref().is_some_and(|row| row.errors.contains_key(NEVER_RAN))
+/// Whether the bench ended well without having run: that is a hole and no breakage.
+pub(crate) fn never_ran(row: &Row) -> bool {
+    row.errors.contains_key(NEVER_RAN)
+}
+
+/// The exit code of benches of which some failed; `None` where none did. One that broke outweighs
+/// one that never ran.
+pub(crate) fn failed<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Option<Exit> {
+    let failed: Vec<&Row> = rows.into_iter().filter(|row| row.error.is_some()).collect();
+    let broke = failed.iter().any(|row| !never_ran(row));
+    (!failed.is_empty()).then_some(if broke { Exit::Broke } else { Exit::NotMeasured })
 }
 
 /// The exit code of what was judged, the gravest reason first: a regression outweighs a hole, a
@@ -37,7 +45,7 @@ pub(crate) fn exit(judged: &[(&Pair, &Verdict)], strict: bool) -> Exit {
     let any = |wanted: fn(&Verdict) -> bool| judged.iter().any(|(_, verdict)| wanted(verdict));
     if any(Verdict::is_regression) {
         Exit::Regressed
-    } else if judged.iter().any(|(pair, _)| broke(pair).is_some() && !never_ran(pair)) {
+    } else if failed(judged.iter().filter_map(|(pair, _)| pair.head.as_ref())) == Some(Exit::Broke) {
         Exit::Broke
     } else if judged.is_empty() || any(|verdict| *verdict == Verdict::Missing) {
         Exit::NotMeasured
@@ -103,5 +111,10 @@ mod tests {
         let row = new.head.as_mut().expect("it is new");
         row.errors.insert(NEVER_RAN.to_owned(), 1);
         assert_eq!(code(&new), Exit::NotMeasured);
+        let idle = new.head.expect("it is new");
+        assert_eq!(failed([&idle]), Some(Exit::NotMeasured));
+        let broken = Row { errors: Default::default(), ..idle.clone() };
+        assert_eq!(failed([&idle, &broken]), Some(Exit::Broke));
+        assert_eq!(failed(&record(&[("a", Ok(1))]).rows), None);
     }
 }
