@@ -6,6 +6,7 @@
 //! `gate-verdicts.json`, `gate.md`, `gate-explain`, and what it builds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -29,11 +30,12 @@ use crate::gate::explain;
 use crate::gate::git::{self, Git, Side};
 use crate::gate::objects;
 use crate::gate::outcome::{Code, Outcome, Question, outcome};
-use crate::gate::past;
+use crate::gate::past::{self, Fences};
 use crate::gate::render::{self, Facts};
 use crate::gate::sides::{Ready, Workshop, codes};
 use crate::gate::stage::Stage;
 use crate::gate::tree::{self, Tree, Wanted};
+use crate::history::Store;
 use crate::policy;
 use crate::process;
 use crate::render::disk;
@@ -42,6 +44,8 @@ use crate::workspace::Workspace;
 
 /// Bytes of git objects that are kept from gate to gate: some hundred large edits.
 const OBJECTS_MAX: u64 = 64 << 20;
+const VERDICTS: &str = "gate-verdicts.json";
+const MARKDOWN: &str = "gate.md";
 
 /// All that a gate is asked, read before anything is built.
 struct Gate<'a> {
@@ -88,7 +92,9 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
         Some(_) => None,
         None => Some(blessed(&workspace.root, &environment)?),
     };
+    let past = past::store(args.history.as_deref())?;
     let stage = Stage::take(&workspace.perf_dir("gate")?, ui)?;
+    forget(&workspace.perf()?)?;
     objects::prune(&scratch, OBJECTS_MAX)?;
     let gate = Gate { args, only, workspace, git, expected, policy, environment, ui, started };
     let workshop = Workshop { workspace: &gate.workspace, git: &gate.git, stage: &stage, ui };
@@ -97,7 +103,23 @@ pub(crate) fn run(args: &GateArgs, ui: Ui) -> anyhow::Result<Exit> {
         (None, Some((path, baseline))) => gate.against_file(&path, &baseline, &workshop)?,
         (None, None) => unreachable!("without a ref the baseline is read"),
     };
-    gate.judge(both, &workshop)
+    gate.judge(both, past, &workshop)
+}
+
+/// Removes what an earlier gate said: a gate that ends early must not be answered by it.
+fn forget(perf: &Path) -> anyhow::Result<()> {
+    for name in [document::BASE, document::HEAD, VERDICTS, MARKDOWN, document::FLAMEGRAPHS] {
+        let path = perf.join(name);
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("failed to remove {}", path.display()));
+            }
+            _ => (),
+        }
+    }
+    Ok(())
 }
 
 /// The text baseline for this machine, with its path from the workspace's root.
@@ -219,11 +241,25 @@ impl Gate<'_> {
     }
 
     /// Judges, explains, writes, and says it.
-    fn judge(&self, both: Both, workshop: &Workshop<'_>) -> anyhow::Result<Exit> {
+    ///
+    /// Once both sides are counted only the disk or the terminal can keep the verdict back: whatever
+    /// else fails is a remark.
+    fn judge(
+        &self,
+        both: Both,
+        past: Option<Store>,
+        workshop: &Workshop<'_>,
+    ) -> anyhow::Result<Exit> {
         let Both { mut facts, mut base, head: mut tree, mut counted, sides, codes } = both;
         self.expected.unhinge(&mut base.rows);
         self.expected.unhinge(&mut tree.record.rows);
-        let fences = past::fences(self.args.history.as_deref(), &tree.record)?;
+        self.write(&base, &tree.record)?;
+        let fences = past
+            .map_or_else(|| Ok(Fences::new()), |mut past| past::fences(&mut past, &tree.record));
+        let fences = fences.unwrap_or_else(|error| {
+            facts.remarks.push(format!("no limit knows its own history: {error:#}"));
+            Fences::new()
+        });
         let expected = self.list();
         let question = Question {
             policy: &self.policy,
@@ -238,14 +274,20 @@ impl Gate<'_> {
             let counts = Counts { record: &tree.record, ids: &tree.ids, only: &self.only };
             outcome.spent = budgets::spend(self.expected.budgets(), counts);
         }
-        if let Some(sides) = &sides {
-            self.count_allocations(&outcome, sides, &mut counted, workshop)?;
+        if let Some(sides) = &sides
+            && let Err(error) = self.count_allocations(&outcome, sides, &mut counted, workshop)
+        {
+            facts.remarks.push(format!("allocations are not explained: {error:#}"));
         }
         explain::attach(&mut outcome, &counted[0], &counted[1], &workshop.root());
         let folder = self.workspace.perf()?.join(document::FLAMEGRAPHS);
-        if let Some(page) = explain::write(&outcome.explanations, &folder)? {
-            let page = page.strip_prefix(&self.workspace.root).unwrap_or(&page).display();
-            facts.remarks.push(format!("flamegraphs and all functions: {page}"));
+        match explain::write(&outcome.explanations, &folder) {
+            Ok(Some(page)) => {
+                let page = page.strip_prefix(&self.workspace.root).unwrap_or(&page).display();
+                facts.remarks.push(format!("flamegraphs and all functions: {page}"));
+            }
+            Ok(None) => (),
+            Err(error) => facts.remarks.push(format!("no flamegraphs were written: {error:#}")),
         }
         if self.args.base.is_none() && outcome.judged.iter().any(|j| j.verdict == Verdict::Improved)
         {
@@ -254,9 +296,10 @@ impl Gate<'_> {
         }
         facts.seconds = self.started.elapsed().as_secs_f64();
         let exit = outcome.exit(self.args.strict);
-        self.write(&base, &tree.record, &render::markdown(&facts, &outcome, exit))?;
-        document(&facts, &outcome, exit)
-            .write(&self.workspace.perf()?.join("gate-verdicts.json"))?;
+        let perf = self.workspace.perf()?;
+        document(&facts, &outcome, exit).write(&perf.join(VERDICTS))?;
+        let markdown = render::markdown(&facts, &outcome, exit);
+        disk::write(&perf.join(MARKDOWN), markdown.as_bytes())?;
         let text = render::text(&facts, &outcome, exit, self.ui.colour());
         self.ui.result(&text, &render::json(&facts, &outcome, exit))?;
         Ok(exit)
@@ -306,13 +349,13 @@ impl Gate<'_> {
         self.workspace.root.join("benches/expected.toml").exists().then(|| ids.cloned().collect())
     }
 
-    fn write(&self, base: &RunRecord, head: &RunRecord, markdown: &str) -> anyhow::Result<()> {
+    fn write(&self, base: &RunRecord, head: &RunRecord) -> anyhow::Result<()> {
         let perf = self.workspace.perf()?;
         for (record, name) in [(base, document::BASE), (head, document::HEAD)] {
             let json = record.to_json().context("failed to write a record")?;
             disk::write(&perf.join(name), json.as_bytes())?;
         }
-        disk::write(&perf.join("gate.md"), markdown.as_bytes())
+        Ok(())
     }
 }
 

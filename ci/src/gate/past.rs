@@ -13,21 +13,28 @@ use crate::history::place::Place;
 /// By id and metric, as a fraction.
 pub(crate) type Fences = BTreeMap<(String, Metric), f64>;
 
-/// The fence of every count of this record that has a long enough history in a comparable
-/// environment. `named` is the store of the command line, otherwise `WEIGHBRIDGE_HISTORY` names it;
-/// where neither does and there is none yet, no count has a fence.
+/// The store that has the history. `named` is that of the command line, otherwise
+/// `WEIGHBRIDGE_HISTORY` names it; `None` where neither does and there is none yet.
 ///
 /// # Errors
 /// What [`Store::existing`] says of a store that was named and is not there, or can't be read.
-pub(crate) fn fences(named: Option<&str>, record: &RunRecord) -> anyhow::Result<Fences> {
+pub(crate) fn store(named: Option<&str>) -> anyhow::Result<Option<Store>> {
     let place = match Place::named(named)? {
         Some(place) => place,
         None => match Place::choose(None)? {
-            Place::File(path) if !path.exists() => return Ok(Fences::new()),
+            Place::File(path) if !path.exists() => return Ok(None),
             place => place,
         },
     };
-    let mut store = Store::existing(&place)?;
+    Store::existing(&place).map(Some)
+}
+
+/// The fence of every count of this record that has a long enough history in a comparable
+/// environment.
+///
+/// # Errors
+/// When the store can't be read.
+pub(crate) fn fences(store: &mut Store, record: &RunRecord) -> anyhow::Result<Fences> {
     let mut fences = Fences::new();
     for (row, key) in record.rows.iter().zip(keys(record)) {
         if count(row).is_none() {
@@ -56,19 +63,19 @@ mod tests {
             store.record(&record(&[("a", Ok(1_000 + 10 * (run % 2)))])).expect("stored");
         }
         let head = record(&[("a", Ok(1_000)), ("b", Ok(5)), ("c", Err("hung"))]);
-        assert_eq!(fences(Some(name), &head).expect("read"), Fences::new());
+        assert_eq!(fences(&mut store, &head).expect("read"), Fences::new());
         store.record(&record(&[("a", Ok(1_010))])).expect("stored");
-        let found = fences(Some(name), &head).expect("read");
+        let found = fences(&mut store, &head).expect("read");
         let fence = found[&("a".to_owned(), Metric::Instructions)];
         assert!(found.len() == 1 && (0.0099..0.011).contains(&fence), "{found:?}");
         let mut elsewhere = head;
         elsewhere.environment.glibc = Some("another".into());
-        assert_eq!(fences(Some(name), &elsewhere).expect("read"), Fences::new());
+        assert_eq!(fences(&mut store, &elsewhere).expect("read"), Fences::new());
     }
 
     #[test]
     fn a_store_that_was_named_must_be_there() {
-        let error = fences(Some("/no/such/history.sqlite"), &record(&[])).expect_err("not there");
+        let error = store(Some("/no/such/history.sqlite")).map(drop).expect_err("not there");
         assert_eq!(crate::exit::of(&error), Exit::NotMeasured);
     }
 }
