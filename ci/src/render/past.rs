@@ -1,9 +1,10 @@
 //! How the ids of a record went over the runs in the history: one trend per id and metric, on the
 //! environment that the record has.
 
+use bench_core::judge::changepoint::{ChangePoint, Settings, change_points};
 use bench_core::record::RunRecord;
 
-use super::trend::{Step, Trend};
+use super::trend::{Change, Step, Trend};
 use crate::history::Store;
 use crate::history::key::keys;
 use crate::history::place::Place;
@@ -28,6 +29,8 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<(Vec<T
         if points.len() < RUNS_MIN {
             continue;
         }
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+        let changes = change_points(&values, Settings::OTAVA);
         let facts = known.iter().find(|known| known.key == key.hash);
         let facts = facts.map(|known| known.facts.as_slice()).unwrap_or_default();
         // The unit is with the values.
@@ -38,7 +41,7 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<(Vec<T
             metric: row.metric.clone(),
             unit: row.unit.clone(),
             environment: told.collect::<Vec<_>>().join(", "),
-            changes: Vec::new(),
+            changes: changes.iter().map(|change| of(change, &points)).collect(),
             points: points.into_iter().map(step).collect(),
         });
     }
@@ -48,6 +51,20 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<(Vec<T
 
 fn step(point: Point) -> Step {
     Step { commit: point.commit, at: point.started_at, value: point.value }
+}
+
+fn of(change: &ChangePoint, points: &[Point]) -> Change {
+    let commit = |index: usize| points[index].commit.as_deref();
+    let between = match (commit(change.index - 1), commit(change.index)) {
+        (Some(last), Some(first)) if last != first => {
+            let short = |commit: &str| commit.chars().take(12).collect::<String>();
+            Some(format!("between {} and {}", short(last), short(first)))
+        }
+        (Some(_), Some(_)) => Some("within one commit: not the code alone".to_owned()),
+        _ => None,
+    };
+    let (index, p_value) = (change.index, change.p_value);
+    Change { index, before: change.before, after: change.after, p_value, note: between }
 }
 
 /// As many as a page holds; always the first.
@@ -81,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_run_of_the_history_is_in_the_trend() {
+    fn a_step_in_the_history_is_a_change_point_with_its_commits() {
         let folder = tempfile::tempdir().expect("folder");
         let place = Place::File(folder.path().join("history.sqlite"));
         let mut store = Store::open(&place).expect("opened");
@@ -92,6 +109,11 @@ mod tests {
         drop(store);
         let (trends, left) = trends(&runs[19], &place).expect("read");
         assert_eq!((trends.len(), trends[0].points.len(), left), (1, 20, 0));
+        assert_eq!(trends[0].changes.len(), 1);
+        let change = &trends[0].changes[0];
+        assert_eq!(change.index, 10);
+        let note = change.note.as_deref().expect("both commits are known");
+        assert_eq!(note, "between 0a0a0a0a0a0a and 0b0b0b0b0b0b");
     }
 
     #[test]
