@@ -24,6 +24,7 @@ use functions::Change;
 use heap::SiteChange;
 use profile::Profile;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use stacks::Node;
 use symbols::Symbols;
 
@@ -103,10 +104,20 @@ impl Explanation {
     }
 }
 
-/// An id as the name of a file.
+/// File systems take 255 bytes, an ending and a temporary's name among them.
+const FILE_NAME_MAX: usize = 200;
+
+/// An id as the name of a file. Where something had to be replaced, part of the id's SHA-256 tells
+/// it from other ids that would be called the same.
 pub(crate) fn file_name(id: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    id.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned()
+    let mut name = id.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned();
+    if name == id && name.len() <= FILE_NAME_MAX {
+        return name;
+    }
+    let hash: String = Sha256::digest(id)[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    name.truncate(name.floor_char_boundary(FILE_NAME_MAX - 1 - hash.len()));
+    format!("{name}-{hash}")
 }
 
 #[cfg(test)]
@@ -115,7 +126,16 @@ mod tests {
 
     #[test]
     fn an_id_is_a_file_name_in_the_folder_whatever_it_holds() {
-        assert_eq!(file_name("payload/fill/4KiB"), "payload_fill_4KiB");
-        assert_eq!(file_name("../../etc/<passwd>"), "_.._etc__passwd_");
+        assert_eq!(file_name("plain"), "plain");
+        assert!(file_name("payload/fill/4KiB").starts_with("payload_fill_4KiB-"));
+        assert!(file_name("../../etc/<passwd>").starts_with("_.._etc__passwd_-"));
+    }
+
+    #[test]
+    fn two_ids_never_share_a_file_and_none_is_too_long_for_a_disk() {
+        assert_ne!(file_name("a/b_c"), file_name("a_b/c"));
+        let long = |last: &str| file_name(&("ä".repeat(400) + last));
+        assert!(long("1").len() <= FILE_NAME_MAX, "{}", long("1").len());
+        assert_ne!(long("1"), long("2"));
     }
 }
