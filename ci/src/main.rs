@@ -18,6 +18,7 @@ mod pairs;
 mod policy;
 mod process;
 mod publish;
+mod records;
 mod render;
 mod selftest;
 mod soak;

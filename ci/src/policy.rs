@@ -8,6 +8,7 @@ use bench_core::judge::Policy;
 use serde::de::DeserializeOwned;
 
 use crate::exit::{Exit, failure};
+use crate::workspace::Workspace;
 
 const BUILT_IN: &str = include_str!("../policy.toml");
 
@@ -38,6 +39,16 @@ pub(crate) fn read_with(root: &Path, percent: Option<f64>) -> anyhow::Result<Pol
 /// What a reader must know of a judgement by such a policy.
 pub(crate) fn told(percent: f64) -> String {
     format!("changes up to {percent} % pass here, whatever ci/policy.toml says")
+}
+
+/// The policy of the workspace that this is run in; outside of one that which this program was
+/// built with, and the sentence that says so.
+pub(crate) fn here() -> anyhow::Result<(Policy, Option<&'static str>)> {
+    let root = Workspace::find().map(|workspace| workspace.root).unwrap_or_default();
+    let own = root.join("ci/policy.toml").exists();
+    let said =
+        "judged by the policy that this program was built with: there is no ci/policy.toml here";
+    Ok((read(&root)?, (!own).then_some(said)))
 }
 
 /// What `text`, the content of `path`, says in TOML.

@@ -5,12 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bench_core::record::{RecordError, RunRecord};
+use bench_core::record::RunRecord;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::bench::ids::Only;
+use crate::compare::records::compare;
 use crate::exit::{Exit, failure};
 use crate::history::place::Place;
+use crate::records;
 use crate::render::text::markdown::BYTES_MAX;
 use crate::render::{Report, disk, html, past, source, text};
 use crate::ui::Ui;
@@ -62,10 +65,10 @@ pub(crate) enum Format {
 
 pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
     let (path, sides) = match (&args.record, &args.head) {
-        (Some(base), Some(head)) => (head.clone(), source::pair(base, head)?),
+        (Some(base), Some(head)) => (head.clone(), pair(base, head)?),
         (Some(path), None) => (path.clone(), source::read(path)?),
         (None, _) => {
-            let (path, record) = newest(&Workspace::find()?.target.join("perf"))?;
+            let (path, record) = records::newest(&Workspace::find()?.target.join("perf"))?;
             (path, source::Sides::of(record))
         }
     };
@@ -99,6 +102,19 @@ pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
     let json = json!({"record": path, "written": written, "markdown": markdown, "html": html});
     ui.result(&said.join("\n"), &json)?;
     Ok(Exit::Fine)
+}
+
+/// Two records and what is thought of them.
+///
+/// # Errors
+/// Those of [`records::read`] and of [`compare`].
+fn pair(base: &Path, head: &Path) -> anyhow::Result<source::Sides> {
+    let names = [base, head].map(|path| path.display().to_string());
+    let names = [names[0].as_str(), names[1].as_str()];
+    let (base, head) = (records::read(base)?, records::read(head)?);
+    let sides = [&base, &head];
+    let verdicts = compare(sides, names, &Only::parse(&[])?, false)?.verdicts(sides, names);
+    Ok(source::Sides::judged_so(base, head, verdicts))
 }
 
 /// Writes one form; the file, where it is one.
@@ -150,45 +166,6 @@ fn summarise(report: &Report<'_>, link: &str, path: PathBuf, ui: Ui) -> anyhow::
     Ok(path)
 }
 
-/// The record in a file.
-///
-/// # Errors
-/// [`Exit::NotMeasured`] where there is no such file, [`Exit::Usage`] where it is no record or of
-/// another version.
-pub(crate) fn read(path: &Path) -> anyhow::Result<RunRecord> {
-    RunRecord::read(path).map_err(|error| match error {
-        RecordError::NotFound { .. } => failure(Exit::NotMeasured, error.to_string()),
-        other => failure(Exit::Usage, other.to_string()),
-    })
-}
-
-/// The newest record in a folder that holds a row: a run that was killed at its start leaves one
-/// without.
-fn newest(folder: &Path) -> anyhow::Result<(PathBuf, RunRecord)> {
-    for path in runs(folder).into_iter().rev() {
-        let record = read(&path)?;
-        if !record.rows.is_empty() {
-            return Ok((path, record));
-        }
-    }
-    let place = folder.display();
-    let why = format!("there is no record under {place} yet; make one with `cargo perf run`");
-    Err(failure(Exit::NotMeasured, why))
-}
-
-/// The files of all runs in a folder, oldest first: run ids sort by time, so file names do;
-/// `latest.json` is a copy.
-pub(crate) fn runs(folder: &Path) -> Vec<PathBuf> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let run = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("run-") && name.ends_with(".json")
-    };
-    let mut runs: Vec<PathBuf> = files.map(|entry| entry.path()).filter(run).collect();
-    runs.sort();
-    runs
-}
-
 fn beside(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new(".")).to_owned()
@@ -196,27 +173,7 @@ fn beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use bench_core::record::{Data, Environment, Metric, Row};
-
     use super::*;
-    use crate::exit;
-
-    #[test]
-    fn the_newest_run_is_taken_and_nothing_else() {
-        let folder = tempfile::tempdir().expect("folder");
-        let error = newest(folder.path()).expect_err("empty");
-        assert_eq!(exit::of(&error), Exit::NotMeasured);
-        let mut record = RunRecord::begin(Environment::default());
-        record.write(&folder.path().join("run-019c.json")).expect("written");
-        let error = newest(folder.path()).expect_err("without a row");
-        assert_eq!(exit::of(&error), Exit::NotMeasured);
-        let data = Data::Count { value: 1 };
-        record.rows.push(Row::measured("a", Metric::Syscalls, "1", data));
-        for name in ["run-019a.json", "run-019b.json", "zzz.json", "run-019d.html"] {
-            record.write(&folder.path().join(name)).expect("written");
-        }
-        assert!(newest(folder.path()).expect("there").0.ends_with("run-019b.json"));
-    }
 
     #[test]
     fn a_report_lies_beside_its_record() {

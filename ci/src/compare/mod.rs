@@ -1,4 +1,4 @@
-//! What a live comparison of times is made of, in the order it goes:
+//! Two [`records`] of before; and what a live comparison of times is made of, in the order it goes:
 //!
 //! - [`name`]: what the user named: something to measure, or something measured before.
 //! - [`program`]: bench executables in files and folders.
@@ -21,6 +21,7 @@ pub(crate) mod name;
 pub(crate) mod outcome;
 pub(crate) mod program;
 pub(crate) mod race;
+pub(crate) mod records;
 pub(crate) mod render;
 pub(crate) mod rows;
 pub(crate) mod run;

@@ -1,19 +1,16 @@
-//! Where a report comes from: a record, two, or verdicts with the records that they name.
+//! Where a report comes from: a record, two that were compared, or verdicts with the records that
+//! they name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bench_core::judge::{self, Pair, Verdict};
 use bench_core::record::RunRecord;
 
 use super::Report;
 use super::trend::Trend;
-use super::verdicts::{Judged, Side, Verdicts, Word};
-use crate::cmd::report;
+use super::verdicts::{Side, Verdicts};
 use crate::exit::{Exit, failure};
-use crate::gate::standing;
-use crate::policy;
-use crate::workspace::Workspace;
+use crate::records;
 
 /// A page that holds a larger picture no mail program takes.
 const FLAME_BYTES_MAX: u64 = 4 << 20;
@@ -31,6 +28,16 @@ impl Sides {
     /// A record alone.
     pub(crate) fn of(head: RunRecord) -> Self {
         Self { head, base: None, verdicts: None, flames: BTreeMap::new() }
+    }
+
+    /// Two records and what was thought of them.
+    pub(crate) fn judged_so(base: RunRecord, head: RunRecord, verdicts: Verdicts) -> Self {
+        Self { head, base: Some(base), verdicts: Some(verdicts), flames: BTreeMap::new() }
+    }
+
+    /// Whether somebody thought something of it, be it that nothing was there.
+    pub(crate) fn judged(&self) -> bool {
+        self.verdicts.is_some()
     }
 
     /// All of it, with trends.
@@ -56,10 +63,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Sides> {
         // What is wrong with it the record says in its own words.
         Err(_) => None,
     };
-    let Some(verdicts) = verdicts else { return Ok(Sides::of(report::read(path)?)) };
+    let Some(verdicts) = verdicts else { return Ok(Sides::of(records::read(path)?)) };
     let place = |name: &str| beside(path, name);
     let record = |side: &Side| match &side.record {
-        Some(name) => report::read(&place(name)?).map(Some),
+        Some(name) => records::read(&place(name)?).map(Some),
         None => Ok(None),
     };
     let told = path.display();
@@ -95,61 +102,4 @@ fn flame(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).map_err(|error| {
         failure(Exit::NotMeasured, format!("failed to read the flamegraph {told}: {error}"))
     })
-}
-
-/// Two records, judged by the policy.
-///
-/// # Errors
-/// Those of [`report::read`]; [`Exit::NotMeasured`] where the two have no id in common.
-pub(crate) fn pair(base: &Path, head: &Path) -> anyhow::Result<Sides> {
-    let names = [base, head].map(|path| path.display().to_string());
-    let (base, head) = (report::read(base)?, report::read(head)?);
-    let root = Workspace::find().map(|workspace| workspace.root).unwrap_or_default();
-    let policy = policy::read(&root)?;
-    let pairs = judge::compare(&base, &head);
-    if !pairs.iter().any(|pair| pair.base.is_some() && pair.head.is_some()) {
-        let [base, head] = names;
-        let why = format!("'{base}' and '{head}' have no id in common, so nothing was compared");
-        return Err(failure(Exit::NotMeasured, why));
-    }
-    let judged: Vec<(Pair, Verdict)> = pairs
-        .into_iter()
-        .map(|pair| {
-            let verdict = judge::judge(&pair, &policy);
-            (pair, verdict)
-        })
-        .collect();
-    let old = judged.iter().filter(|(pair, _)| standing::announced(pair).is_none());
-    let old: Vec<_> = old.map(|(pair, verdict)| (pair, verdict)).collect();
-    let exit = standing::exit(&old, false);
-    let [base_name, head_name] = names;
-    let side = |name: String, record: &RunRecord| {
-        let commit = record.environment.git_commit.clone();
-        Side { name, commit, record: None }
-    };
-    let sides = (side(base_name, &base), side(head_name, &head));
-    let mut verdicts = Verdicts::new("report", exit, String::new(), sides.0, sides.1);
-    verdicts.judged = judged.iter().map(|(pair, verdict)| one(pair, verdict)).collect();
-    let counts = verdicts.counts().into_iter();
-    let counts: Vec<String> =
-        counts.map(|(word, number)| format!("{number} {}", word.name())).collect();
-    verdicts.sentence = format!("two records, offline: {}", counts.join(", "));
-    Ok(Sides { head, base: Some(base), verdicts: Some(verdicts), flames: BTreeMap::new() })
-}
-
-fn one(pair: &Pair, verdict: &Verdict) -> Judged {
-    let word = match standing::announced(pair) {
-        Some("mended") => Word::Mended,
-        Some(_) => Word::New,
-        None => Word::from(verdict),
-    };
-    let mut judged = Judged::of(pair, word);
-    let failed = standing::broke(pair).map(|error| format!("failed: {error}"));
-    let before = || standing::failed_before(pair).map(|error| format!("base failed: {error}"));
-    let unpaired = || {
-        let unpaired = matches!(pair.comparability, judge::Comparability::Unpaired(_));
-        unpaired.then(|| "unpaired: measured at two different times".to_owned())
-    };
-    judged.note = judged.note.or(failed).or_else(before).or_else(unpaired);
-    judged
 }

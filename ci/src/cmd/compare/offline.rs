@@ -3,17 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use bench_core::judge::{self, Comparability, Direction, Pair, Policy, Verdict};
+use bench_core::judge::{Comparability, Direction, Pair, Verdict};
 use bench_core::record::{Data, Environment, Row, RunRecord};
 use serde_json::{Value, json};
 
 use super::CompareArgs;
 use crate::bench::ids::Only;
-use crate::cmd::report;
+use crate::compare::records::{Compared, Judged, compare};
 use crate::exit::{Exit, failure};
 use crate::gate::standing;
 use crate::import::{critcmp, criterion};
-use crate::policy;
+use crate::records;
 use crate::render::number;
 use crate::render::table::{Table, Tone};
 use crate::ui::Ui;
@@ -22,12 +22,6 @@ use crate::workspace::Workspace;
 /// What an export is given for a host: it says nothing of its own, and two exports may be of the
 /// same one. Against a record or a baseline it does not compare.
 const HOST_OF_EXPORTS: &str = "not recorded in a critcmp export";
-
-/// A pair and what is thought of it.
-struct Judged {
-    pair: Pair,
-    verdict: Verdict,
-}
 
 /// Both sides.
 ///
@@ -47,31 +41,12 @@ pub(crate) fn run(
     only: &Only,
     ui: Ui,
 ) -> anyhow::Result<Exit> {
-    let all = judge::compare(&base, &head);
-    only.check(all.iter().map(|pair| pair.id.as_str()))?;
-    let pairs: Vec<Pair> = all.into_iter().filter(|pair| only.wants(&pair.id)).collect();
-    if pairs.is_empty() {
-        let (base, head) = (&args.base, &args.head);
-        let why = format!("'{base}' and '{head}' hold no rows, so nothing was compared");
-        return Err(failure(Exit::NotMeasured, why));
-    }
-    if !pairs.iter().any(|pair| pair.base.is_some() && pair.head.is_some()) {
-        let (base, head) = (&args.base, &args.head);
-        let why = format!("'{base}' and '{head}' have no id in common, so nothing was compared");
-        return Err(failure(Exit::NotMeasured, why));
-    }
-    let policy = policy()?;
-    let judge = |pair: Pair| Judged { verdict: judge::judge(&pair, &policy), pair };
-    let judged: Vec<Judged> = pairs.into_iter().map(judge).collect();
-    let exit = exit(&judged, args.strict);
+    let names = [args.base.as_str(), args.head.as_str()];
+    let compared = compare([&base, &head], names, only, args.strict)?;
+    compared.remark.iter().for_each(|remark| ui.say(remark));
+    let Compared { judged, exit, .. } = compared;
     ui.result(&text(&judged, exit, ui.colour()), &json(&judged, exit))?;
     Ok(exit)
-}
-
-/// The gate's policy; outside of a workspace the one this program was built with.
-fn policy() -> anyhow::Result<Policy> {
-    let root = Workspace::find().map(|workspace| workspace.root).unwrap_or_default();
-    policy::read(&root)
 }
 
 /// A file is a record or an export, by its content; anything else is the name of a baseline.
@@ -101,7 +76,7 @@ fn file(path: &Path) -> anyhow::Result<RunRecord> {
     let bytes = std::fs::read(path)
         .map_err(|error| failure(Exit::Usage, format!("failed to read {told}: {error}")))?;
     let export = serde_json::from_slice::<Value>(&bytes).ok().filter(critcmp::is_export);
-    let Some(export) = export else { return report::read(path) };
+    let Some(export) = export else { return records::read(path) };
     let rows = critcmp::rows(&export).map_err(|why| {
         failure(Exit::Usage, format!("{told} is a critcmp export that makes no sense: {why}"))
     })?;
@@ -109,12 +84,6 @@ fn file(path: &Path) -> anyhow::Result<RunRecord> {
     let mut record = RunRecord::begin(Environment { host_id, ..Environment::default() });
     record.rows = rows;
     Ok(record)
-}
-
-/// The exit code of all but what is only announced.
-fn exit(judged: &[Judged], strict: bool) -> Exit {
-    let old = judged.iter().filter(|one| standing::announced(&one.pair).is_none());
-    standing::exit(&old.map(|one| (&one.pair, &one.verdict)).collect::<Vec<_>>(), strict)
 }
 
 fn text(judged: &[Judged], exit: Exit, colour: bool) -> String {

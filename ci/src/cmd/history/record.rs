@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::told;
-use crate::cmd::report;
 use crate::exit::{Exit, failure};
 use crate::history::Store;
 use crate::history::place::Place;
+use crate::records;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -39,7 +39,7 @@ pub(super) fn run(args: &RecordArgs, place: &Place, ui: Ui) -> anyhow::Result<Ex
 }
 
 fn with_rows(path: &Path) -> anyhow::Result<RunRecord> {
-    let record = report::read(path)?;
+    let record = records::read(path)?;
     if record.rows.is_empty() {
         let why = format!("{} holds no row: nothing was measured in that run", path.display());
         return Err(failure(Exit::NotMeasured, why));
@@ -51,8 +51,8 @@ fn with_rows(path: &Path) -> anyhow::Result<RunRecord> {
 /// start leaves behind.
 fn every_run(folder: &Path) -> anyhow::Result<Vec<RunRecord>> {
     let mut records = Vec::new();
-    for path in report::runs(folder) {
-        let record = report::read(&path)?;
+    for path in records::runs(folder) {
+        let record = records::read(&path)?;
         records.extend((!record.rows.is_empty()).then_some(record));
     }
     if records.is_empty() {
