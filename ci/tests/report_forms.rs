@@ -107,6 +107,25 @@ fn verdicts_that_make_no_sense_are_one_sentence() {
 }
 
 #[test]
+fn a_gate_whose_benches_all_vanished_is_reported() {
+    let folder = Folder::new();
+    let (_, head) = sides(&folder);
+    let text = folder.read("head.json");
+    let start = text.find("\"rows\":[").expect("rows") + 8;
+    folder.write("head.json", &format!("{}]}}", &text[..start]));
+    let gone = verdicts("\"head.json\"", "null")
+        .replace("\"regressed\",\"base\"", "\"missing\",\"base\"")
+        .replace("\"head\":2000.0,\"ratio\":2.0", "\"head\":null,\"ratio\":null");
+    let path = folder.write("verdicts.json", &gone);
+    folder.run(&["report", &path, "--format", "markdown,html,junit"]).exits(0);
+    for name in ["report.md", "report.html", "report.junit.xml"] {
+        let text = folder.read(name);
+        assert!(text.contains("a/x/1KiB") && text.contains("missing"), "{name}:\n{text}");
+    }
+    folder.run(&["report", &head]).exits(4).complains("holds no row");
+}
+
+#[test]
 fn a_history_that_is_not_there_is_said() {
     let folder = Folder::new();
     let (base, _) = sides(&folder);
