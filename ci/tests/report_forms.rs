@@ -126,6 +126,17 @@ fn a_gate_whose_benches_all_vanished_is_reported() {
 }
 
 #[test]
+fn a_history_that_draws_nothing_is_said() {
+    let folder = Folder::new();
+    let (base, head) = sides(&folder);
+    let url = format!("--store={}", folder.path("history.sqlite"));
+    folder.run(&["history", &url, "record", &base]).exits(0);
+    let history = format!("--history={}", folder.path("history.sqlite"));
+    folder.run(&["report", &head, &history]).exits(4).complains("1 of 1 rows have fewer than 3");
+    assert!(!folder.names().contains(&"report.html".to_owned()));
+}
+
+#[test]
 fn a_history_that_is_not_there_is_said() {
     let folder = Folder::new();
     let (base, _) = sides(&folder);

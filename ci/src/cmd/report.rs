@@ -14,8 +14,10 @@ use crate::compare::records::compare;
 use crate::exit::{Exit, failure};
 use crate::history::place::Place;
 use crate::records;
+use crate::render::past::{self, Past};
 use crate::render::text::markdown::BYTES_MAX;
-use crate::render::{Report, disk, html, past, source, text};
+use crate::render::trend::Trend;
+use crate::render::{Report, disk, html, source, text};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -78,14 +80,7 @@ pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
         return Err(failure(Exit::NotMeasured, why));
     }
     let trends = match &args.history {
-        Some(url) => {
-            let place = Place::choose(Some(url.as_str()).filter(|url| !url.is_empty()))?;
-            let (trends, left) = past::trends(&sides.head, &place)?;
-            if left > 0 {
-                ui.say(&format!("{left} more trends do not fit on one page and are left out"));
-            }
-            trends
-        }
+        Some(url) => history(url, &sides.head, ui)?,
         None => Vec::new(),
     };
     let report = sides.report(&trends);
@@ -116,6 +111,34 @@ fn pair(base: &Path, head: &Path) -> anyhow::Result<source::Sides> {
     let sides = [&base, &head];
     let verdicts = compare(sides, names, &Only::parse(&[])?, false)?.verdicts(sides, names);
     Ok(source::Sides::judged_so(base, head, verdicts))
+}
+
+/// The trends, and what is said of those that are not there.
+///
+/// # Errors
+/// [`Exit::NotMeasured`] where the history has nothing to draw.
+fn history(url: &str, record: &RunRecord, ui: Ui) -> anyhow::Result<Vec<Trend>> {
+    let place = Place::choose(Some(url).filter(|url| !url.is_empty()))?;
+    let Past { trends, left, few } = past::trends(record, &place)?;
+    let told = format!(
+        "{few} of {} rows have fewer than {} runs in the history of this environment",
+        record.rows.len(),
+        past::RUNS_MIN
+    );
+    if trends.is_empty() {
+        let why = format!(
+            "{told}, so there is no trend; store more with `cargo perf history record`, or leave \
+             out --history"
+        );
+        return Err(failure(Exit::NotMeasured, why));
+    }
+    if few > 0 {
+        ui.say(&format!("{told} and no trend"));
+    }
+    if left > 0 {
+        ui.say(&format!("{left} more trends do not fit on one page and are left out"));
+    }
+    Ok(trends)
 }
 
 /// Writes one form; the file, where it is one.

@@ -11,22 +11,34 @@ use crate::history::place::Place;
 use crate::history::read::Point;
 
 /// Fewer runs are no trend.
-const RUNS_MIN: usize = 3;
+pub(crate) const RUNS_MIN: usize = 3;
 /// A page with more runs than this is too large for a mail.
 const RUNS_MAX: usize = 100_000;
 
-/// The trends, those that changed first, and how many more there are than a page can hold.
+/// What the history draws.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Past {
+    /// Those that changed first.
+    pub(crate) trends: Vec<Trend>,
+    /// How many more there are than a page can hold.
+    pub(crate) left: usize,
+    /// How many rows of the record have fewer than [`RUNS_MIN`] runs in its environment.
+    pub(crate) few: usize,
+}
+
+/// The trend of each row of the record.
 ///
 /// # Errors
 /// Those of the history; [`Exit::NotMeasured`](crate::exit::Exit::NotMeasured) where there is none.
-pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<(Vec<Trend>, usize)> {
+pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<Past> {
     let mut store = Store::existing(place)?;
     let known = store.environments()?;
-    let mut trends = Vec::new();
+    let (mut trends, mut few) = (Vec::new(), 0);
     for (row, key) in record.rows.iter().zip(keys(record)) {
         let mut points = store.series(&row.id, row.metric.name(), &key.hash)?;
         points.retain(|point| point.value.is_finite());
         if points.len() < RUNS_MIN {
+            few += 1;
             continue;
         }
         let values: Vec<f64> = points.iter().map(|point| point.value).collect();
@@ -46,7 +58,8 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<(Vec<T
         });
     }
     trends.sort_by_key(|trend| trend.changes.is_empty());
-    Ok(bounded(trends))
+    let (trends, left) = bounded(trends);
+    Ok(Past { trends, left, few })
 }
 
 fn step(point: Point) -> Step {
@@ -107,13 +120,24 @@ mod tests {
             .collect();
         runs.iter().for_each(|run| _ = store.record(run).expect("stored"));
         drop(store);
-        let (trends, left) = trends(&runs[19], &place).expect("read");
-        assert_eq!((trends.len(), trends[0].points.len(), left), (1, 20, 0));
+        let Past { trends, left, few } = trends(&runs[19], &place).expect("read");
+        assert_eq!((trends.len(), trends[0].points.len(), left, few), (1, 20, 0, 0));
         assert_eq!(trends[0].changes.len(), 1);
         let change = &trends[0].changes[0];
         assert_eq!(change.index, 10);
         let note = change.note.as_deref().expect("both commits are known");
         assert_eq!(note, "between 0a0a0a0a0a0a and 0b0b0b0b0b0b");
+    }
+
+    #[test]
+    fn an_id_with_too_few_runs_is_counted() {
+        let folder = tempfile::tempdir().expect("folder");
+        let place = Place::File(folder.path().join("history.sqlite"));
+        let mut store = Store::open(&place).expect("opened");
+        [run(1, 7), run(2, 7)].iter().for_each(|run| _ = store.record(run).expect("stored"));
+        drop(store);
+        let past = trends(&run(2, 7), &place).expect("read");
+        assert_eq!((past.trends.len(), past.few, past.left), (0, 1, 0));
     }
 
     #[test]
