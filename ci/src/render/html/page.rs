@@ -89,15 +89,24 @@ fn head(html: &mut Html, report: &Report<'_>, view: &View<'_>) {
     html.raw("<kbd>/</kbd><output id=\"found\" for=\"filter\"></output></label></header>");
 }
 
+/// What the banner shows: the gravest word. A budget that broke has no id, and so no word: where
+/// none is bad, the exit code says how bad it is.
+fn worst(verdicts: &Verdicts) -> Word {
+    let gravest = verdicts.judged.iter().map(|one| one.word).min().unwrap_or(Word::Unchanged);
+    match verdicts.exit {
+        _ if gravest < Word::Undecided => gravest,
+        0 if gravest == Word::Undecided => Word::Undecided,
+        0 => Word::Unchanged,
+        1 | 4 => Word::Missing,
+        5 => Word::Incomparable,
+        6 => Word::Undecided,
+        _ => Word::Regressed,
+    }
+}
+
 /// The verdict in one sentence, what was compared, and how many ids have which word.
 fn banner(html: &mut Html, verdicts: &Verdicts) {
-    // A budget that broke has no id, so the exit code says how bad it is.
-    let worst = match verdicts.exit {
-        0 if verdicts.judged.iter().any(|one| one.word == Word::Undecided) => Word::Undecided,
-        0 => Word::Unchanged,
-        5 | 6 => Word::Incomparable,
-        _ => Word::Regressed,
-    };
+    let worst = worst(verdicts);
     let sign = if worst == Word::Unchanged { "✓" } else { verdict::sign(worst) };
     html.raw("<h1 class=\"verdict ").raw(worst.name()).raw("\"><i aria-hidden=\"true\">");
     html.raw(sign).raw("</i> ").text(&verdicts.sentence).raw("</h1>");
@@ -206,6 +215,32 @@ mod tests {
         assert_eq!(page.matches("<script>").count(), 1, "our own");
         assert!(!page.contains("<img"));
         assert!(!page.contains("x\"'"));
+    }
+
+    #[test]
+    fn the_banner_has_the_gravest_word_and_the_code_where_no_word_is_bad() {
+        let cases = [
+            (Some(Word::Missing), 4, Word::Missing),
+            (Some(Word::Missing), 1, Word::Missing),
+            (Some(Word::Undecided), 6, Word::Undecided),
+            (Some(Word::Undecided), 0, Word::Undecided),
+            (Some(Word::Improved), 3, Word::Regressed),
+            (Some(Word::Mixed), 3, Word::Mixed),
+            (Some(Word::Incomparable), 5, Word::Incomparable),
+            (None, 0, Word::Unchanged),
+            (None, 1, Word::Missing),
+            (None, 4, Word::Missing),
+            (None, 5, Word::Incomparable),
+            (None, 6, Word::Undecided),
+        ];
+        for (word, exit, told) in cases {
+            let (_, _, mut verdicts) = sample::comparison();
+            verdicts.exit = exit;
+            verdicts.judged.truncate(2);
+            verdicts.judged[0].word = Word::Unchanged;
+            verdicts.judged[1].word = word.unwrap_or(Word::New);
+            assert_eq!(worst(&verdicts), told, "{word:?} and {exit}");
+        }
     }
 
     #[test]
