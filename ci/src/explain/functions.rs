@@ -9,9 +9,7 @@ use serde::Serialize;
 use super::names::{own, shorten};
 use super::profile::{Item, Profile};
 use super::symbols::Symbols;
-
-/// How many functions are worth a reader's time.
-pub(crate) const FUNCTIONS_MAX: usize = 10;
+use crate::render::COMMENT_ROWS_MAX;
 
 /// How one function's own instructions changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +31,7 @@ impl Change {
     }
 }
 
-/// The functions that changed most, the largest change first, at most [`FUNCTIONS_MAX`].
+/// The functions that changed most, the largest change first, at most [`COMMENT_ROWS_MAX`].
 /// `roots` are cut off the front of file names.
 ///
 /// # Errors
@@ -45,7 +43,7 @@ pub(crate) fn explain(
 ) -> anyhow::Result<Vec<Change>> {
     let read = |files: &[PathBuf]| Profile::read(files, &mut Symbols::default());
     let mut changes = changes(&read(base)?, &read(head)?, roots);
-    changes.truncate(FUNCTIONS_MAX);
+    changes.truncate(COMMENT_ROWS_MAX);
     Ok(changes)
 }
 

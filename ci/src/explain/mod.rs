@@ -30,7 +30,7 @@ use symbols::Symbols;
 
 use crate::bench::count::Counted;
 use crate::bench::dhat;
-use crate::render::disk;
+use crate::render::{COMMENT_ROWS_MAX, disk};
 
 /// Where the difference of one id came from.
 #[derive(Clone, Debug)]
@@ -83,8 +83,7 @@ impl Explainer {
 impl Explanation {
     /// For scripts.
     pub(crate) fn json(&self) -> Value {
-        let functions: Vec<&Change> =
-            self.functions.iter().take(functions::FUNCTIONS_MAX).collect();
+        let functions: Vec<&Change> = self.functions.iter().take(COMMENT_ROWS_MAX).collect();
         json!({
             "id": self.id,
             "functions": functions,

@@ -2,17 +2,15 @@
 
 use std::fmt::Write;
 
-use super::functions::{Change, FUNCTIONS_MAX};
+use super::functions::Change;
 use super::heap::SiteChange;
 use super::names::short;
 use super::{Explanation, flame};
 use crate::render::html::escape::Html;
 use crate::render::markdown::cell;
-use crate::render::number;
 use crate::render::table::{Table, Tone};
+use crate::render::{COMMENT_ROWS_MAX, PAGE_ROWS_MAX, number};
 
-/// More of a page's table than a reader would scroll through.
-const ROWS_MAX: usize = 200;
 /// Titles are set in a little under an id, and trimmed where they are not.
 const FUNCTIONS: [&str; 5] =
     ["  own instructions of", "base", "head", "difference", "changed most at"];
@@ -81,7 +79,7 @@ fn more(rows: usize, all: usize) -> Option<String> {
 /// For a terminal.
 pub(crate) fn text(explanation: &Explanation, colour: bool) -> String {
     let mut out = format!("{}\n", explanation.id);
-    let parts = parts(explanation, FUNCTIONS_MAX);
+    let parts = parts(explanation, COMMENT_ROWS_MAX);
     if parts.is_empty() {
         writeln!(out, "  {NOTHING}").expect("a string takes all");
     }
@@ -99,10 +97,10 @@ pub(crate) fn text(explanation: &Explanation, colour: bool) -> String {
     out
 }
 
-/// For a comment on a pull request: at most [`FUNCTIONS_MAX`] rows of each table.
+/// For a comment on a pull request: at most [`COMMENT_ROWS_MAX`] rows of each table.
 pub(crate) fn markdown(explanation: &Explanation) -> String {
     let mut out = format!("## {}\n\n", cell(&explanation.id));
-    let parts = parts(explanation, FUNCTIONS_MAX);
+    let parts = parts(explanation, COMMENT_ROWS_MAX);
     if parts.is_empty() {
         out += &format!("{NOTHING}\n\n");
     }
@@ -141,7 +139,7 @@ pub(crate) fn markdown_within(explanations: &[Explanation], bytes_max: usize) ->
 pub(crate) fn html_fragment(explanation: &Explanation) -> Html {
     let mut html = Html::default();
     html.raw("<section class=\"card explanation\">").tag("h2", &explanation.id);
-    let parts = parts(explanation, ROWS_MAX);
+    let parts = parts(explanation, PAGE_ROWS_MAX);
     if parts.is_empty() {
         html.tag("p", NOTHING);
     }

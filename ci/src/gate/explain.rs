@@ -8,10 +8,9 @@ use bench_core::record::Metric;
 
 use super::outcome::{Judged, Outcome};
 use crate::bench::count::Counted;
-use crate::explain::functions::FUNCTIONS_MAX;
 pub(crate) use crate::explain::functions::{Change, explain};
 use crate::explain::{Explainer, Explanation, tables};
-use crate::render::disk;
+use crate::render::{PAGE_ROWS_MAX, disk};
 
 /// So many regressed ids are run once more for their allocations; a change that regresses more
 /// shows the same in the first of them.
@@ -49,7 +48,7 @@ pub(crate) fn attach(outcome: &mut Outcome, base: &[Counted], head: &[Counted], 
         match explanation {
             Ok(explanation) if changed => {
                 if judged.pair.metric == Metric::Instructions {
-                    let functions = explanation.functions.iter().take(FUNCTIONS_MAX);
+                    let functions = explanation.functions.iter().take(PAGE_ROWS_MAX);
                     judged.changes = functions.cloned().collect();
                 }
                 if known.is_none() {

@@ -10,8 +10,8 @@ use super::outcome::{Judged, Mended, New, Outcome, named};
 use crate::exit::Exit;
 use crate::explain::{Explanation, tables};
 use crate::render::markdown::cell;
-use crate::render::number;
 use crate::render::table::{Table, Tone};
+use crate::render::{COMMENT_ROWS_MAX, number};
 
 /// More unchanged ids than this are one line.
 const UNCHANGED_MAX: usize = 20;
@@ -247,7 +247,7 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
                 "change": bound.change, "by": bound.by.to_string(),
             })),
             "note": judged.note,
-            "functions": judged.changes,
+            "functions": judged.changes.iter().take(COMMENT_ROWS_MAX).collect::<Vec<_>>(),
         })
     };
     let new = |New { id, metric, head }: &New| json!({ "id": id, "metric": metric, "head": head });

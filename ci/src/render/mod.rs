@@ -22,6 +22,11 @@ use std::path::{Path, PathBuf};
 
 use bench_core::record::RunRecord;
 
+/// A reader of a comment wants the first functions and sites of a difference; the page has more.
+pub(crate) const COMMENT_ROWS_MAX: usize = 10;
+/// More functions or sites of one difference than a reader of a page would scroll through.
+pub(crate) const PAGE_ROWS_MAX: usize = 200;
+
 /// Everything that a report may show.
 #[derive(Clone, Debug)]
 pub(crate) struct Report<'a> {
