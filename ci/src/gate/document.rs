@@ -7,8 +7,9 @@ use super::outcome::{self, Mended, New, Outcome};
 use super::render::{Facts, verdict_sentence};
 use crate::exit::Exit;
 use crate::explain::file_name;
-use crate::render::number;
-use crate::render::verdicts::{Function, Judged, Side, Verdicts, Word};
+use crate::explain::heap::SiteChange;
+use crate::render::verdicts::{Function, Judged, Side, Site, Verdicts, Word};
+use crate::render::{PAGE_ROWS_MAX, number};
 
 /// The records beside the document.
 pub(crate) const BASE: &str = "gate-base.json";
@@ -63,11 +64,33 @@ fn judged(one: &outcome::Judged, outcome: &Outcome) -> Judged {
         place: change.place.clone(),
     };
     judged.functions = one.changes.iter().map(function).collect();
+    let changed =
+        |one: &outcome::Judged| matches!(one.verdict, Verdict::Regressed | Verdict::Improved);
+    // Told once of each id: below the first of its metrics that changed.
+    let mut of_id = outcome.judged.iter().filter(|other| other.pair.id == one.pair.id);
+    if of_id.find(|one| changed(one)).is_some_and(|first| std::ptr::eq(first, one)) {
+        judged.sites = sites(outcome, &one.pair.id);
+    }
     let drawn = one.pair.metric == Metric::Instructions
-        && matches!(one.verdict, Verdict::Regressed | Verdict::Improved)
+        && changed(one)
         && outcome.explanations.iter().any(|explained| explained.id == one.pair.id);
     judged.flamegraph = drawn.then(|| format!("{FLAMEGRAPHS}/{}.svg", file_name(&one.pair.id)));
     judged
+}
+
+/// Where the id allocates more or less than it did.
+fn sites(outcome: &Outcome, id: &str) -> Vec<Site> {
+    let explained = outcome.explanations.iter().find(|explained| explained.id == id);
+    let changes = explained.map(|explained| explained.allocations.iter()).into_iter().flatten();
+    let site = |change: &SiteChange| Site {
+        function: change.function.clone(),
+        place: change.place.clone(),
+        base_allocations: change.base_allocations,
+        head_allocations: change.head_allocations,
+        base_bytes: change.base_bytes,
+        head_bytes: change.head_bytes,
+    };
+    changes.take(PAGE_ROWS_MAX).map(site).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! it. One JSON file beside the two records; the only coupling between judging and rendering.
 //!
 //! How to hand one over: [`Verdicts::new`], one [`Judged::of`] per pair (set `note`, `bound`,
-//! `functions`, `flamegraph` where there are any; a judge with an estimate of its own sets `base`,
+//! `functions`, `sites`, `flamegraph` where there are any; a judge with an estimate of its own sets `base`,
 //! `head`, `ratio` and `interval` too), then [`Verdicts::write`] into the folder of the records.
 //! `cargo perf report FILE` shows it. File names inside it are relative to its folder.
 
@@ -71,6 +71,9 @@ pub(crate) struct Judged {
     /// What the difference came from, the largest first.
     #[serde(default)]
     pub(crate) functions: Vec<Function>,
+    /// Where it allocates more or less, the largest difference first.
+    #[serde(default)]
+    pub(crate) sites: Vec<Site>,
     /// The file of a differential flamegraph, an SVG.
     #[serde(default)]
     pub(crate) flamegraph: Option<String>,
@@ -85,6 +88,19 @@ pub(crate) struct Function {
     pub(crate) head: u64,
     /// `file:line` from the root of the workspace, or from the crate's name on.
     pub(crate) place: Option<String>,
+}
+
+/// How often one function allocated, and how many bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Site {
+    /// Demangled, without hash.
+    pub(crate) function: String,
+    /// `file:line`, as in [`Function::place`].
+    pub(crate) place: String,
+    pub(crate) base_allocations: u64,
+    pub(crate) head_allocations: u64,
+    pub(crate) base_bytes: u64,
+    pub(crate) head_bytes: u64,
 }
 
 /// A verdict as people read it, or why there is none. The graver, the earlier.
@@ -184,6 +200,7 @@ impl Judged {
             note,
             bound: None,
             functions: Vec::new(),
+            sites: Vec::new(),
             flamegraph: None,
         }
     }
@@ -202,6 +219,7 @@ impl Judged {
             note: Some(note.to_owned()),
             bound: None,
             functions: Vec::new(),
+            sites: Vec::new(),
             flamegraph: None,
         }
     }

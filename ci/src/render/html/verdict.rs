@@ -137,6 +137,10 @@ fn reason(report: &Report<'_>, one: &Judged, pair: Option<&Pair>) -> Option<Html
         functions(&mut body, one);
         some = true;
     }
+    if !one.sites.is_empty() {
+        sites(&mut body, one);
+        some = true;
+    }
     if let Some(svg) = one.flamegraph.as_ref().and_then(|name| report.flames.get(name)) {
         body.raw("<details class=\"flame\"><summary>Differential flamegraph</summary>");
         body.raw("<img alt=\"Differential flamegraph of ").text(&one.id).raw("\" src=\"");
@@ -197,11 +201,40 @@ fn functions(html: &mut Html, one: &Judged) {
     html.raw("</tbody></table></div>");
 }
 
+fn sites(html: &mut Html, one: &Judged) {
+    open_table(
+        html,
+        &[
+            ("allocations of", true),
+            ("base", true),
+            ("head", true),
+            ("difference", true),
+            ("bytes", true),
+            ("where", false),
+        ],
+    );
+    for site in &one.sites {
+        html.raw("<tr><th scope=\"row\" class=\"long\" data-id=\"").text(&site.function);
+        html.raw("\"><code>").text(&site.function).raw("</code></th>");
+        let (base, head) = (site.base_allocations, site.head_allocations);
+        let count = |count: f64| number::count(count as u64);
+        cell(html, Some(base as f64), count);
+        cell(html, Some(head as f64), count);
+        for (base, head) in [(base, head), (site.base_bytes, site.head_bytes)] {
+            let difference = i128::from(head) - i128::from(base);
+            cell(html, Some(difference as f64), |_| words::difference(base, head));
+        }
+        html.raw("<td class=\"left\"><code>").text(&site.place).raw("</code></td></tr>");
+    }
+    html.raw("</tbody></table></div>");
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::render::text::golden::Small;
     use crate::render::view::sample;
 
     #[test]
@@ -215,6 +248,16 @@ mod tests {
         // Three slower times, one faster, and the times among what has no verdict.
         assert_eq!(why.matches("class=\"chart\"").count(), 6, "{}", page.len());
         assert!(why.contains("Fill&gt;::fill") && why.contains("+2,500"));
+    }
+
+    #[test]
+    fn every_function_and_site_is_on_the_page() {
+        let mut small = Small::new();
+        small.explain(200);
+        let page = sections(&small.report()).finish();
+        for part in ["fill_199<", "site_199<", "+8,192", "allocations of"] {
+            assert!(page.contains(part), "{part}");
+        }
     }
 
     #[test]

@@ -5,14 +5,12 @@ use std::fmt::Write;
 
 use super::super::markdown::{self, cell};
 use super::super::trend::Trend;
-use super::super::verdicts::{Judged, Verdicts, Word};
+use super::super::verdicts::{Function, Judged, Site, Verdicts, Word};
 use super::super::view::View;
-use super::super::{Report, number, words};
+use super::super::{COMMENT_ROWS_MAX, Report, number, words};
 
 /// GitHub takes comments of 65,536 characters; the rest is for whoever puts words around it.
 pub(crate) const BYTES_MAX: usize = 60_000;
-/// A reader of a comment wants the first few; the page has all.
-const FUNCTIONS_MAX: usize = 5;
 
 /// The report in at most `max` bytes, cut at a whole row; what is left out is said, with a link to
 /// where all of it is.
@@ -41,8 +39,8 @@ fn compared(report: &Report<'_>, verdicts: &Verdicts, link: &str) -> String {
     if quiet > 0 {
         line(format!("\nUnchanged: {}.", number::count(quiet as u64)));
     }
-    for one in changed().filter(|one| !one.functions.is_empty()) {
-        functions(one).into_iter().for_each(&mut line);
+    for one in changed() {
+        reasons(one).into_iter().for_each(&mut line);
     }
     report.trends.iter().flat_map(trend).for_each(&mut line);
     line(format!("\nAll numbers, samples and charts: {}.", linked(link)));
@@ -68,29 +66,56 @@ fn row(one: &Judged) -> String {
     format!("| {} |", cells.map(|text| cell(&text)).join(" | "))
 }
 
-fn functions(one: &Judged) -> Vec<String> {
-    let metric = words::name(&one.metric);
-    let mut lines = vec![
-        format!("\n## {} ({})\n", cell(&one.id), cell(&metric)),
-        format!("| own {} of | base | head | difference | where |", cell(&metric)),
-        "|---|--:|--:|--:|---|".to_owned(),
-    ];
-    for function in one.functions.iter().take(FUNCTIONS_MAX) {
-        let (base, head) = (function.base, function.head);
-        let cells = [
-            function.function.clone(),
-            number::count(base),
-            number::count(head),
-            words::difference(base, head),
-            function.place.clone().unwrap_or_default(),
-        ];
-        lines.push(format!("| {} |", cells.map(|text| cell(&text)).join(" | ")));
+/// Where it came from: functions and sites, each cut; nothing where nothing is known.
+fn reasons(one: &Judged) -> Vec<String> {
+    let metric = cell(&words::name(&one.metric));
+    let mut lines = Vec::new();
+    if !one.functions.is_empty() || !one.sites.is_empty() {
+        lines.push(format!("\n## {} ({metric})", cell(&one.id)));
     }
-    let more = one.functions.len().saturating_sub(FUNCTIONS_MAX);
-    if more > 0 {
-        lines.push(format!("\nAnd {more} more functions."));
+    if !one.functions.is_empty() {
+        lines.push(format!("\n| own {metric} of | base | head | difference | where |"));
+        lines.push("|---|--:|--:|--:|---|".to_owned());
+        lines.extend(cut(&one.functions, "functions", function));
+    }
+    if !one.sites.is_empty() {
+        lines.push("\n| allocations of | base | head | difference | bytes | where |".to_owned());
+        lines.push("|---|--:|--:|--:|--:|---|".to_owned());
+        lines.extend(cut(&one.sites, "sites", site));
     }
     lines
+}
+
+/// The first rows, and how many more there are.
+fn cut<T>(all: &[T], what: &str, row: fn(&T) -> Vec<String>) -> Vec<String> {
+    let line = |one| row(one).iter().map(|text| cell(text)).collect::<Vec<_>>().join(" | ");
+    let shown = all.iter().take(COMMENT_ROWS_MAX);
+    let mut lines: Vec<String> = shown.map(|one| format!("| {} |", line(one))).collect();
+    if let Some(more) = all.len().checked_sub(COMMENT_ROWS_MAX).filter(|more| *more > 0) {
+        lines.push(format!("\nAnd {more} more {what}."));
+    }
+    lines
+}
+
+fn function(one: &Function) -> Vec<String> {
+    vec![
+        one.function.clone(),
+        number::count(one.base),
+        number::count(one.head),
+        words::difference(one.base, one.head),
+        one.place.clone().unwrap_or_default(),
+    ]
+}
+
+fn site(one: &Site) -> Vec<String> {
+    vec![
+        one.function.clone(),
+        number::count(one.base_allocations),
+        number::count(one.head_allocations),
+        words::difference(one.base_allocations, one.head_allocations),
+        words::difference(one.base_bytes, one.head_bytes),
+        one.place.clone(),
+    ]
 }
 
 fn trend(trend: &Trend) -> Vec<String> {
@@ -183,6 +208,26 @@ mod tests {
         assert!(table.len() > 5);
         for line in table {
             assert!([3, 6, 7, 9].contains(&pipes(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn ten_functions_and_sites_are_told_and_how_many_more_there_are() {
+        let mut small = Small::new();
+        small.explain(12);
+        let told = report(&small.report(), "report.html", BYTES_MAX);
+        assert!(told.contains("fill_9 ") && !told.contains("fill_10 "), "{told}");
+        assert!(told.contains("And 2 more functions."), "{told}");
+        assert!(told.contains("| site_9 | 1 | 3 | +2 | +8,192 |"), "{told}");
+        assert!(told.contains("And 2 more sites.") && !told.contains("site_10 "), "{told}");
+    }
+
+    #[test]
+    fn names_of_people_issues_and_sites_are_no_links() {
+        let told = report(&Small::spoilt(EVIL).report(), "report.html", BYTES_MAX);
+        assert!(told.contains("all") && told.contains("a.b"), "{told}");
+        for live in ["@all", "#1", "https://", "www."] {
+            assert!(!told.contains(live), "{live} in\n{told}");
         }
     }
 

@@ -95,7 +95,7 @@ fn is_bad(word: Word) -> bool {
 #[cfg(test)]
 pub(super) mod golden {
     use super::super::trend::{Trend, sample as trend};
-    use super::super::verdicts::Verdicts;
+    use super::super::verdicts::{Function, Site, Verdicts};
     use super::super::view::sample;
     use super::*;
     use bench_core::record::RunRecord;
@@ -141,6 +141,28 @@ pub(super) mod golden {
         }
 
         /// Nothing changed, and yet it did not pass.
+        /// The first that regressed came from so many functions and sites.
+        pub(in crate::render) fn explain(&mut self, many: u64) {
+            let mut judged = self.verdicts.judged.iter_mut();
+            let one = judged.find(|one| one.word == Word::Regressed).expect("one");
+            let function = |n| Function {
+                function: format!("fill_{n}"),
+                base: 1_000,
+                head: 2_000 - n,
+                place: None,
+            };
+            let site = |n| Site {
+                function: format!("site_{n}"),
+                place: "a.rs:7".to_owned(),
+                base_allocations: 1,
+                head_allocations: 3,
+                base_bytes: 4_096,
+                head_bytes: 12_288,
+            };
+            one.functions = (0..many).map(function).collect();
+            one.sites = (0..many).map(site).collect();
+        }
+
         pub(in crate::render) fn failed_by_a_budget() -> Self {
             let mut small = Self::new();
             small.verdicts.judged.retain(|one| one.word == Word::Unchanged);
@@ -164,6 +186,9 @@ pub(super) mod golden {
                 (one.id, one.unit) = (format!("{}{text}", one.id), text.to_owned());
                 (one.note, one.bound) = (Some(text.to_owned()), Some(text.to_owned()));
                 for function in &mut one.functions {
+                for site in &mut one.sites {
+                    (site.function, site.place) = (text.to_owned(), text.to_owned());
+                }
                     (function.function, function.place) = (text.to_owned(), Some(text.to_owned()));
                 }
             }
