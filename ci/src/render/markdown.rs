@@ -114,11 +114,21 @@ pub(crate) fn machine(out: &mut String, view: &View<'_>) {
     }
 }
 
-/// Text that stays text in a table: no markup, no line breaks.
+/// Breaks what GitHub makes a link of by itself. An entity or a backslash would not: links are
+/// looked for in the text that a reader sees.
+const BREAK: char = '\u{200b}';
+
+/// Text that stays text in a table: no markup, no line breaks, and no link to a person, who would
+/// be notified, to an issue or to a site.
 pub(crate) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
+        let rest = &text[at + c.len_utf8()..];
         match c {
+            '@' if rest.starts_with(char::is_alphanumeric) => out.extend([c, BREAK]),
+            '#' if rest.starts_with(|next: char| next.is_ascii_digit()) => out.extend([c, BREAK]),
+            ':' if rest.starts_with("//") => out.extend([c, BREAK]),
+            '.' if out.ends_with(['w', 'W']) => out.extend([BREAK, c]),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),

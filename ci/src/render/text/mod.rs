@@ -115,7 +115,8 @@ pub(super) mod golden {
             record
                 .rows
                 .retain(|row| row.id.contains("4KiB") || row.id.ends_with("/1KiB") || !row.ok);
-            let (base, head, verdicts) = sample::comparison_of(record);
+            let (base, head, mut verdicts) = sample::comparison_of(record);
+            verdicts.remarks.push("said: ask @all, see #1 and https://a.b".to_owned());
             Self { base, head, verdicts, trends: vec![trend(12)] }
         }
 
@@ -140,7 +141,6 @@ pub(super) mod golden {
             }
         }
 
-        /// Nothing changed, and yet it did not pass.
         /// The first that regressed came from so many functions and sites.
         pub(in crate::render) fn explain(&mut self, many: u64) {
             let mut judged = self.verdicts.judged.iter_mut();
@@ -163,6 +163,7 @@ pub(super) mod golden {
             one.sites = (0..many).map(site).collect();
         }
 
+        /// Nothing changed, and yet it did not pass.
         pub(in crate::render) fn failed_by_a_budget() -> Self {
             let mut small = Self::new();
             small.verdicts.judged.retain(|one| one.word == Word::Unchanged);
@@ -185,10 +186,10 @@ pub(super) mod golden {
             for one in &mut verdicts.judged {
                 (one.id, one.unit) = (format!("{}{text}", one.id), text.to_owned());
                 (one.note, one.bound) = (Some(text.to_owned()), Some(text.to_owned()));
-                for function in &mut one.functions {
                 for site in &mut one.sites {
                     (site.function, site.place) = (text.to_owned(), text.to_owned());
                 }
+                for function in &mut one.functions {
                     (function.function, function.place) = (text.to_owned(), Some(text.to_owned()));
                 }
             }
@@ -197,7 +198,7 @@ pub(super) mod golden {
     }
 
     /// What people and programs do with names: markup, separators, ends of blocks, terminals.
-    pub(in crate::render) const EVIL: &str = "</script><img src=x onerror=alert(1)>|a,b\n::error::x\r]]>&\"'`\u{2028}\u{7}\u{1b}[2J%0A-->";
+    pub(in crate::render) const EVIL: &str = "</script><img src=x onerror=alert(1)>|a,b\n::error::x\r]]>&\"'`\u{2028}\u{7}\u{1b}[2J%0A--> @all #1 https://a.b www.a.b";
 
     /// Compares with `tests/golden/NAME`, or writes it where `WEIGHBRIDGE_BLESS` is set.
     pub(in crate::render) fn agrees(name: &str, told: &str) {
