@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bench_core::judge::sequential::{self, Rule, Trial, time_per_operation};
+use bench_core::judge::sequential::{self, Rule, Trial, rounds_to_speak, time_per_operation};
 
 use super::subject::Subject;
 use crate::pairs::round::Round;
@@ -33,6 +33,8 @@ pub(crate) struct Course {
     pub(crate) trial: Trial,
     /// Why it has no more rounds.
     pub(crate) end: Option<End>,
+    /// So many copies of each id can say that the run moved, if they do it together.
+    copies_wanted: usize,
     watch: Watch,
     spent: Duration,
 }
@@ -78,6 +80,7 @@ impl Course {
             left_out: LeftOut::default(),
             trial,
             end: None,
+            copies_wanted: rounds_to_speak(ids).div_ceil(ids),
             watch: Watch::default(),
             spent: Duration::ZERO,
         }
@@ -88,22 +91,36 @@ impl Course {
         self.rounds.last().map_or(0, |round| round.round + 1)
     }
 
-    /// Whether a copy of the base runs in the next round too, where there is one.
+    /// Whether a copy of the base runs in the next round too, where there is one: in every round
+    /// until the copies could speak, and then in some.
     pub(crate) fn wants_copy(&self) -> bool {
-        self.next().is_multiple_of(COPY_EVERY)
+        self.next().is_multiple_of(COPY_EVERY) || self.copies.len() < self.copies_wanted
     }
 
-    /// Takes a round, unless the course has ended.
+    /// Whether it has its verdict and may still be watched: its code is the same on both sides, so
+    /// that it vouches for the others as long as they are measured, within its own time.
+    pub(crate) fn watches(&self) -> bool {
+        self.end == Some(End::Decided) && self.subject.same_code && !self.is_time_up()
+    }
+
+    /// Takes a round, unless the course has ended. One that [watches](Self::watches) keeps its
+    /// verdict, and fails as before.
     pub(crate) fn take(&mut self, round: Round) {
-        if self.end.is_some() {
+        if self.end.is_some() && !self.watches() {
             return;
         }
         self.spent += Duration::from_millis(round.took_ms);
-        self.end = self.judge(&round);
+        let end = self.judge(&round);
         self.rounds.push(round);
-        if self.end.is_none() && self.spent.as_secs() >= self.subject.rule.seconds {
-            self.end = Some(End::Budget);
-        }
+        let up = self.is_time_up().then_some(End::Budget);
+        self.end = match self.end.take() {
+            Some(decided) => end.or(Some(decided)),
+            None => end.or(up),
+        };
+    }
+
+    fn is_time_up(&self) -> bool {
+        self.spent.as_secs() >= self.subject.rule.seconds
     }
 
     fn judge(&mut self, round: &Round) -> Option<End> {
@@ -132,7 +149,10 @@ impl Course {
         self.copies.extend(pair(BASE, COPY));
         self.judged.push(judged);
         self.judged_at.push(self.rounds.len());
-        self.trial.push(judged).is_some().then_some(End::Decided)
+        let decided = self.trial.push(judged).is_some();
+        // A verdict waits the round or two until the copies could speak, where there are any.
+        let waits = !self.copies.is_empty() && self.copies.len() < self.copies_wanted;
+        (decided && !waits).then_some(End::Decided)
     }
 }
 
@@ -287,9 +307,15 @@ pub(crate) mod tests {
         let mut course = course();
         assert!(course.wants_copy());
         course.take(round(0, &[('a', Ok(1.0)), ('b', Ok(1.0)), ('c', Err("broke"))]));
-        assert!(!course.wants_copy() && course.end.is_none());
+        assert!(course.wants_copy() && course.end.is_none());
         course.take(round(1, &[('a', Ok(1.0)), ('b', Ok(2.0)), ('c', Ok(1.5))]));
         assert_eq!(course.copies, [sequential::Round::new(1.0, 1.5).expect("times")]);
+        assert!(course.wants_copy(), "one copy can't speak");
+        let mut many = Course::new(subject("a/b"), 100);
+        let with_copy =
+            |number| round(number, &[('a', Ok(1000.0)), ('b', Ok(2000.0)), ('c', Ok(1000.0))]);
+        (0..2).for_each(|number| many.take(with_copy(number)));
+        assert!(!many.wants_copy(), "of a hundred ids one copy each is enough");
         course.take(round(2, &[('a', Ok(1.0)), ('b', Ok(0.0))]));
         assert!(matches!(&course.end, Some(End::Failed(failed)) if failed.arm == 'b'));
     }

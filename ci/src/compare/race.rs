@@ -1,5 +1,7 @@
 //! The rounds: every id that has no end yet in turn, so that a slow hour of the machine meets all of
-//! them, until none is left or the user interrupts.
+//! them, until none is left or the user interrupts. Ids with the same code on both sides go on beyond
+//! their verdict, one of them in each turn: what vouches for a run must see all of it, and need not
+//! cost as much as what it vouches for.
 
 use super::course::{Course, End};
 use crate::pairs::round::Round;
@@ -26,7 +28,8 @@ pub(crate) fn race(
     let bar = ui.progress(courses.len(), "comparing");
     bar.set_position(ended(courses));
     while courses.iter().any(|course| course.end.is_none()) {
-        for course in courses.iter_mut().filter(|course| course.end.is_none()) {
+        for index in turn(courses) {
+            let course = &mut courses[index];
             bar.set_message(course.subject.id.clone());
             let Some(round) = measure(course) else {
                 bar.finish_and_clear();
@@ -43,6 +46,15 @@ pub(crate) fn race(
     }
     bar.finish_and_clear();
     Ok(Finish::Whole)
+}
+
+/// Who takes a round: all that are open, and of those that watch the one with the fewest rounds.
+fn turn(courses: &[Course]) -> Vec<usize> {
+    let all = || courses.iter().enumerate();
+    let open = all().filter(|(_, course)| course.end.is_none());
+    let watching = all().filter(|(_, course)| course.watches());
+    let watch = watching.min_by_key(|(_, course)| course.rounds.len());
+    open.chain(watch).map(|(index, _)| index).collect()
 }
 
 fn ended(courses: &[Course]) -> u64 {
@@ -78,6 +90,27 @@ mod tests {
         assert_eq!(courses[0].end, Some(End::Decided));
         assert!(matches!(&courses[1].end, Some(End::Failed(failed)) if failed.round == 7));
         assert_eq!(kept.len(), courses[0].rounds.len() + courses[1].rounds.len());
+    }
+
+    #[test]
+    fn ids_with_the_same_code_are_watched_in_turns_while_another_is_open() {
+        let mut courses: Vec<Course> =
+            ["a/open", "a/same", "b/same"].map(|id| Course::new(subject(id), 3)).into();
+        courses[1..].iter_mut().for_each(|course| course.subject.same_code = true);
+        let measure = |course: &Course| {
+            let slower = if course.subject.same_code { 0.0 } else { 0.0095 };
+            let round = pair(course.next(), slower);
+            // It is open until its time is up; the others have their verdicts long before.
+            Some(Round { took_ms: if course.subject.same_code { 1 } else { 300 }, ..round })
+        };
+        race(&mut courses, measure, |_| Ok(()), UI).expect("kept");
+        let rounds: Vec<usize> = courses.iter().map(|course| course.rounds.len()).collect();
+        let decided = courses[1].trial.judgement().estimate.rounds + 1;
+        assert_eq!(courses[1].end, Some(End::Decided));
+        assert_eq!((rounds[0], courses[0].end.clone()), (200, Some(End::Budget)));
+        // From then on one of them in every turn of the open one.
+        assert_eq!(rounds[1] + rounds[2], decided + rounds[0], "{rounds:?}");
+        assert!(rounds[1].abs_diff(rounds[2]) <= 1, "{rounds:?}");
     }
 
     #[test]
