@@ -13,6 +13,7 @@ use super::rows::{failure, is_mended, row};
 use super::subject::Subjects;
 use crate::exit::Exit;
 use crate::gate::standing;
+use crate::pairs::round::Round;
 use crate::render::number;
 use crate::render::verdicts::Word;
 
@@ -47,6 +48,8 @@ pub(crate) struct Outcome {
     /// Why the run says nothing.
     pub(crate) moved: Option<String>,
     pub(crate) finish: Finish,
+    /// Milliseconds since the epoch at which the first round began; none without rounds.
+    pub(crate) began_ms: Option<u64>,
 }
 
 /// Judges what the courses came to. `run` names the run in the rows.
@@ -65,7 +68,12 @@ pub(crate) fn outcome(
         control,
         moved,
         finish,
+        began_ms: courses.iter().flat_map(|course| course.rounds.first()).map(began_ms).min(),
     }
+}
+
+const fn began_ms(round: &Round) -> u64 {
+    round.at_ms.saturating_sub(round.took_ms)
 }
 
 fn compared(course: &Course, moved: Option<&str>, run: &str) -> Compared {
@@ -91,6 +99,9 @@ fn compared(course: &Course, moved: Option<&str>, run: &str) -> Compared {
         effect: None,
     };
     let mut notes = notes(course);
+    if judgement.is_none() && failure(course).is_none() {
+        notes.push("no round could be judged".to_owned());
+    }
     let told = ["base", "head"].into_iter().zip(&modes);
     notes.extend(told.filter_map(|(side, modes)| Some(in_words(side, modes.as_ref()?))));
     let left_out = course.left_out;
@@ -163,6 +174,11 @@ impl Compared {
     fn failed(&self) -> bool {
         self.word == Word::Missing
     }
+
+    /// Whether it was measured and no round of it could be judged.
+    fn says_nothing(&self) -> bool {
+        self.judgement.is_none() && self.word != Word::Mended
+    }
 }
 
 impl Outcome {
@@ -178,7 +194,10 @@ impl Outcome {
         match standing::exit(&judged, strict) {
             Exit::Regressed => Exit::Regressed,
             _ if self.compared.iter().any(Compared::failed) => Exit::Broke,
-            _ if self.finish == Finish::Interrupted || !self.missing.is_empty() => {
+            _ if self.finish == Finish::Interrupted
+                || !self.missing.is_empty()
+                || self.compared.iter().any(Compared::says_nothing) =>
+            {
                 Exit::NotMeasured
             }
             exit => exit,
@@ -253,6 +272,35 @@ pub(crate) mod tests {
         assert!(moved.moved.as_deref().is_some_and(|why| why.contains("a/b")));
         assert_eq!(moved.exit(false), Exit::NotComparable);
         assert!(moved.compared.iter().all(|one| one.word == Word::Incomparable));
+    }
+
+    #[test]
+    fn one_id_with_the_same_code_is_never_a_regression() {
+        for slower in [0.2, -0.2] {
+            let mut course = Course::new(subject("a/b"), 1);
+            // As few rounds as make the verdict: the id's own bar is lower than the control's.
+            while course.end.is_none() {
+                course.take(pair(course.next(), slower));
+            }
+            course.subject.same_code = true;
+            let moved = whole(&[course]);
+            assert!(moved.moved.as_deref().is_some_and(|why| why.contains("a/b")));
+            assert_eq!(moved.exit(false), Exit::NotComparable, "{slower}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_which_no_round_was_judged_is_exit_4_and_says_so() {
+        let mut short = Course::new(subject("a/short"), 1);
+        short.take(crate::pairs::round::Round { took_ms: 90_000, ..pair(0, 0.0) });
+        assert!(short.end.is_some());
+        let nothing = whole(&[run("a/b", 0.0), short.clone()]);
+        assert_eq!(
+            (nothing.exit(false), nothing.exit(true)),
+            (Exit::NotMeasured, Exit::NotMeasured)
+        );
+        assert_eq!(nothing.compared[1].notes, ["60 s are up", "no round could be judged"]);
+        assert_eq!(whole(&[run("a/b", 0.2), short]).exit(false), Exit::Regressed);
     }
 
     #[test]

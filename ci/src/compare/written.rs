@@ -46,7 +46,7 @@ pub(crate) fn write(
         };
         let exported: Vec<Exported> = outcome.compared.iter().map(exported).collect();
         let name = [BASE, HEAD][index];
-        let record = record(side, environment, rows).to_json();
+        let record = record(side, environment, rows, outcome.began_ms).to_json();
         let record = record.context("failed to write a record")?;
         disk::write(&folder.join(name), record.as_bytes())?;
         export::write(&folder.join(format!("critcmp-{name}")), &names[index], &exported)?;
@@ -67,7 +67,13 @@ fn columns([base, head]: [&Side; 2]) -> [String; 2] {
     }
 }
 
-fn record(side: &Side, environment: &Environment, rows: Vec<Row>) -> RunRecord {
+/// Begun with the first round, however much later it is written or another call goes on with it.
+fn record(
+    side: &Side,
+    environment: &Environment,
+    rows: Vec<Row>,
+    began_ms: Option<u64>,
+) -> RunRecord {
     let git = side.git.as_ref();
     let hashes = side.executables.iter();
     let mut record = RunRecord::begin(Environment {
@@ -82,6 +88,10 @@ fn record(side: &Side, environment: &Environment, rows: Vec<Row>) -> RunRecord {
         ..environment.clone()
     });
     record.rows = rows;
+    let began = began_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms.try_into().ok()?).ok());
+    if let Some(began) = began {
+        record.started_at = began.to_string();
+    }
     record
 }
 
@@ -121,6 +131,7 @@ mod tests {
         for name in [BASE, HEAD] {
             let record = RunRecord::read(&folder.path().join(name)).expect("valid");
             assert_eq!(record.rows[0].dimensions["interleaved"], "run");
+            assert_eq!(record.started_at, "1970-01-01T00:00:00Z", "when the rounds began");
         }
         let column = |name: &str| {
             let text = std::fs::read_to_string(folder.path().join(name)).expect("written");
