@@ -12,12 +12,15 @@ use super::subject::{Subject, Subjects};
 use crate::exit::{Exit, failure};
 use crate::gate::stage;
 use crate::pairs::arm::Arm;
-use crate::pairs::journal::{self, Header, Writer};
+use crate::pairs::journal::{self, Header, OfId, Writer};
 use crate::pairs::round::Round;
+use crate::pairs::slice::Settings;
 use crate::ui::Ui;
 
 /// The file of all rounds.
 const JOURNAL: &str = "rounds.jsonl";
+/// So many runs are kept, the newest.
+const RUNS_KEPT: usize = 10;
 
 /// A run that takes rounds.
 #[derive(Debug)]
@@ -62,10 +65,16 @@ pub(crate) fn header(
         arms: arms.iter().map(meaning).collect(),
         executables: arms.iter().map(|arm| (arm.letter, arm.hashes())).collect(),
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
-        settings: subjects.both[0].settings.clone(),
+        settings: Settings { cpus: Vec::new(), ..subjects.both[0].settings.clone() },
+        ids: subjects.both.iter().map(|one| (one.id.clone(), of_id(one))).collect(),
         extra_work: BTreeMap::new(),
         environment: Environment::gather(root),
     }
+}
+
+fn of_id(subject: &Subject) -> OfId {
+    let (margin, floor_ns) = (subject.rule.margin, subject.rule.floor_ns);
+    OfId { margin, floor_ns, cpus: subject.settings.cpus.clone() }
 }
 
 impl Run {
@@ -73,12 +82,12 @@ impl Run {
     ///
     /// # Errors
     /// [`Exit::NotMeasured`] where there is none to go on with, [`Exit::Usage`] where it was of
-    /// other executables or at another scale, or its journal can't be read.
+    /// other executables or by other rules, settings or machine, or its journal can't be read.
     pub(crate) fn open(folder: &Path, resume: bool, header: Header) -> anyhow::Result<Self> {
         if !resume {
             return Self::begin(folder, header);
         }
-        let path = newest(folder).ok_or_else(|| {
+        let path = journals(folder).pop().ok_or_else(|| {
             let why = format!("there is no run under {} to go on with", folder.display());
             failure(Exit::NotMeasured, format!("{why}; compare without --resume"))
         })?;
@@ -93,10 +102,14 @@ impl Run {
 
     fn begin(folder: &Path, header: Header) -> anyhow::Result<Self> {
         let name = uuid::Uuid::now_v7().to_string();
+        let all = folder;
         let folder = folder.join(&name);
         fs::create_dir(&folder)
             .with_context(|| format!("failed to create the folder {}", folder.display()))?;
         let writer = Writer::begin(&folder.join(JOURNAL), &header)?;
+        for journal in journals(all).into_iter().rev().skip(RUNS_KEPT) {
+            let _stays = journal.parent().map(fs::remove_dir_all);
+        }
         Ok(Self { name, folder, header, writer, resumed: false, rounds: Vec::new() })
     }
 
@@ -123,13 +136,19 @@ impl Run {
     }
 }
 
-/// The journal of the newest run.
-fn newest(folder: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).ok()?.flatten();
-    entries.map(|entry| entry.path().join(JOURNAL)).filter(|path| path.is_file()).max()
+/// The journals of all runs, the oldest first, by their names.
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_run = |name: &str| uuid::Uuid::try_parse(name).is_ok();
+    let runs = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_run));
+    let journals = runs.map(|entry| entry.path().join(JOURNAL));
+    let mut journals: Vec<PathBuf> = journals.filter(|path| path.is_file()).collect();
+    journals.sort();
+    journals
 }
 
-/// That every executable of now is that of then, on both sides.
+/// That now is as then: the machine, every executable on both sides, the rules, and how it is
+/// measured. How long an id may take is free.
 fn same(then: &Header, now: &Header, path: &Path) -> anyhow::Result<()> {
     let refuse = |what: String| {
         let told = path.display();
@@ -148,6 +167,21 @@ fn same(then: &Header, now: &Header, path: &Path) -> anyhow::Result<()> {
     if then.settings.scale != now.settings.scale {
         return refuse(format!("scale {}", then.settings.scale));
     }
+    if then.settings != now.settings {
+        let Settings { deadline_s, measurement_ms, .. } = then.settings;
+        return refuse(format!("slices of {measurement_ms} ms and a deadline of {deadline_s} s"));
+    }
+    if then.environment.host_id != now.environment.host_id {
+        return refuse("another machine".to_owned());
+    }
+    for id in then.ids.keys().chain(now.ids.keys()) {
+        match (then.ids.get(id), now.ids.get(id)) {
+            (Some(then), Some(now)) if then == now => {}
+            (Some(_), Some(_)) => return refuse(format!("another margin, floor or CPUs for {id}")),
+            (Some(_), None) => return refuse(format!("{id}, which is left out now")),
+            (None, _) => return refuse(format!("no {id}")),
+        }
+    }
     Ok(())
 }
 
@@ -155,7 +189,6 @@ fn same(then: &Header, now: &Header, path: &Path) -> anyhow::Result<()> {
 mod tests {
     use super::super::course::tests::{pair, subject};
     use super::*;
-    use crate::pairs::slice::Settings;
 
     fn header_of(hash: &str, scale: &str) -> Header {
         let executables: BTreeMap<_, _> = [("wall_a".to_owned(), hash.to_owned())].into();
@@ -164,6 +197,7 @@ mod tests {
             arms: BTreeMap::new(),
             executables: [(BASE, executables.clone()), (HEAD, executables)].into(),
             seed: 7,
+            ids: [("a/x".to_owned(), of_id(&subject("a/x")))].into(),
             settings: Settings { scale: scale.to_owned(), ..Settings::default() },
             extra_work: BTreeMap::new(),
             environment: Environment::default(),
@@ -209,6 +243,48 @@ mod tests {
             let error = open(true, hash, scale).expect_err(why);
             assert_eq!(crate::exit::of(&error), Exit::Usage);
             assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_run_by_other_rules_or_on_another_machine_is_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let then = header_of("1", "quick");
+        Run::open(folder.path(), false, then.clone()).expect("new");
+        Run::open(folder.path(), true, then.clone()).expect("the same");
+        let of = |id: &str, margin: f64| {
+            let of_id = OfId { margin, ..of_id(&subject(id)) };
+            Header { ids: [(id.to_owned(), of_id)].into(), ..then.clone() }
+        };
+        let mut moved = then.clone();
+        moved.environment.host_id = Some("another".to_owned());
+        let mut patient = then.clone();
+        patient.settings.deadline_s = 7;
+        let none = Header { ids: BTreeMap::new(), ..then.clone() };
+        for (now, why) in [
+            (of("a/x", 0.02), "another margin, floor or CPUs for a/x"),
+            (of("a/y", 0.01), "a/x, which is left out now"),
+            (none, "a/x, which is left out now"),
+            (moved, "another machine"),
+            (patient, "a deadline of 60 s"),
+        ] {
+            let error = Run::open(folder.path(), true, now).expect_err(why);
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_newest_runs_are_kept_and_nothing_else_is_touched() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mine = folder.path().join("mine");
+        fs::create_dir(&mine).expect("made");
+        fs::write(mine.join(JOURNAL), "").expect("written");
+        let open = || Run::open(folder.path(), false, header_of("1", "quick")).expect("new").name;
+        let names: Vec<String> = (0..RUNS_KEPT + 2).map(|_| open()).collect();
+        assert!(mine.exists());
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(folder.path().join(name).exists(), index >= 2, "{index}");
         }
     }
 }

@@ -29,10 +29,23 @@ pub(crate) struct Header {
     /// What chance goes by.
     pub(crate) seed: u64,
     pub(crate) settings: Settings,
+    /// What differs by id, in place of what the settings say; nothing where nothing does, and in a
+    /// journal of before this was kept.
+    #[serde(default)]
+    pub(crate) ids: BTreeMap<String, OfId>,
     /// Known cost added to the last arm, by id, as a share of the operation's own time.
     pub(crate) extra_work: BTreeMap<String, f64>,
     /// Where the rounds were measured.
     pub(crate) environment: Environment,
+}
+
+/// By which rule an id is judged, and where it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OfId {
+    pub(crate) margin: f64,
+    pub(crate) floor_ns: f64,
+    /// Anywhere when empty.
+    pub(crate) cpus: Vec<usize>,
 }
 
 /// A header with its rounds, in the order they were measured.
@@ -152,6 +165,7 @@ mod tests {
             executables: BTreeMap::new(),
             seed: 1,
             settings: Settings::default(),
+            ids: BTreeMap::new(),
             extra_work: BTreeMap::new(),
             environment: Environment::default(),
         }

@@ -140,6 +140,7 @@ fn header(arms: &[Arm], settings: Settings, workspace: &Workspace) -> Header {
         executables: arms.iter().map(|arm| (arm.letter, arm.hashes())).collect(),
         seed: SEED,
         settings,
+        ids: BTreeMap::new(),
         extra_work: SUBJECTS.iter().map(|s| (s.id.to_owned(), s.kind.extra_work())).collect(),
         environment: Environment::gather(&workspace.root),
     }

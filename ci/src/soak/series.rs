@@ -139,6 +139,7 @@ mod tests {
             executables: BTreeMap::new(),
             seed: 1,
             settings: Settings::default(),
+            ids: BTreeMap::new(),
             extra_work: BTreeMap::new(),
             environment: bench_core::record::Environment::default(),
         };
