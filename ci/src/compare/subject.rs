@@ -34,7 +34,7 @@ pub(crate) struct Subject {
 pub(crate) struct Subjects {
     /// In the order of their ids.
     pub(crate) both: Vec<Subject>,
-    /// In the base only, and still expected, or nobody wrote down what is.
+    /// Expected and not in the head; or in the base only, where nobody wrote down what is expected.
     pub(crate) missing: Vec<String>,
     /// In the base only, and no longer expected.
     pub(crate) removed: Vec<String>,
@@ -126,6 +126,10 @@ fn pair(
         };
         subjects.both.push(Subject { id: id.clone(), key, same_code, rule, settings });
     }
+    let listed = head.expected.iter().flat_map(|list| list.timed(conditions.scale));
+    let nowhere = |id: &&String| !of_base.contains_key(*id) && !of_head.contains_key(*id);
+    let nowhere = listed.filter(nowhere).filter(|id| wanted.only.wants(id));
+    subjects.missing.extend(nowhere.cloned());
     let known: BTreeSet<&String> = of_base.keys().collect();
     subjects.new = of_head.keys().filter(|id| !known.contains(id)).cloned().collect();
     subjects
@@ -198,13 +202,13 @@ mod tests {
             &[("wall_a", &["a/x", "a/gone", "a/lost"]), ("wall_b", &["b/x"])];
         let head: &[(&str, &[&str])] = &[("wall_a", &["a/x", "b/x", "a/new"])];
         let base = side(folder.path(), "main", base, None);
-        let list = "[timed]\nsmoke = ['a/x', 'b/x', 'a/lost']\n";
+        let list = "[timed]\nsmoke = ['a/x', 'b/x', 'a/lost', 'a/never']\nfull = ['a/full']\n";
         let head = side(folder.path(), "next", head, Some(list));
         let found = ask(&base, &head, &Only::default(), folder.path()).expect("two in common");
         let both: Vec<_> =
             found.both.iter().map(|one| (&*one.id, &*one.key, one.same_code)).collect();
         assert_eq!(both, [("a/x", "wall_a", false), ("b/x", "wall_b+wall_a", false)]);
-        assert_eq!(found.missing, ["a/lost"]);
+        assert_eq!(found.missing, ["a/lost", "a/never"]);
         assert_eq!(found.removed, ["a/gone"]);
         assert_eq!(found.new, ["a/new"]);
         let keys = found.executables.map(|side| side.into_keys().collect::<Vec<_>>());
