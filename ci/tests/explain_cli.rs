@@ -41,6 +41,14 @@ fn a_bench_that_fails_is_told_with_its_side() {
 }
 
 #[test]
+fn a_bench_that_never_ran_is_a_hole_and_no_breakage() {
+    let checkout = Checkout::with_bench("exit 0");
+    let (code, text) = explain(&checkout, &["pool/cycle/4KiB", "--base=main"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("the base main can't be counted: "), "{text}");
+}
+
+#[test]
 fn a_side_that_does_not_build_says_which_one() {
     let message = r#"{"message":{"level":"error","rendered":"error: no such thing"}}"#;
     let checkout = Checkout::new(&format!("echo '{message}'; exit 101"));
