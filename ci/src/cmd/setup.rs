@@ -1,8 +1,11 @@
 //! `cargo perf setup`: installs what is missing where it may, prints the command where it may not.
 
+mod packages;
+
 use std::process::Command;
 use std::time::Duration;
 
+use packages::{MANAGERS, Manager, Rights, Step, rights, step};
 use serde_json::json;
 
 use crate::args::SetupArgs;
@@ -10,7 +13,6 @@ use crate::doctor::probe;
 use crate::exit::{Exit, failure};
 use crate::process;
 use crate::ui::Ui;
-use crate::workspace;
 
 /// Package indexes and a build of critcmp on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(900);
@@ -26,73 +28,6 @@ enum Tool {
     Postgres,
     /// For the test that opens a report; nothing else needs it.
     Browser,
-}
-
-/// A package manager and what installs a package with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Manager {
-    program: &'static str,
-    install: &'static [&'static str],
-    /// What refreshes its index, where an old one makes installing fail.
-    refresh: Option<&'static [&'static str]>,
-    compiler: &'static str,
-    postgres: &'static str,
-}
-
-const MANAGERS: [Manager; 5] = [
-    Manager {
-        program: "apt-get",
-        install: &["install", "-y", "--no-install-recommends"],
-        refresh: Some(&["update"]),
-        compiler: "build-essential",
-        postgres: "postgresql",
-    },
-    Manager {
-        program: "dnf",
-        install: &["install", "-y"],
-        refresh: None,
-        compiler: "gcc",
-        postgres: "postgresql-server",
-    },
-    Manager {
-        program: "pacman",
-        install: &["-S", "--noconfirm", "--needed"],
-        refresh: None,
-        compiler: "gcc",
-        postgres: "postgresql",
-    },
-    Manager {
-        program: "zypper",
-        install: &["--non-interactive", "install"],
-        refresh: None,
-        compiler: "gcc",
-        postgres: "postgresql-server",
-    },
-    Manager {
-        program: "apk",
-        install: &["add"],
-        refresh: None,
-        compiler: "build-base",
-        postgres: "postgresql",
-    },
-];
-
-/// What this user may do with the system's packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rights {
-    Root,
-    /// `sudo -n` works: no password is asked.
-    Sudo,
-    None,
-}
-
-/// How to get one tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    /// Commands, in order.
-    Run(Vec<Vec<String>>),
-    /// What the user has to do.
-    Tell(String),
 }
 
 pub(crate) fn run(args: &SetupArgs, ui: Ui) -> anyhow::Result<Exit> {
@@ -180,47 +115,6 @@ fn steps(missing: impl Iterator<Item = Tool>) -> Vec<(Tool, Step)> {
         .collect()
 }
 
-fn rights() -> Rights {
-    if rustix::process::geteuid().is_root() {
-        return Rights::Root;
-    }
-    let sudo = process::run(Command::new("sudo").args(["-n", "true"]), Duration::from_secs(5));
-    if sudo.is_ok_and(|outcome| outcome.success()) { Rights::Sudo } else { Rights::None }
-}
-
-/// How to get the tool with this package manager and these rights.
-fn step(tool: Tool, manager: Option<Manager>, rights: Rights) -> Step {
-    let package = match (tool, manager) {
-        (Tool::Critcmp, _) => {
-            let cargo = workspace::cargo().display().to_string();
-            let args = ["install", "critcmp", "--locked"].map(str::to_owned);
-            return Step::Run(vec![[cargo].into_iter().chain(args).collect()]);
-        }
-        (_, None) => {
-            let why = format!("install {} with this system's package manager", tool.name());
-            return Step::Tell(why);
-        }
-        (Tool::Compiler, Some(manager)) => manager.compiler,
-        (Tool::Valgrind, Some(_)) => "valgrind",
-        (Tool::Postgres, Some(manager)) => manager.postgres,
-        (Tool::Browser, Some(_)) => "chromium",
-    };
-    let manager = manager.expect("the arm without one has returned");
-    let prefix: &[&str] = match rights {
-        Rights::Root => &[],
-        Rights::Sudo => &["sudo", "-n"],
-        Rights::None => &["sudo"],
-    };
-    let command = |args: &[&str], package: &[&str]| {
-        let words = prefix.iter().chain([&manager.program]).chain(args).chain(package);
-        words.map(|word| (*word).to_owned()).collect::<Vec<_>>()
-    };
-    let mut commands: Vec<Vec<String>> =
-        manager.refresh.map(|refresh| command(refresh, &[])).into_iter().collect();
-    commands.push(command(manager.install, &[package]));
-    if rights == Rights::None { Step::Tell(line(&commands)) } else { Step::Run(commands) }
-}
-
 /// Does the plan; `there` looks whether a tool can be used.
 fn carry_out(plan: &[(Tool, Step)], there: impl Fn(Tool) -> bool, ui: Ui) -> anyhow::Result<Done> {
     let mut done = Done::default();
@@ -234,7 +128,9 @@ fn carry_out(plan: &[(Tool, Step)], there: impl Fn(Tool) -> bool, ui: Ui) -> any
             }
             (Err(why), _) => {
                 let (name, hint) = (tool.name(), step.command());
-                let why = format!("{name} is missing and was not installed ({why}); run: {hint}");
+                let other = tool.otherwise();
+                let why =
+                    format!("{name} is missing and was not installed ({why}); run: {hint}{other}");
                 return Err(failure(Exit::NotMeasured, why));
             }
         }
@@ -267,10 +163,6 @@ fn take(tool: Tool, step: &Step, there: impl Fn(Tool) -> bool, ui: Ui) -> Result
     }
 }
 
-fn line(commands: &[Vec<String>]) -> String {
-    commands.iter().map(|command| command.join(" ")).collect::<Vec<_>>().join(" && ")
-}
-
 impl Tool {
     fn name(self) -> &'static str {
         match self {
@@ -279,6 +171,17 @@ impl Tool {
             Self::Critcmp => "critcmp",
             Self::Postgres => "PostgreSQL",
             Self::Browser => "a browser",
+        }
+    }
+
+    /// What else to do where no package has the tool.
+    fn otherwise(self) -> &'static str {
+        match self {
+            // Ubuntu's archive has a stub that wants a snap; runners of GitHub have Chrome.
+            Self::Browser => {
+                ", or, where the packages have Chromium only as a snap, install Google Chrome"
+            }
+            _ => "",
         }
     }
 
@@ -294,69 +197,15 @@ impl Tool {
     }
 }
 
-impl Step {
-    /// What the user would type.
-    fn command(&self) -> String {
-        match self {
-            Self::Run(commands) => line(commands),
-            Self::Tell(told) => told.clone(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::packages::tests::with;
     use super::*;
 
-    fn with(tool: Tool, program: &str, rights: Rights) -> Step {
-        step(tool, MANAGERS.into_iter().find(|manager| manager.program == program), rights)
-    }
-
     #[test]
-    fn every_package_manager_installs_valgrind_as_root() {
-        let told = [
-            ("apt-get", "apt-get update && apt-get install -y --no-install-recommends valgrind"),
-            ("dnf", "dnf install -y valgrind"),
-            ("pacman", "pacman -S --noconfirm --needed valgrind"),
-            ("zypper", "zypper --non-interactive install valgrind"),
-            ("apk", "apk add valgrind"),
-        ];
-        for (program, command) in told {
-            let step = with(Tool::Valgrind, program, Rights::Root);
-            assert!(matches!(step, Step::Run(_)));
-            assert_eq!(step.command(), command);
-        }
-    }
-
-    #[test]
-    fn the_server_has_a_name_of_its_own_in_each() {
-        let told = with(Tool::Postgres, "dnf", Rights::Root);
-        assert_eq!(told.command(), "dnf install -y postgresql-server");
-        assert!(plan().iter().all(|(tool, _)| *tool != Tool::Postgres), "measuring needs none");
-    }
-
-    #[test]
-    fn without_rights_the_command_is_printed_and_not_run() {
-        let step = with(Tool::Compiler, "apk", Rights::None);
-        assert_eq!(step, Step::Tell("sudo apk add build-base".to_owned()));
-        let step = with(Tool::Compiler, "dnf", Rights::Sudo);
-        assert!(matches!(step, Step::Run(_)));
-        assert_eq!(step.command(), "sudo -n dnf install -y gcc");
-    }
-
-    #[test]
-    fn a_system_without_a_known_package_manager_gets_a_sentence() {
-        for rights in [Rights::Root, Rights::Sudo, Rights::None] {
-            let told = "install valgrind with this system's package manager";
-            assert_eq!(step(Tool::Valgrind, None, rights), Step::Tell(told.to_owned()));
-        }
-    }
-
-    #[test]
-    fn critcmp_needs_no_rights() {
-        let step = step(Tool::Critcmp, None, Rights::None);
-        assert!(matches!(step, Step::Run(_)));
-        assert!(step.command().ends_with("install critcmp --locked"));
+    fn measuring_needs_no_server_and_no_browser() {
+        let only_tests = |tool: &Tool| matches!(tool, Tool::Postgres | Tool::Browser);
+        assert!(!plan().iter().any(|(tool, _)| only_tests(tool)));
     }
 
     fn attempt(tool: Tool, step: Step, there: bool) -> anyhow::Result<Done> {
@@ -376,6 +225,17 @@ mod tests {
             assert_eq!(crate::exit::of(&error), Exit::NotMeasured);
             assert!(error.to_string().ends_with(&command), "{error}");
         }
+    }
+
+    #[test]
+    fn a_browser_of_another_name_will_do_and_without_one_another_way_is_told() {
+        let stub = "echo \"Package 'chromium' has no installation candidate\" >&2; exit 100";
+        assert!(attempt(Tool::Browser, shell(stub), true).is_ok(), "Chrome is on the path");
+        let error = attempt(Tool::Browser, shell(stub), false).expect_err("nothing is");
+        assert_eq!(crate::exit::of(&error), Exit::NotMeasured);
+        let said = error.to_string();
+        assert!(said.contains("no installation candidate"), "{said}");
+        assert!(said.ends_with("install Google Chrome"), "{said}");
     }
 
     #[test]
