@@ -56,7 +56,8 @@ pub fn control(controls: &[Control<'_>], how: Together) -> Vouch {
     for (control, (_, moved)) in controls.iter().zip(&trials) {
         if let Some(moved) = moved {
             let (id, change) = (control.id, percent(moved));
-            let why = format!("the code of {id} is the same on both sides, yet it moved by {change}");
+            let why =
+                format!("the code of {id} is the same on both sides, yet it moved by {change}");
             return Vouch::Moved(why);
         }
     }
@@ -104,7 +105,8 @@ fn combine(units: &[Vec<f64>], how: Together) -> Vec<f64> {
         Together::ByIndex => {
             let longest = units.iter().map(Vec::len).max().unwrap_or(0);
             let mean = |index: usize| {
-                let all: Vec<f64> = units.iter().filter_map(|one| one.get(index)).copied().collect();
+                let all: Vec<f64> =
+                    units.iter().filter_map(|one| one.get(index)).copied().collect();
                 all.iter().sum::<f64>() / all.len() as f64
             };
             (0..longest).map(mean).collect()
@@ -114,9 +116,8 @@ fn combine(units: &[Vec<f64>], how: Together) -> Vec<f64> {
 
 fn drift(together: &[f64], controls: usize, tests: usize) -> Option<String> {
     let rule = TimeRule { margin: MARGIN, floor_ns: 0.0, ..TimeRule::default() };
-    let round = |unit: &f64| {
-        Round::new(1.0, (unit * MARGIN.ln_1p()).clamp(-LOG_MAX, LOG_MAX).exp())
-    };
+    let round =
+        |unit: &f64| Round::new(1.0, (unit * MARGIN.ln_1p()).clamp(-LOG_MAX, LOG_MAX).exp());
     let (_, moved) = watch(together.iter().filter_map(round), Rule::of(&rule, tests));
     let estimate = moved?;
     let margins = estimate.ratio.ln() / MARGIN.ln_1p();
