@@ -49,3 +49,38 @@ fn a_gate_that_ends_early_leaves_no_verdict_of_an_earlier_one() {
     assert_eq!(code, 4, "{text}");
     assert!(!left.iter().any(there) && !there(&"gate-explain"));
 }
+
+#[test]
+fn where_no_count_gates_nothing_passes() {
+    let checkout = Checkout::counting(1_000, 2_000);
+    expect(&checkout, "[count]\nvaries = ['pool/*']\n");
+    let (code, text) = run(&checkout, "gate", &["--base=main"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("2 unchanged, none of which gates"), "{text}");
+    expect(&checkout, "[count]\nvaries = ['pool/cycle/*']\n");
+    assert_eq!(run(&checkout, "gate", &["--base=main"]).0, 0);
+}
+
+#[test]
+fn what_varies_is_blessed_without_a_ratchet() {
+    let checkout = Checkout::counting(1_000, 2_000);
+    expect(&checkout, "[count]\nvaries = ['pool/cycle/*']\n");
+    assert_eq!(run(&checkout, "bless", &[]).0, 0);
+    checkout.count("cycle", Some(1_500));
+    let (code, text) = run(&checkout, "bless", &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("1,500"), "{text}");
+    checkout.count("other", Some(2_500));
+    assert_eq!(run(&checkout, "bless", &[]).0, 3);
+}
+
+#[test]
+fn budgets_alone_take_no_bench_out_on_purpose() {
+    let checkout = Checkout::counting(1_000, 2_000);
+    assert_eq!(run(&checkout, "bless", &[]).0, 0);
+    expect(&checkout, "[[budget]]\nid = 'pool/cycle/*'\ninstructions_per_byte = 9.0\n");
+    checkout.count("other", None);
+    let (code, text) = run(&checkout, "gate", &[]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("pool/other/4KiB: in the base only"), "{text}");
+}

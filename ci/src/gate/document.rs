@@ -34,10 +34,11 @@ pub(crate) fn document(facts: &Facts, outcome: &Outcome, exit: Exit) -> Verdicts
         let new = Judged::absent(id, metric.clone(), Word::New, "in the head only");
         Judged { head: Some(*head as f64), unit: "1".into(), ..new }
     }));
-    all.judged.extend(outcome.mended.iter().map(|Mended { id, head, error }| {
+    all.judged.extend(outcome.mended.iter().map(|one| {
+        let Mended { id, metric, unit, head, error } = one;
         let note = format!("in the base: {error}");
-        let mended = Judged::absent(id, Metric::Instructions, Word::Mended, &note);
-        Judged { head: Some(*head as f64), unit: "instructions".into(), ..mended }
+        let mended = Judged::absent(id, metric.clone(), Word::Mended, &note);
+        Judged { head: Some(*head as f64), unit: unit.clone(), ..mended }
     }));
     let absent = |ids: &[String], word, why: &str| -> Vec<Judged> {
         ids.iter().map(|id| Judged::absent(id, Metric::Instructions, word, why)).collect()

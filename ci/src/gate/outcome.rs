@@ -46,6 +46,8 @@ pub(crate) struct New {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mended {
     pub(crate) id: String,
+    pub(crate) metric: Metric,
+    pub(crate) unit: String,
     pub(crate) head: u64,
     /// Why it failed in the base.
     pub(crate) error: String,
@@ -128,7 +130,8 @@ pub(crate) fn outcome(base: &RunRecord, head: &RunRecord, question: Question<'_>
         } else if standing::announced(&pair) == Some("mended") {
             let head = pair.head.as_ref().and_then(count).unwrap_or(0);
             let error = standing::failed_before(&pair).unwrap_or_default().to_owned();
-            outcome.mended.push(Mended { id: pair.id, head, error });
+            let Pair { id, metric, unit, .. } = pair;
+            outcome.mended.push(Mended { id, metric, unit, head, error });
         } else if pair.head.is_none() && !expected && !question.listed.contains(&pair.id) {
             if outcome.removed.last() != Some(&pair.id) {
                 outcome.removed.push(pair.id);
@@ -171,6 +174,8 @@ fn judged(pair: Pair, question: Question<'_>) -> Judged {
         judged.note = Some(format!("in the base: {error}"));
     } else if let Verdict::Incomparable(reason) = &judged.verdict {
         judged.note = Some(reason.clone());
+    } else if judged.pair.head.is_none() {
+        judged.note = Some("in the base only".to_owned());
     }
     judged
 }
@@ -204,8 +209,14 @@ impl Outcome {
         said
     }
 
+    /// Whether there is a count by which the gate could have been shut.
+    pub(crate) fn gates(&self) -> bool {
+        self.judged.iter().any(|judged| judged.pair.gates())
+    }
+
     /// The exit code: that of what was judged ([`standing::exit`]), unless something is known to be
-    /// left out. An interrupt says nothing of what it left out.
+    /// left out. An interrupt says nothing of what it left out, and counts of which none gates nothing
+    /// of the tree.
     pub(crate) fn exit(&self, strict: bool) -> Exit {
         if self.interrupted.is_some() {
             return Exit::NotMeasured;
@@ -217,6 +228,7 @@ impl Outcome {
         match standing::exit(&judged, strict) {
             graver @ (Exit::Regressed | Exit::Broke) => graver,
             _ if !self.absent.is_empty() || !self.spent.unmet.is_empty() => Exit::NotMeasured,
+            Exit::Fine | Exit::Undecided if !self.gates() => Exit::NotMeasured,
             exit => exit,
         }
     }
@@ -308,7 +320,13 @@ pub(crate) mod tests {
     fn what_was_mended_is_announced_with_what_it_was() {
         let base: Rows<'_> = &[("a", Ok(9)), ("b", Err("hung"))];
         let outcome = ask(base, &[("a", Ok(9)), ("b", Ok(7))], Some(&["a", "b"]), false);
-        let mended = Mended { id: "b".into(), head: 7, error: "hung".into() };
+        let mended = Mended {
+            id: "b".into(),
+            metric: Metric::Instructions,
+            unit: "instructions".into(),
+            head: 7,
+            error: "hung".into(),
+        };
         assert_eq!(outcome.mended, [mended]);
         assert_eq!((outcome.judged.len(), outcome.verdict()), (1, Verdict::Unchanged));
     }
@@ -325,6 +343,8 @@ pub(crate) mod tests {
         let missing = ask(base, head, Some(&["a", "b"]), false);
         assert_eq!(missing.exit(false), Exit::NotMeasured);
         assert_eq!(missing.absent, ["b"]);
+        let note = missing.judged.iter().find_map(|one| one.note.as_deref());
+        assert_eq!(note, Some("in the base only"));
     }
 
     #[test]

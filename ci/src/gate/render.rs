@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::explain::{Explanation, tables};
 use crate::render::markdown::cell;
 use crate::render::table::{Table, Tone};
-use crate::render::{COMMENT_ROWS_MAX, number};
+use crate::render::{COMMENT_ROWS_MAX, number, words};
 
 /// More unchanged ids than this are one line.
 const UNCHANGED_MAX: usize = 20;
@@ -88,7 +88,8 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
             said.push(format!("{}: {note}", judged.name()));
         }
     }
-    for Mended { id, error, .. } in &outcome.mended {
+    for Mended { id, metric, error, .. } in &outcome.mended {
+        let id = named(id, metric);
         said.push(format!("{id}: mended: base failed: {error}"));
     }
     if let Some((done, all)) = outcome.interrupted {
@@ -118,6 +119,8 @@ pub(crate) fn verdict_sentence(outcome: &Outcome, exit: Exit) -> String {
     let parts: Vec<String> =
         parts.iter().map(|(number, what)| format!("{number} {what}")).collect();
     let counted = if parts.is_empty() { "nothing was counted".into() } else { parts.join(", ") };
+    let none_gates = exit == Exit::NotMeasured && !outcome.judged.is_empty() && !outcome.gates();
+    let counted = if none_gates { counted + ", none of which gates" } else { counted };
     let passed = if exit == Exit::Fine { "passed" } else { "did not pass" };
     format!("gate {passed} (exit {}): {counted}", exit as u8)
 }
@@ -133,8 +136,9 @@ fn rows(outcome: &Outcome) -> Vec<(Tone, Vec<String>)> {
         let cells = [&name, "-", &number::count(*head), "", "", "new"].map(str::to_owned);
         (Tone::Quiet, cells.to_vec())
     });
-    let mended = outcome.mended.iter().map(|Mended { id, head, .. }| {
-        let cells = [id, "failed", &number::count(*head), "", "", "mended"].map(str::to_owned);
+    let mended = outcome.mended.iter().map(|Mended { id, metric, head, .. }| {
+        let id = named(id, metric);
+        let cells = [&id, "failed", &number::count(*head), "", "", "mended"].map(str::to_owned);
         (Tone::Good, cells.to_vec())
     });
     judged.into_iter().map(row).chain(new).chain(mended).collect()
@@ -143,17 +147,14 @@ fn rows(outcome: &Outcome) -> Vec<(Tone, Vec<String>)> {
 fn row(judged: &Judged) -> (Tone, Vec<String>) {
     let tone = tone(&judged.verdict);
     let (difference, change) = match judged.counts() {
-        Some((base, head)) => (difference(base, head), percent(base, head)),
+        Some((base, head)) => (words::difference(base, head), percent(base, head)),
         None => (String::new(), String::new()),
     };
     let side = |row: Option<&bench_core::record::Row>| {
         row.and_then(super::outcome::count).map_or_else(|| "-".to_owned(), number::count)
     };
     let (base, head) = (side(judged.pair.measured_base()), side(judged.pair.measured_head()));
-    (
-        tone,
-        vec![judged.pair.id.clone(), base, head, difference, change, judged.verdict.name().into()],
-    )
+    (tone, vec![judged.name(), base, head, difference, change, judged.verdict.name().into()])
 }
 
 fn tone(verdict: &Verdict) -> Tone {
@@ -165,15 +166,6 @@ fn tone(verdict: &Verdict) -> Tone {
             Tone::Bad
         }
     }
-}
-
-fn difference(base: u64, head: u64) -> String {
-    let sign = match head.cmp(&base) {
-        std::cmp::Ordering::Less => "-",
-        std::cmp::Ordering::Equal => "",
-        std::cmp::Ordering::Greater => "+",
-    };
-    format!("{sign}{}", number::count(head.abs_diff(base)))
 }
 
 fn percent(base: u64, head: u64) -> String {
@@ -209,7 +201,7 @@ fn times(facts: &Facts) -> String {
 
 /// The result as Markdown.
 pub(crate) fn markdown(facts: &Facts, outcome: &Outcome, exit: Exit) -> String {
-    let mut out = String::from("# Instruction gate\n\n");
+    let mut out = String::from("# Gate\n\n");
     let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all");
     line(format!("**{}**\n", cell(&verdict_sentence(outcome, exit))));
     sentences(facts).iter().for_each(|said| line(format!("- {}", cell(said))));
@@ -251,7 +243,7 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
         })
     };
     let new = |New { id, metric, head }: &New| json!({ "id": id, "metric": metric, "head": head });
-    let mended = |Mended { id, head, error }: &Mended| json!({ "id": id, "head": head, "base_error": error });
+    let mended = |Mended { id, metric, unit, head, error }: &Mended| json!({ "id": id, "metric": metric, "unit": unit, "head": head, "base_error": error });
     json!({
         "command": "gate",
         "exit": exit as u8,
@@ -275,6 +267,7 @@ pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
 #[cfg(test)]
 mod tests {
     use bench_core::judge::{Policy, compare, judge};
+    use bench_core::record::Metric;
 
     use super::super::explain::Change;
     use super::super::outcome::tests::record;
@@ -337,17 +330,24 @@ mod tests {
     #[test]
     fn what_was_mended_is_said_in_all_three() {
         let mut outcome = sample(1);
-        outcome.mended = vec![Mended { id: "b/x".into(), head: 1_234, error: "hung".into() }];
+        outcome.mended = vec![Mended {
+            id: "b/x".into(),
+            metric: Metric::AllocatedBytes,
+            unit: "bytes".into(),
+            head: 1_234,
+            error: "hung".into(),
+        }];
         let facts = Facts::default();
         let texts =
             [text(&facts, &outcome, Exit::Fine, false), markdown(&facts, &outcome, Exit::Fine)];
         for text in texts {
-            for part in ["b/x: mended: base failed: hung", "1,234", "1 mended"] {
+            for part in ["b/x allocated_bytes: mended: base failed: hung", "1,234", "1 mended"] {
                 assert!(text.contains(part), "{part} is not in\n{text}");
             }
         }
         let json = json(&facts, &outcome, Exit::Fine);
         assert_eq!(json["mended"][0]["base_error"], "hung");
+        assert_eq!(json["mended"][0]["unit"], "bytes");
     }
 
     #[test]
