@@ -34,12 +34,14 @@ pub(crate) fn attach(outcome: &mut Outcome, base: &[Counted], head: &[Counted], 
     for judged in &mut outcome.judged {
         let id = judged.pair.id.clone();
         let differs = judged.counts().is_some_and(|(base, head)| base != head);
-        let (true, Some(a), Some(b)) = (differs, of(base, &id), of(head, &id)) else { continue };
+        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
+        // A difference within the limit, of code that is not the same, needs no explanation.
+        let asked = differs && (changed || judged.note.is_some());
+        let (true, Some(a), Some(b)) = (asked, of(base, &id), of(head, &id)) else { continue };
         // Without profiles there is nothing to explain it from.
         if base[a].callgrind.is_empty() || head[b].callgrind.is_empty() {
             continue;
         }
-        let changed = matches!(judged.verdict, Verdict::Regressed | Verdict::Improved);
         let known = explained.iter().find(|explanation| explanation.id == id);
         let explanation = match known {
             Some(known) => Ok(known.clone()),
