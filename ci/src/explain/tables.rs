@@ -9,6 +9,7 @@ use super::{Explanation, flame};
 use crate::render::html::escape::Html;
 use crate::render::markdown::cell;
 use crate::render::table::{Table, Tone};
+use crate::render::words::difference;
 use crate::render::{COMMENT_ROWS_MAX, PAGE_ROWS_MAX, number};
 
 /// Titles are set in a little under an id, and trimmed where they are not.
@@ -16,16 +17,6 @@ const FUNCTIONS: [&str; 5] =
     ["  own instructions of", "base", "head", "difference", "changed most at"];
 const SITES: [&str; 6] = ["  allocations of", "base", "head", "difference", "bytes", "at"];
 const NOTHING: &str = "no difference";
-
-/// Added to a number that is larger than the other, taken from one that is smaller.
-fn difference(base: u64, head: u64) -> String {
-    let sign = match head.cmp(&base) {
-        std::cmp::Ordering::Less => "-",
-        std::cmp::Ordering::Equal => "",
-        std::cmp::Ordering::Greater => "+",
-    };
-    format!("{sign}{}", number::count(head.abs_diff(base)))
-}
 
 fn function(change: &Change) -> Vec<String> {
     vec![
