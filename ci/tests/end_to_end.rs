@@ -151,7 +151,7 @@ fn the_gate_names_the_canary_and_nothing_else() {
     let mut regressed = 0;
     for id in answer["ids"].as_array().expect("ids") {
         let name = id["id"].as_str().expect("id");
-        // A pass over a few bytes is less than what passes.
+        // A pass costs 16 instructions and 2.4 a byte: over a few bytes less than what passes.
         if ["/1B", "/63B", "/64B"].iter().any(|few| name.ends_with(few)) {
             continue;
         }
@@ -163,7 +163,7 @@ fn the_gate_names_the_canary_and_nothing_else() {
             regressed += 1;
         }
     }
-    assert_eq!(regressed, 7);
+    assert_eq!(regressed, 8);
     let explained = answer["explained"].as_array().expect("explanations");
     assert!(explained.len() >= regressed, "{}", explained.len());
     assert!(explained.iter().all(|one| one["allocations"].as_array().is_some_and(Vec::is_empty)));
