@@ -297,8 +297,9 @@ impl Gate<'_> {
         facts.seconds = self.started.elapsed().as_secs_f64();
         let exit = outcome.exit(self.args.strict);
         let perf = self.workspace.perf()?;
-        document(&facts, &outcome, exit).write(&perf.join(VERDICTS))?;
-        let markdown = render::markdown(&facts, &outcome, exit);
+        let verdicts = document(&facts, &outcome, exit);
+        verdicts.write(&perf.join(VERDICTS))?;
+        let markdown = document::markdown(&verdicts, &base, &tree.record);
         disk::write(&perf.join(MARKDOWN), markdown.as_bytes())?;
         let text = render::text(&facts, &outcome, exit, self.ui.colour());
         self.ui.result(&text, &render::json(&facts, &outcome, exit))?;

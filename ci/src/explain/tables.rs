@@ -110,22 +110,6 @@ pub(crate) fn markdown(explanation: &Explanation) -> String {
     out
 }
 
-/// Several explanations, as far as they fit in so many bytes. What is left out is said, in a
-/// sentence that is not counted.
-pub(crate) fn markdown_within(explanations: &[Explanation], bytes_max: usize) -> String {
-    let mut out = String::new();
-    for (number, explanation) in explanations.iter().enumerate() {
-        let one = markdown(explanation);
-        if out.len() + one.len() > bytes_max {
-            let left = explanations.len() - number;
-            out += &format!("{left} more explained ids do not fit here; the page has them all.\n");
-            break;
-        }
-        out += &one;
-    }
-    out
-}
-
 /// For a page: all that changed, and the picture.
 pub(crate) fn html_fragment(explanation: &Explanation) -> Html {
     let mut html = Html::default();
@@ -234,15 +218,6 @@ mod tests {
         assert!(told.contains("fill9") && !told.contains("fill10"), "{told}");
         assert!(told.contains("and 2 more"), "{told}");
         assert!(page(&[sample(12, "fill")]).contains("fill11"));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_said() {
-        let many: Vec<Explanation> = (0..100).map(|_| sample(10, "fill")).collect();
-        let told = markdown_within(&many, 5_000);
-        assert!(told.len() < 5_100, "{}", told.len());
-        assert!(told.contains("more explained ids do not fit here"), "{told}");
-        assert!(!markdown_within(&many[..2], 5_000).contains("do not fit"));
     }
 
     #[test]

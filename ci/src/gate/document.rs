@@ -1,15 +1,16 @@
 //! The gate's result as the document that a report shows. Says, does not decide.
 
 use bench_core::judge::Verdict;
-use bench_core::record::Metric;
+use bench_core::record::{Metric, RunRecord};
 
 use super::outcome::{self, Mended, New, Outcome};
-use super::render::{Facts, verdict_sentence};
+use super::render::{self, Facts, verdict_sentence};
 use crate::exit::Exit;
 use crate::explain::file_name;
 use crate::explain::heap::SiteChange;
+use crate::render::text::markdown;
 use crate::render::verdicts::{Function, Judged, Side, Site, Verdicts, Word};
-use crate::render::{PAGE_ROWS_MAX, number};
+use crate::render::{PAGE_ROWS_MAX, Report, number};
 
 /// The records beside the document.
 pub(crate) const BASE: &str = "gate-base.json";
@@ -27,7 +28,9 @@ pub(crate) fn document(facts: &Facts, outcome: &Outcome, exit: Exit) -> Verdicts
     let base = side(&facts.base_ref, &facts.base_commit, BASE);
     let head = side("the working tree", &facts.head_commit, HEAD);
     let mut all = Verdicts::new("gate", exit, verdict_sentence(outcome, exit), base, head);
-    all.remarks = facts.remarks.clone();
+    all.remarks = render::sentences(facts);
+    all.remarks.extend(render::unlisted(outcome));
+    all.remarks.extend(outcome.interrupted.map(render::interrupted));
     all.remarks.extend(outcome.sentences());
     all.judged = outcome.judged.iter().map(|one| judged(one, outcome)).collect();
     all.judged.extend(outcome.new.iter().map(|New { id, metric, head }| {
@@ -49,6 +52,12 @@ pub(crate) fn document(facts: &Facts, outcome: &Outcome, exit: Exit) -> Verdicts
     all.judged.extend(absent(&missing, Word::Missing, "expected, and not there to be counted"));
     all.judged.extend(absent(&outcome.removed, Word::Removed, "in the base only"));
     all
+}
+
+/// The document as `gate.md`: a comment on a pull request, cut to what one may hold.
+pub(crate) fn markdown(all: &Verdicts, base: &RunRecord, head: &RunRecord) -> String {
+    let report = Report { base: Some(base), verdicts: Some(all), ..Report::of(head) };
+    markdown::report(&report, &format!("{FLAMEGRAPHS}/index.html"), markdown::BYTES_MAX)
 }
 
 fn judged(one: &outcome::Judged, outcome: &Outcome) -> Judged {
@@ -134,5 +143,27 @@ mod tests {
         assert_eq!(words, expected);
         assert_eq!(all.judged[0].bound.as_deref(), Some("49 pass by the absolute floor"));
         assert_eq!((all.base.commit, all.base.record.as_deref()), (None, Some(BASE)));
+    }
+
+    #[test]
+    fn the_comment_fits_however_much_changed() {
+        let ids: Vec<String> = (0..2_000).map(|n| format!("room/workload-{n}/4KiB")).collect();
+        let side = |count| record(&ids.iter().map(|id| (&**id, Ok(count))).collect::<Vec<_>>());
+        let (base, head) = (side(1_000), side(2_000));
+        let question = Question {
+            policy: &Policy::default(),
+            fences: &Fences::new(),
+            codes: &BTreeMap::new(),
+            expected: None,
+            listed: &ids.iter().cloned().collect(),
+            interrupted: None,
+        };
+        let facts = Facts { same_code: true, text_sha256: "ab".repeat(32), ..Facts::default() };
+        let all = document(&facts, &outcome(&base, &head, question), Exit::Regressed);
+        let told = markdown(&all, &base, &head);
+        assert!(told.len() <= markdown::BYTES_MAX, "{}", told.len());
+        assert!(told.starts_with("# gate did not pass (exit 3): 2000 regressed"), "{told}");
+        assert!(told.contains("same code on both sides (.text sha256 abababababababab"));
+        assert!(told.contains("more table rows are in"));
     }
 }

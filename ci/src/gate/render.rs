@@ -1,6 +1,4 @@
-//! The gate's result for the terminal, for Markdown and for scripts. Says, does not decide.
-
-use std::fmt::Write;
+//! The gate's result for the terminal and for scripts. Says, does not decide.
 
 use bench_core::judge::Verdict;
 use serde::Serialize;
@@ -9,14 +7,11 @@ use serde_json::{Value, json};
 use super::outcome::{Judged, Mended, New, Outcome, named};
 use crate::exit::Exit;
 use crate::explain::{Explanation, tables};
-use crate::render::markdown::cell;
 use crate::render::table::{Table, Tone};
 use crate::render::{COMMENT_ROWS_MAX, number, words};
 
 /// More unchanged ids than this are one line.
 const UNCHANGED_MAX: usize = 20;
-/// A comment on a pull request takes 65,536 characters; bytes are at least as many.
-const MARKDOWN_MAX: usize = 60_000;
 const TITLES: [&str; 6] = ["id", "base", "head", "difference", "change", "verdict"];
 
 /// What is said besides the numbers.
@@ -62,7 +57,7 @@ fn headline(facts: &Facts) -> String {
 }
 
 /// Sentences before the table.
-fn sentences(facts: &Facts) -> Vec<String> {
+pub(crate) fn sentences(facts: &Facts) -> Vec<String> {
     let mut said = vec![headline(facts)];
     if facts.same_code {
         let hash = facts.text_sha256.get(..16).unwrap_or(&facts.text_sha256);
@@ -82,7 +77,7 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
     };
     list(&outcome.absent, "expected and not there to be counted");
     list(&outcome.removed, "in the base only, and no longer expected");
-    list(&outcome.unlisted, "not in benches/expected.toml; add it there");
+    said.extend(unlisted(outcome));
     for judged in &outcome.judged {
         if let Some(note) = &judged.note {
             said.push(format!("{}: {note}", judged.name()));
@@ -92,12 +87,20 @@ fn remarks(outcome: &Outcome, exit: Exit) -> Vec<String> {
         let id = named(id, metric);
         said.push(format!("{id}: mended: base failed: {error}"));
     }
-    if let Some((done, all)) = outcome.interrupted {
-        said.push(format!("interrupted: {done} of {all} ids counted"));
-    }
+    said.extend(outcome.interrupted.map(interrupted));
     said.extend(outcome.sentences());
     said.push(verdict_sentence(outcome, exit));
     said
+}
+
+pub(crate) fn interrupted((done, all): (usize, usize)) -> String {
+    format!("interrupted: {done} of {all} ids counted")
+}
+
+pub(crate) fn unlisted(outcome: &Outcome) -> Option<String> {
+    let ids = &outcome.unlisted;
+    (!ids.is_empty())
+        .then(|| format!("not in benches/expected.toml; add it there: {}", ids.join(", ")))
 }
 
 /// The end of it, in one sentence.
@@ -199,32 +202,6 @@ fn times(facts: &Facts) -> String {
     format!("{:.1} s, {:.1} s of them counting", facts.seconds, facts.counting_seconds)
 }
 
-/// The result as Markdown.
-pub(crate) fn markdown(facts: &Facts, outcome: &Outcome, exit: Exit) -> String {
-    let mut out = String::from("# Gate\n\n");
-    let mut line = |text: String| writeln!(out, "{text}").expect("a string takes all");
-    line(format!("**{}**\n", cell(&verdict_sentence(outcome, exit))));
-    sentences(facts).iter().for_each(|said| line(format!("- {}", cell(said))));
-    let rows = rows(outcome);
-    if !rows.is_empty() {
-        line(format!("\n| {} |\n|---|--:|--:|--:|--:|---|", TITLES.join(" | ")));
-        for (_, cells) in rows {
-            line(format!("| {} |", cells.iter().map(|c| cell(c)).collect::<Vec<_>>().join(" | ")));
-        }
-    }
-    if let Some(summary) = summary(outcome) {
-        line(format!("\n{summary}"));
-    }
-    let mut end = String::from("\n");
-    let mut line = |text: String| writeln!(end, "{text}").expect("a string takes all");
-    remarks(outcome, exit).iter().for_each(|said| line(format!("- {}", cell(said))));
-    line(format!("- {}", times(facts)));
-    out.push('\n');
-    let left = MARKDOWN_MAX.saturating_sub(out.len() + end.len());
-    out += &tables::markdown_within(&outcome.explanations, left);
-    out + &end
-}
-
 /// The result for scripts.
 pub(crate) fn json(facts: &Facts, outcome: &Outcome, exit: Exit) -> Value {
     let id = |judged: &Judged| {
@@ -310,25 +287,13 @@ mod tests {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(text.contains("gate did not pass (exit 3): 1 regressed, 2 unchanged"), "{text}");
-        assert!(markdown(&facts, &outcome, Exit::Regressed).contains("fill&lt;u8&gt;"));
         let json = json(&facts, &outcome, Exit::Regressed);
         assert_eq!(json["exit"], 3);
         assert_eq!(json["verdict"], "regressed");
     }
 
     #[test]
-    fn the_markdown_fits_a_comment_however_much_changed() {
-        let mut outcome = sample(2);
-        let one = outcome.explanations[0].clone();
-        outcome.explanations = vec![one; 2_000];
-        let told = markdown(&Facts::default(), &outcome, Exit::Regressed);
-        assert!(told.len() < MARKDOWN_MAX + 200, "{}", told.len());
-        assert!(told.contains("explained ids do not fit here"));
-        assert!(told.contains("gate did not pass"));
-    }
-
-    #[test]
-    fn what_was_mended_is_said_in_all_three() {
+    fn what_was_mended_is_said_in_both() {
         let mut outcome = sample(1);
         outcome.mended = vec![Mended {
             id: "b/x".into(),
@@ -338,12 +303,9 @@ mod tests {
             error: "hung".into(),
         }];
         let facts = Facts::default();
-        let texts =
-            [text(&facts, &outcome, Exit::Fine, false), markdown(&facts, &outcome, Exit::Fine)];
-        for text in texts {
-            for part in ["b/x allocated_bytes: mended: base failed: hung", "1,234", "1 mended"] {
-                assert!(text.contains(part), "{part} is not in\n{text}");
-            }
+        let text = text(&facts, &outcome, Exit::Fine, false);
+        for part in ["b/x allocated_bytes: mended: base failed: hung", "1,234", "1 mended"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
         }
         let json = json(&facts, &outcome, Exit::Fine);
         assert_eq!(json["mended"][0]["base_error"], "hung");
@@ -358,12 +320,11 @@ mod tests {
     }
 
     #[test]
-    fn the_same_code_is_said_in_all_three() {
+    fn the_same_code_is_said_in_both() {
         let facts = Facts { same_code: true, text_sha256: "ab".repeat(32), ..Facts::default() };
         let outcome = sample(1);
         let said = "same code on both sides (.text sha256 abababababababab";
         assert!(text(&facts, &outcome, Exit::Fine, false).contains(said));
-        assert!(markdown(&facts, &outcome, Exit::Fine).contains(said));
         assert_eq!(json(&facts, &outcome, Exit::Fine)["facts"]["same_code"], true);
     }
 }
