@@ -100,6 +100,14 @@ pub(crate) fn run(command: &mut Command, deadline: Duration) -> anyhow::Result<O
     run_on(command, deadline, &[])
 }
 
+/// As [`run`], for a program that ends programs of its own: it gets the time for that.
+///
+/// # Errors
+/// When the program can't be started.
+pub(crate) fn run_patiently(command: &mut Command, deadline: Duration) -> anyhow::Result<Outcome> {
+    run_with(command, deadline, &[], LONG_GRACE)
+}
+
 /// As [`run`], on these processors only; on any when none is named.
 ///
 /// # Errors
@@ -109,11 +117,20 @@ pub(crate) fn run_on(
     deadline: Duration,
     cpus: &[usize],
 ) -> anyhow::Result<Outcome> {
+    run_with(command, deadline, cpus, GRACE)
+}
+
+fn run_with(
+    command: &mut Command,
+    deadline: Duration,
+    cpus: &[usize],
+    grace: Duration,
+) -> anyhow::Result<Outcome> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pinned(cpus, || start(command))?;
     let stdout = Reader::of(child.stdout.take().expect("standard output is a pipe"));
     let stderr = Reader::of(child.stderr.take().expect("standard error is a pipe"));
-    let ending = watch(&mut child, Some(deadline), GRACE)?;
+    let ending = watch(&mut child, Some(deadline), grace)?;
     Ok(Outcome { ending, stdout: stdout.text(), stderr: stderr.text() })
 }
 

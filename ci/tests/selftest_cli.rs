@@ -80,3 +80,38 @@ fn an_interrupt_ends_the_gate_and_names_what_was_left() {
     expect(&answer, 4, &["interrupted before same-code, filter", "0 of 2 as wanted"]);
     assert!(!runs(&std::fs::read_to_string(pid).expect("a pid")), "a bench still runs");
 }
+
+#[test]
+fn the_users_history_and_what_a_gate_left_are_no_business_of_a_self_test() {
+    let checkout = checkout();
+    let cargo = checkout.read_tool("cargo");
+    let target = format!("{}/target", checkout.root().display());
+    let own = format!("'\"${{CARGO_TARGET_DIR:-{target}}}\"'");
+    let script = cargo.strip_prefix("#!/bin/sh\n").expect("a script");
+    checkout.tool("cargo", &script.replace(&target, &own));
+    let perf = checkout.root().join("target/perf");
+    std::fs::create_dir_all(&perf).expect("created");
+    std::fs::write(perf.join("gate.md"), "the user's\n").expect("written");
+    let mut command = checkout.perf("selftest", &["--only=same-code"]);
+    // Opened, it would be an error of its own.
+    command.env("WEIGHBRIDGE_HISTORY", "/dev/null/history.sqlite");
+    let answer = said(command.output().expect("the self-test runs"));
+    expect(&answer, 1, &["same-code: slept: it takes the same code for different code"]);
+    assert_eq!(checkout.read("target/perf/gate.md"), "the user's\n");
+    assert!(checkout.read("target/perf/selftest/target/perf/gate.md").contains("pool/cycle"));
+}
+
+#[test]
+fn a_bench_that_will_not_end_does_not_outlive_an_interrupted_self_test() {
+    let checkout = checkout();
+    let pid = checkout.folder.path().join("pid");
+    let script = format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", pid.display());
+    checkout.tool("count_a", &script);
+    let mut command = checkout.perf("selftest", &["--only=same-code"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    await_file(&pid);
+    interrupt(child.id());
+    let answer = said(child.wait_with_output().expect("ends"));
+    expect(&answer, 4, &["interrupted before same-code"]);
+    assert!(!runs(&std::fs::read_to_string(pid).expect("a pid")), "a bench still runs");
+}
