@@ -12,6 +12,7 @@ use super::neighbour::Neighbours;
 use crate::bench::build::Executables;
 use crate::bench::count::{Job, Metrics, Place, count};
 use crate::bench::ids::{Bench, Only};
+use crate::gate::sides::link;
 use crate::process;
 use crate::ui::Ui;
 
@@ -116,10 +117,7 @@ fn lay_out(
     for (target, path) in &mut place.benches {
         let there = folder.join(target);
         fs::create_dir_all(&folder)
-            // A hard link where the file system has them, a copy where not.
-            .and_then(|()| {
-                fs::hard_link(&*path, &there).or_else(|_| fs::copy(&*path, &there).map(drop))
-            })
+            .and_then(|()| link(path, &there))
             .with_context(|| format!("failed to lay out {}", there.display()))?;
         *path = there;
     }

@@ -204,7 +204,7 @@ fn lay_out(
 }
 
 /// A hard link where the file system has them, a copy where not.
-fn link(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(crate) fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     let _older = fs::remove_file(to);
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
 }
