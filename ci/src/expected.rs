@@ -132,6 +132,14 @@ impl Expected {
     }
 }
 
+/// The ids that are wanted and not there to be counted.
+pub(crate) fn absent<'a>(
+    wanted: impl IntoIterator<Item = &'a String>,
+    there: &BTreeSet<String>,
+) -> Vec<String> {
+    wanted.into_iter().filter(|id| !there.contains(*id)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use bench_core::record::{Data, Metric};

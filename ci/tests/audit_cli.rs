@@ -108,3 +108,28 @@ fn an_interrupt_keeps_what_was_counted_and_ends_the_neighbours() {
     expect(&answer, 4, &["interrupted: ", " of 24 counts taken"]);
     assert!(checkout.read("target/perf/audit.json").contains("pool/cycle/4KiB"));
 }
+
+#[test]
+fn what_is_expected_and_gone_is_missed() {
+    let checkout = counting("true");
+    let list = checkout.root().join("benches/expected.toml");
+    std::fs::write(&list, "[count]\nids = ['pool/cycle/4KiB', 'pool/gone/4KiB']\n")
+        .expect("written");
+    let missed = "expected and not there to be counted: pool/gone/4KiB";
+    expect(&audit(&checkout, &[]), 4, &[missed, "2 repeat", "exit code 4"]);
+    expect(&audit(&checkout, &["--only=*/cycle/*"]), 0, &["1 repeat", "exit code 0"]);
+}
+
+#[test]
+fn a_bench_that_never_ran_is_a_hole_and_no_breakage() {
+    let checkout = counting("exit 0");
+    expect(&audit(&checkout, &[]), 4, &["as if it had not run", "1 never ran, 0 failed"]);
+}
+
+#[test]
+fn false_alarms_are_counted_idle_and_loaded_apart() {
+    let checkout = counting("case $GUNGRAUN_HOME in */b001) N=$((N + 50));; esac");
+    let idle = "false 0 of 4 comparisons, idle";
+    let busy = "false 1 of 6 comparisons, with every core busy: pool/cycle/4KiB instructions";
+    expect(&audit(&checkout, &[]), 5, &[idle, busy]);
+}

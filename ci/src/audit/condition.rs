@@ -31,6 +31,16 @@ impl Condition {
         }
     }
 
+    /// What a count is taken under, for the user.
+    pub(crate) fn state(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Busy => "with every core busy",
+            Self::Environment => "each under another length of the environment",
+            Self::Path => "each under another length of the path",
+        }
+    }
+
     /// Names folders; one letter each, so that they are equally long.
     pub(crate) fn letter(self) -> char {
         match self {

@@ -1,5 +1,6 @@
 //! Counts each bench under every condition.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct Sample {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observed {
     pub(crate) samples: Vec<Sample>,
+    /// The ids that were there to be counted.
+    pub(crate) ids: BTreeSet<String>,
     /// How many benches were counted how often, and how many times that should have been.
     pub(crate) done: (usize, usize),
 }
@@ -63,6 +66,8 @@ pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Obs
         let places: Vec<(Place, Vec<Bench>)> = (0..plan.repeats)
             .map(|repetition| lay_out(plan, condition, repetition, only))
             .collect::<anyhow::Result<_>>()?;
+        let benches = places.iter().flat_map(|(_, benches)| benches);
+        observed.ids.extend(benches.map(|bench| bench.id.clone()));
         let jobs: Vec<(usize, Job<'_>)> = places
             .iter()
             .enumerate()
@@ -72,7 +77,7 @@ pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Obs
             .collect();
         // As many under every condition, those that an interrupt comes before included.
         observed.done.1 = Condition::ALL.len() * jobs.len();
-        ui.say(&format!("counting {} times, {}", plan.repeats, state(condition)));
+        ui.say(&format!("counting {} times, {}", plan.repeats, condition.state()));
         let plain: Vec<Job<'_>> = jobs.iter().map(|(_, job)| *job).collect();
         let neighbours = (condition == Condition::Busy).then(Neighbours::on_every_core);
         let counted = count(&plain, plan.deadline, ui);
@@ -91,19 +96,9 @@ pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Obs
     Ok(observed)
 }
 
-/// What is about to be counted, for the user.
-fn state(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Idle => "idle",
-        Condition::Busy => "with every core busy",
-        Condition::Environment => "each under another length of the environment",
-        Condition::Path => "each under another length of the path",
-    }
-}
-
 /// A place of its own for one repetition, and what is to be counted there. Its folders are as long
 /// as those of every other, but for the detour that the condition asks for.
-fn lay_out(
+pub(super) fn lay_out(
     plan: Plan<'_>,
     condition: Condition,
     repetition: usize,

@@ -21,7 +21,9 @@ pub(crate) enum Standing {
     Listed,
     /// It varies by more, and gates: it may not.
     Varies,
-    /// It was not counted every time.
+    /// It was not counted every time, because the bench ended well without having run.
+    NeverRan,
+    /// It was not counted every time, because it broke.
     Failed,
 }
 
@@ -57,7 +59,8 @@ impl Finding {
         let limit = limit.zip(range).map_or(0.0, |(limit, (least, _))| bound(limit, least));
         let spread = range.map_or(0, |(least, most)| most - least);
         let standing = match spread {
-            _ if !series.errors.is_empty() || range.is_none() => Standing::Failed,
+            _ if series.broke => Standing::Failed,
+            _ if !series.errors.is_empty() || range.is_none() => Standing::NeverRan,
             0 => Standing::Repeats,
             spread if spread as f64 <= limit => Standing::WithinLimit,
             _ if listed => Standing::Listed,
@@ -79,12 +82,51 @@ impl Finding {
     }
 }
 
+/// How often the gate would have erred under one condition: counts of the same code that its policy
+/// takes for changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct False {
+    pub(crate) condition: Condition,
+    /// `id metric` of each.
+    pub(crate) alarms: Vec<String>,
+    /// Of how many comparisons.
+    pub(crate) of: usize,
+}
+
+/// Judges every count by the first idle one of its id and metric, by the policy alone, as the gate
+/// does where both sides are different code. Conditions under which nothing was compared are left
+/// out, and so is what does not gate.
+pub(crate) fn falses(all: &[Series], policy: &Policy, listed: impl Fn(&str) -> bool) -> Vec<False> {
+    let gates = || all.iter().filter(|one| !listed(&one.id));
+    let under = |condition: Condition| {
+        let mut found = False { condition, alarms: Vec::new(), of: 0 };
+        for one in gates() {
+            let Some(first) = one.under(Condition::Idle).next() else { continue };
+            let skip = usize::from(condition == Condition::Idle);
+            for count in one.under(condition).skip(skip) {
+                found.of += 1;
+                let change = count.abs_diff(first) as f64;
+                let limit = policy.limit(&one.metric, &one.id);
+                if limit.is_some_and(|limit| change > limit.bound(first as f64, None).change) {
+                    found.alarms.push(format!("{} {}", one.id, one.metric));
+                }
+            }
+        }
+        found
+    };
+    Condition::ALL.into_iter().map(under).filter(|one| one.of > 0).collect()
+}
+
 /// What an audit comes to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) findings: Vec<Finding>,
     /// Known to vary, and all metrics repeated this time.
     pub(crate) steady: Vec<String>,
+    /// Expected, and not there to be counted.
+    pub(crate) absent: Vec<String>,
+    /// Every count judged by the first one.
+    pub(crate) falses: Vec<False>,
     /// How many benches were counted and how many there were, when the user interrupted.
     pub(crate) interrupted: Option<(usize, usize)>,
 }
@@ -106,7 +148,7 @@ impl Outcome {
             Exit::NotMeasured
         } else if any(Standing::Failed) {
             Exit::Broke
-        } else if self.findings.is_empty() {
+        } else if self.findings.is_empty() || !self.absent.is_empty() || any(Standing::NeverRan) {
             Exit::NotMeasured
         } else if any(Standing::Varies) {
             Exit::NotComparable
@@ -164,12 +206,38 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_is_expected_and_gone_is_a_hole() {
+        let mut outcome = outcome(&[([7; 3], false)]);
+        outcome.absent.push("b".into());
+        assert_eq!(outcome.exit(), Exit::NotMeasured);
+    }
+
+    #[test]
+    fn a_false_alarm_is_a_count_beyond_the_limit_around_the_first() {
+        let still = [1_000; 3];
+        let one = made("a", [[1_000, 1_049, 950], still, [1_000, 1_050, 1_000], still]);
+        let policy = Policy::default();
+        let found = falses(std::slice::from_ref(&one), &policy, |_| false);
+        let told: Vec<_> = found.iter().map(|f| (f.condition, f.alarms.len(), f.of)).collect();
+        let all = Condition::ALL;
+        assert_eq!(told, [(all[0], 1, 2), (all[1], 0, 3), (all[2], 1, 3), (all[3], 0, 3)]);
+        assert_eq!(found[0].alarms, ["a instructions"]);
+        assert_eq!(falses(&[one], &policy, |_| true), []);
+    }
+
+    #[test]
     fn a_bench_that_failed_once_is_not_said_to_repeat() {
         let mut series = made("a", [[7; 3]; 4]);
         series.errors.push("boom".into());
+        series.broke = true;
         assert_eq!(Finding::of(&series, &Policy::default(), false).standing, Standing::Failed);
         series.values.clear();
         let nothing = Finding::of(&series, &Policy::default(), false);
         assert_eq!((nothing.standing, nothing.range), (Standing::Failed, None));
+        series.broke = false;
+        let idle = Finding::of(&series, &Policy::default(), false);
+        assert_eq!(idle.standing, Standing::NeverRan);
+        let outcome = Outcome { findings: vec![idle], ..Outcome::default() };
+        assert_eq!(outcome.exit(), Exit::NotMeasured);
     }
 }

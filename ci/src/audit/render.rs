@@ -17,7 +17,7 @@ pub(crate) fn text(outcome: &Outcome, repeats: usize, exit: Exit, colour: bool) 
         let tone = match finding.standing {
             Standing::Repeats | Standing::WithinLimit => Tone::Neutral,
             Standing::Listed => Tone::Quiet,
-            Standing::Varies | Standing::Failed => Tone::Bad,
+            Standing::Varies | Standing::NeverRan | Standing::Failed => Tone::Bad,
         };
         table.push(tone, cells(finding).into());
     }
@@ -57,6 +57,8 @@ pub(crate) fn json(outcome: &Outcome, repeats: usize, exit: Exit) -> Value {
         "ids": outcome.findings,
         "unlisted": outcome.unlisted(),
         "steady": outcome.steady,
+        "absent": outcome.absent,
+        "false": outcome.falses,
         "interrupted": outcome.interrupted,
     })
 }
@@ -75,6 +77,7 @@ fn cells(finding: &Finding) -> [String; 6] {
         Standing::WithinLimit => "varies within its limit",
         Standing::Listed => "varies, and is listed as varying",
         Standing::Varies => "varies, and may not gate",
+        Standing::NeverRan => "never ran",
         Standing::Failed => "failed",
     };
     [
@@ -133,17 +136,34 @@ fn sentences(outcome: &Outcome, repeats: usize, exit: Exit) -> Vec<String> {
         let ids = outcome.steady.join(", ");
         said.push(format!("listed as varying, and repeated this time: {ids}"));
     }
+    if !outcome.absent.is_empty() {
+        let absent = outcome.absent.join(", ");
+        said.push(format!("expected and not there to be counted: {absent}"));
+    }
+    for one in &outcome.falses {
+        let alarms = match one.alarms.is_empty() {
+            true => String::new(),
+            false => format!(": {}", one.alarms.join(", ")),
+        };
+        said.push(format!(
+            "false {} of {} comparisons, {}{alarms}",
+            one.alarms.len(),
+            one.of,
+            one.condition.state()
+        ));
+    }
     if let Some((done, all)) = outcome.interrupted {
         said.push(format!("interrupted: {done} of {all} counts taken"));
     }
     let number_of = |standing| outcome.findings.iter().filter(|f| f.standing == standing).count();
     said.push(format!(
         "audit: {} repeat, {} vary within their limit, {} vary and are listed, {} vary and gate, \
-         {} failed; {repeats} counts of each under each of 4 conditions; exit code {}",
+         {} never ran, {} failed; {repeats} counts of each under each of 4 conditions; exit code {}",
         number_of(Standing::Repeats),
         number_of(Standing::WithinLimit),
         number_of(Standing::Listed),
         number_of(Standing::Varies),
+        number_of(Standing::NeverRan),
         number_of(Standing::Failed),
         exit as u8
     ));

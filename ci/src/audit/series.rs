@@ -6,6 +6,7 @@ use bench_core::record::{Data, Metric};
 
 use super::condition::Condition;
 use super::observe::Sample;
+use crate::bench::count::NEVER_RAN;
 
 /// One count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) struct Series {
     pub(crate) values: Vec<Value>,
     /// Why counts are missing; empty where none is.
     pub(crate) errors: Vec<String>,
+    /// Whether a count is missing for another reason than that the bench ended well and never ran.
+    pub(crate) broke: bool,
 }
 
 /// Sorts samples into series, by id and metric.
@@ -34,7 +37,7 @@ pub(crate) fn series(samples: &[Sample]) -> Vec<Series> {
         let known = all.iter().position(|one| one.id == row.id && one.metric == row.metric);
         let index = known.unwrap_or_else(|| {
             let (id, metric) = (row.id.clone(), row.metric.clone());
-            all.push(Series { id, metric, values: Vec::new(), errors: Vec::new() });
+            all.push(Series { id, metric, values: Vec::new(), errors: Vec::new(), broke: false });
             all.len() - 1
         });
         match (&row.data, &row.error) {
@@ -46,6 +49,7 @@ pub(crate) fn series(samples: &[Sample]) -> Vec<Series> {
             (_, error) => {
                 let why = error.clone().unwrap_or_else(|| "there is no count".to_owned());
                 let words = sample.condition.words();
+                all[index].broke |= !row.errors.contains_key(NEVER_RAN);
                 all[index].errors.push(format!("{words}, repetition {}: {why}", sample.number));
             }
         }
@@ -103,7 +107,13 @@ pub(crate) mod tests {
             counts.map(|count| Value { condition, count, callgrind: Vec::new() })
         });
         let metric = Metric::Instructions;
-        Series { id: id.to_owned(), metric, values: values.collect(), errors: Vec::new() }
+        Series {
+            id: id.to_owned(),
+            metric,
+            values: values.collect(),
+            errors: Vec::new(),
+            broke: false,
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::args::Selection;
 use crate::audit::cause::causes;
 use crate::audit::evidence::gather;
 use crate::audit::observe::{Observed, Plan, observe};
-use crate::audit::outcome::{Finding, Outcome, Standing};
+use crate::audit::outcome::{Finding, Outcome, Standing, falses};
 use crate::audit::render;
 use crate::audit::series::{Series, series};
 use crate::bench::build::{Build, bench_executables};
@@ -21,7 +21,7 @@ use crate::bench::ids::Only;
 use crate::cmd::run::counts;
 use crate::cmd::setup;
 use crate::exit::Exit;
-use crate::expected::Expected;
+use crate::expected::{Expected, absent};
 use crate::policy;
 use crate::process;
 use crate::render::disk;
@@ -85,7 +85,13 @@ pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
         interrupted: process::interrupted().then_some(observed.done),
         ..Outcome::default()
     };
-    for one in all_series(&observed, outcome.interrupted.is_some()) {
+    if outcome.interrupted.is_none() {
+        let wanted = expected.counts().into_iter().flatten().filter(|id| only.wants(id));
+        outcome.absent = absent(wanted, &observed.ids);
+    }
+    let all = all_series(&observed, outcome.interrupted.is_some());
+    outcome.falses = falses(&all, &policy, listed);
+    for one in all {
         let mut finding = Finding::of(&one, &policy, listed(&one.id));
         name_causes(&mut finding, &one, &workspace.root);
         outcome.findings.push(finding);

@@ -17,7 +17,7 @@ use crate::args::Counting;
 use crate::bench::ids::Only;
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
-use crate::expected::Expected;
+use crate::expected::{Expected, absent};
 use crate::gate::baseline::{self, Baseline};
 use crate::gate::git::Git;
 use crate::gate::outcome::named;
@@ -128,8 +128,7 @@ fn complete(tree: &Tree, expected: &[String], only: &Only) -> anyhow::Result<()>
         let sentence = format!("{}; the baseline is as it was", failed.join("; "));
         return Err(failure(exit, sentence));
     }
-    let absent = expected.iter().filter(|id| only.wants(id) && !tree.listed.contains(*id));
-    let absent: Vec<&str> = absent.map(String::as_str).collect();
+    let absent = absent(expected.iter().filter(|id| only.wants(id)), &tree.listed);
     if absent.is_empty() {
         return Ok(());
     }

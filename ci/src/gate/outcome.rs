@@ -11,6 +11,7 @@ use super::past::Fences;
 use super::standing;
 use crate::bench::code_hash::CodeHash;
 use crate::exit::Exit;
+use crate::expected::absent;
 use crate::explain::Explanation;
 use crate::render::number;
 
@@ -141,8 +142,7 @@ pub(crate) fn outcome(base: &RunRecord, head: &RunRecord, question: Question<'_>
         }
     }
     if let Some(expected) = question.expected {
-        let known = |id: &&String| !question.listed.contains(*id);
-        outcome.absent = expected.iter().filter(known).cloned().collect();
+        outcome.absent = absent(expected, question.listed);
         let unlisted = question.listed.iter().filter(|id| !expected.contains(id));
         outcome.unlisted = unlisted.cloned().collect();
     }
