@@ -1,6 +1,8 @@
 //! What the bench targets share: how a workload is put under callgrind. Time is measured through
 //! [`bench_core::measure`]; the workloads themselves live in their rooms.
 
+#[cfg(feature = "canary-each")]
+pub mod canary;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
 pub mod load;
@@ -26,6 +28,8 @@ pub fn count_config() -> LibraryBenchmarkConfig {
 /// When `name` is not the workload's, so that both harnesses measure it under one id; when the
 /// parameter does not parse; when set-up, preparation or check fail.
 pub fn to_count<W: Workload>(name: &str, parameter: &str) -> W {
+    #[cfg(feature = "canary-each")]
+    canary::prepare();
     assert_eq!(name, W::NAME, "the count target names the workload differently");
     let text = parameter.trim_start_matches('_').replace("__", "/");
     let parameter: W::Parameter = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -50,6 +54,14 @@ pub fn counted<W: Workload>(mut workload: W) {
     }
 }
 
+/// The operation that counts.
+#[inline(always)]
+pub fn operate<W: Workload>(workload: &mut W) {
+    workload.run();
+    #[cfg(feature = "canary-each")]
+    canary::work();
+}
+
 /// Declares a count target: `group: function = Workload [parameters]`. The id of each bench is
 /// `group/function/parameter`, where a parameter is written as an identifier: `_4KiB` is `4KiB`,
 /// and `default__1MiB` is `default/1MiB`.
@@ -65,7 +77,7 @@ macro_rules! counts {
                 ))]
             )+
             fn $function(mut workload: $workload) -> $workload {
-                ::bench_core::workload::Workload::run(&mut workload);
+                $crate::operate(&mut workload);
                 workload
             }
         )+

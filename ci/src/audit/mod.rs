@@ -7,6 +7,7 @@
 //! - [`evidence`]: what two profiles hold, and where they part.
 //! - [`cause`]: from conditions and functions to the likely reason.
 //! - [`outcome`]: who may gate, and the exit code.
+//! - [`sensitivity`]: whether changes of known size are found in every id.
 //! - [`render`]: terminal, Markdown, JSON.
 
 pub(crate) mod cause;
@@ -16,4 +17,5 @@ pub(crate) mod neighbour;
 pub(crate) mod observe;
 pub(crate) mod outcome;
 pub(crate) mod render;
+pub(crate) mod sensitivity;
 pub(crate) mod series;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use bench_core::counting::GLIBC_TUNABLES;
+use bench_core::counting::{EXTRA_TURNS_VARIABLE, GLIBC_TUNABLES};
 use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
 
@@ -47,6 +47,9 @@ pub(crate) struct Place {
     /// Bytes by which the environment of the benches is longer than it need be: none, but in an
     /// audit.
     pub(crate) padding: usize,
+    /// Turns of known cost that each operation takes besides: of no meaning but to benches that were
+    /// built with `canary-each`.
+    pub(crate) extra_turns: Option<u64>,
 }
 
 /// One bench of one side.
@@ -128,6 +131,7 @@ impl Place {
             folder: folder.to_owned(),
             home: home.to_owned(),
             padding: 0,
+            extra_turns: None,
         }
     }
 
@@ -187,7 +191,10 @@ impl Place {
             0 => String::new(),
             length => format!(" {PADDING_VARIABLE}={}", "x".repeat(length)),
         };
-        format!("GLIBC_TUNABLES={GLIBC_TUNABLES} {ROWS_VARIABLE}{padding}")
+        let turns = self
+            .extra_turns
+            .map_or_else(String::new, |turns| format!(" {EXTRA_TURNS_VARIABLE}={turns:012}"));
+        format!("GLIBC_TUNABLES={GLIBC_TUNABLES} {ROWS_VARIABLE}{padding}{turns}")
     }
 
     /// Where gungraun writes what it knows of a bench.
@@ -298,6 +305,7 @@ mod tests {
             folder: folder.to_owned(),
             home: folder.join("out"),
             padding: 0,
+            extra_turns: None,
         }
     }
 

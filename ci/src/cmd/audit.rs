@@ -1,7 +1,7 @@
 //! `cargo perf audit`: what is not deterministic, and why.
 //!
 //! Reads `benches/expected.toml` and `ci/policy.toml`; writes `audit.json` and `audit.md` under
-//! `target/perf`.
+//! `target/perf`, or `sensitivity.json`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::audit::evidence::gather;
 use crate::audit::observe::{Observed, Plan, observe};
 use crate::audit::outcome::{Finding, Outcome, Standing, falses};
 use crate::audit::render;
+use crate::audit::sensitivity::{self, Sensitivity};
 use crate::audit::series::{Series, series};
 use crate::bench::build::{Build, bench_executables};
 use crate::bench::count::Metrics;
@@ -45,6 +46,10 @@ pub(crate) struct AuditArgs {
     /// Count system calls as well
     #[arg(long)]
     pub(crate) syscalls: bool,
+    /// Instead: count each bench plain and with max(50, 0.3 %) instructions more, and see whether the
+    /// gate's policy finds them
+    #[arg(long, conflicts_with_all = ["repeats", "allocations", "syscalls"])]
+    pub(crate) sensitivity: bool,
     #[command(flatten)]
     pub(crate) selection: Selection,
 }
@@ -59,7 +64,9 @@ pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
     let expected = Expected::read(&workspace.root)?;
     let policy = policy::read(&workspace.root)?;
     setup::require_valgrind()?;
-    let features = &args.selection.features;
+    let mut features = args.selection.features.clone();
+    features.extend(args.sensitivity.then(|| sensitivity::FEATURE.to_owned()));
+    let features = &features;
     let build = Build { name: "the working tree", root: &workspace.root, target: None, features };
     let mut executables = bench_executables(&build, &[], ui)?;
     executables.benches.retain(|target, _| counts(target));
@@ -79,6 +86,15 @@ pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
             ..Metrics::INSTRUCTIONS
         },
     };
+    if args.sensitivity {
+        let trials = sensitivity::trials(plan, &only, &policy, ui)?;
+        let varies = |id: &str| expected.varies().iter().any(|glob| glob.matches(id));
+        let found = Sensitivity::of(trials, varies);
+        let json = found.json();
+        disk::write(&workspace.perf()?.join("sensitivity.json"), json.to_string().as_bytes())?;
+        ui.result(&found.text(), &json)?;
+        return Ok(found.exit());
+    }
     let observed = observe(plan, &only, ui)?;
     let listed = |id: &str| expected.varies().iter().any(|glob| glob.matches(id));
     let mut outcome = Outcome {

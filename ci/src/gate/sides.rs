@@ -79,7 +79,7 @@ impl Workshop<'_> {
         let folder = self.workspace.perf_dir("gate/run")?.join(letter);
         let benches = lay_out(&built.benches, &folder)?;
         let home = self.workspace.perf_dir("gate/out")?.join(letter);
-        let place = Place { benches, folder, home, padding: 0 };
+        let place = Place { benches, folder, home, padding: 0, extra_turns: None };
         let mut ready = Ready { side, place, benches: Vec::new(), runner: built.runner };
         self.install_runner(&ready)?;
         ready.benches = ready.place.list()?;
