@@ -6,7 +6,7 @@ use bench_core::record::{Data, Metric};
 
 use super::condition::Condition;
 use super::observe::Sample;
-use crate::bench::count::NEVER_RAN;
+use crate::gate::standing::never_ran;
 
 /// One count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) fn series(samples: &[Sample]) -> Vec<Series> {
             (_, error) => {
                 let why = error.clone().unwrap_or_else(|| "there is no count".to_owned());
                 let words = sample.condition.words();
-                all[index].broke |= !row.errors.contains_key(NEVER_RAN);
+                all[index].broke |= !never_ran(row);
                 all[index].errors.push(format!("{words}, repetition {}: {why}", sample.number));
             }
         }
