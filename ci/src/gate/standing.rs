@@ -45,7 +45,8 @@ pub(crate) fn exit(judged: &[(&Pair, &Verdict)], strict: bool) -> Exit {
     let any = |wanted: fn(&Verdict) -> bool| judged.iter().any(|(_, verdict)| wanted(verdict));
     if any(Verdict::is_regression) {
         Exit::Regressed
-    } else if failed(judged.iter().filter_map(|(pair, _)| pair.head.as_ref())) == Some(Exit::Broke) {
+    } else if failed(judged.iter().filter_map(|(pair, _)| pair.head.as_ref())) == Some(Exit::Broke)
+    {
         Exit::Broke
     } else if judged.is_empty() || any(|verdict| *verdict == Verdict::Missing) {
         Exit::NotMeasured
