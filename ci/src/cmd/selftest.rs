@@ -33,9 +33,6 @@ pub(crate) struct SelftestArgs {
     /// Only canaries whose names match this glob, as in 'quadratic'; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) only: Vec<String>,
-    /// Raise the limits of the copy, so that the gate must sleep: for tests of this command
-    #[arg(long, hide = true)]
-    pub(crate) blunt: bool,
 }
 
 /// Injects each canary, asks the gate, and judges its answer.
@@ -47,9 +44,6 @@ pub(crate) fn run(args: &SelftestArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     setup::require_valgrind()?;
     let mut aviary = Aviary::new(&workspace, ui)?;
-    if args.blunt {
-        aviary.blunt()?;
-    }
     let target = workspace.perf_dir("selftest/target")?;
     let mut told: Vec<Told> = Vec::new();
     for canary in &wanted {

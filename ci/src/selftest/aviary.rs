@@ -108,16 +108,6 @@ impl Aviary {
         self.state = state;
         Ok(())
     }
-
-    /// Lets every limit of the copy's policy pass tenfold of the largest canary, so that the gate
-    /// cannot but sleep: for tests of the self-test itself.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub(crate) fn blunt(&self) -> anyhow::Result<()> {
-        let rule = "\n[[rule]]\nmetric = \"instructions\"\nrelative = 0.05\nabsolute = 50.0\n";
-        append(&self.root.join("ci/policy.toml"), rule)
-    }
 }
 
 /// A repository in `folder`: an empty commit, then all there is.
@@ -228,7 +218,6 @@ mod tests {
         let (_folder, workspace) = workspace();
         let mut earlier = Aviary::new(&workspace, UI).expect("copied");
         earlier.bring(State::Injected).expect("injected");
-        earlier.blunt().expect("blunted");
         drop(earlier);
         let aviary = Aviary::new(&workspace, UI).expect("copied again");
         assert!(!aviary.root.join("benches/count/canary.rs").exists());
