@@ -229,6 +229,38 @@ fn a_ref_and_the_working_tree_are_compared_in_turns() {
 }
 
 #[test]
+fn an_audit_names_the_reason_of_each_bench_that_varies() {
+    let output = perf("audit --features faults --only varies/*");
+    assert_eq!(output.status.code(), Some(5));
+    let answer = json(&output);
+    let ids = answer["ids"].as_array().expect("ids");
+    for (name, reason) in [
+        ("address", "address"),
+        ("clock", "clock"),
+        ("environment", "environment_length"),
+        ("hasher", "random_hasher"),
+        ("path", "path_length"),
+        ("threads", "threads"),
+    ] {
+        let id = format!("varies/{name}/1KiB");
+        let one = ids.iter().find(|one| one["id"] == id).expect("counted");
+        assert_eq!(one["standing"], "varies", "{one}");
+        assert_eq!(one["causes"][0]["reason"], reason, "{one}");
+    }
+}
+
+#[test]
+fn the_gate_finds_every_canary() {
+    // That the same code is silent on every id has a test of its own above.
+    let only = ["filter", "baseline", "instructions", "allocation", "quadratic", "panic", "hang"];
+    let only = only.map(|name| format!("--only {name}")).join(" ");
+    let output = perf(&format!("selftest {only} --only never-runs --only vanished"));
+    let answer = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{answer:#}");
+    assert_eq!(answer["canaries"].as_array().expect("canaries").len(), 9);
+}
+
+#[test]
 fn a_profile_is_a_flamegraph() {
     let output = perf("profile payload/fill/1MiB --time 3");
     assert_eq!(output.status.code(), Some(0));
