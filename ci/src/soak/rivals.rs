@@ -9,7 +9,7 @@ use super::trials::Arms;
 
 /// Rounds of ten batches that make criterion's hundred samples.
 const ROUNDS: usize = 10;
-/// criterion takes a hundred times as many; see [`rival::criterion`] for what that moves.
+/// criterion takes a hundred times as many; see [`rival::criterion()`] for what that moves.
 const RESAMPLES: usize = 1_000;
 const SEED: u64 = 42;
 /// Who is asked. Those who know no rounds get the base first and the head after it, as from their
