@@ -9,7 +9,7 @@
 //!
 //! 1. **Windows.** `window` values at a time, from the last point that was found in the window
 //!    before or half a window further, whichever is later.
-//! 2. **Divide.** The strongest candidate of the window that [`divergence`] proposes becomes a weak
+//! 2. **Divide.** The strongest candidate of the window that `divergence` proposes becomes a weak
 //!    point if the t-test between its two sides says `p ≤ 10 × max_p_value`; its two sides are
 //!    then divided in turn. The first candidate that is not significant ends the window.
 //! 3. **Merge.** Points of all windows are tested again, each between its two neighbours. The one
