@@ -1,6 +1,7 @@
 //! What the loopback fixture and its operations fail with.
 
 use std::io;
+use std::ops::Range;
 
 use bench_core::fixture::Mismatch;
 use bench_core::units::ByteSize;
@@ -73,6 +74,25 @@ pub enum Error {
         operation: Operation,
         /// Where.
         source: Mismatch,
+    },
+    /// A range that no call can be for.
+    #[error(
+        "{operation} of bytes {} to {} is no call: Read and Stream take ranges that do not end before they begin, Write takes none",
+        range.start, range.end
+    )]
+    Range {
+        /// The operation.
+        operation: Operation,
+        /// What was asked for.
+        range: Range<u64>,
+    },
+    /// Content was to be looked at that nobody kept.
+    #[error(
+        "the content of this {operation} was discarded and cannot be verified; call it with another sink"
+    )]
+    NotKept {
+        /// The operation.
+        operation: Operation,
     },
 }
 

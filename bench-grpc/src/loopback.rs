@@ -13,11 +13,13 @@ use bench_core::units::ByteSize;
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
-use crate::blob::blob_server::{Blob, BlobServer};
+use crate::client::{Client, Plan};
 use crate::error::Error;
-use crate::operation::{Client, Delivery, Operation};
+use crate::intake::Intake;
+use crate::operation::{Delivery, Operation};
+use crate::path::DataPath;
 use crate::profile::TransportProfile;
-use crate::server::{BlobService, Stored};
+use crate::server::{self, Serving, Stored};
 use crate::transport::{self, ServerThread, SocketFacts, SocketReport};
 
 /// What the protobuf field header and gRPC's bookkeeping may add to a payload. A limit of exactly
@@ -106,7 +108,9 @@ impl Loopback {
     pub fn start(config: LoopbackConfig) -> Result<Self, Error> {
         let stored = Stored::default();
         let content = config.payload_checked()?.to_bytes();
-        let service = BlobService { content: content.clone(), stored: stored.clone() };
+        let limit = config.payload.size.len() + MESSAGE_OVERHEAD_BYTES;
+        let path = DataPath::ProstBytes;
+        let service = server::service(path, content.clone(), stored.clone(), limit);
         let mut loopback = Self::connect(config, content, service, stored)?;
         for operation in Operation::ALL {
             loopback.call_verified(operation)?;
@@ -121,17 +125,13 @@ impl Loopback {
     pub(crate) fn connect(
         config: LoopbackConfig,
         content: Bytes,
-        service: impl Blob,
+        service: impl Serving,
         stored: Stored,
     ) -> Result<Self, Error> {
         config.profile.validate()?;
         let payload = config.payload_checked()?;
         let chunk = config.chunk.min(payload.size).len();
         let limit = payload.size.len() + MESSAGE_OVERHEAD_BYTES;
-        let service = BlobServer::new(service)
-            .max_decoding_message_size(limit)
-            .max_encoding_message_size(limit);
-
         let runtime = transport::runtime()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .map_err(Error::machine("bind the port"))?;
@@ -149,10 +149,7 @@ impl Loopback {
         };
         let dial = transport::connect(address, &config.profile, config.socket_buffer);
         let (channel, client_socket) = runtime.block_on(dial)?;
-        let blob = crate::blob::blob_client::BlobClient::new(channel)
-            .max_decoding_message_size(limit)
-            .max_encoding_message_size(limit);
-        let client = Client { blob, content, chunk };
+        let client = Client::over(channel, DataPath::ProstBytes, Plan { content, chunk, limit });
         Ok(Self {
             config,
             address,
@@ -196,7 +193,8 @@ impl Loopback {
     /// What the last Write left at the server.
     pub fn stored(&self) -> Delivery {
         let chunks = self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Delivery::new(Operation::Write, chunks)
+        let intake = Intake::kept(chunks);
+        Delivery::new(Operation::Write, 0..self.config.payload.size.bytes(), intake, None)
     }
 
     /// A client for concurrent operations. Its calls make progress inside [`block_on`](Self::block_on).

@@ -8,8 +8,10 @@ use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
+use crate::blob::blob_server::{Blob, BlobServer};
 use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
-use crate::server::Chunks;
+use crate::server::BlobService;
+use crate::server::prost::Chunks;
 
 const CHUNK: ByteSize = ByteSize::new(1000);
 
@@ -104,7 +106,7 @@ fn operations_may_run_at_the_same_time() {
 #[test]
 fn requests_beyond_the_content_are_refused() {
     let loopback = Loopback::start(small(Layout::OneThread)).expect("start");
-    let mut blob = loopback.client().blob;
+    let mut blob = crate::blob::blob_client::BlobClient::new(loopback.client().channel);
     for (offset, length) in [(4500, 1), (0, 4501), (u64::MAX, 2)] {
         let reply = loopback.block_on(blob.read(ReadRequest { offset, length }));
         assert_eq!(reply.expect_err("beyond").code(), tonic::Code::OutOfRange);
@@ -179,7 +181,8 @@ fn with_fault(operation: Operation, fault: Fault) -> Result<(), Error> {
     let stored = Stored::default();
     let content = config.payload.to_bytes();
     let inner = BlobService { content: content.clone(), stored: stored.clone() };
-    Loopback::connect(config, content, Faulty { inner, fault }, stored)?.call_verified(operation)
+    let service = BlobServer::new(Faulty { inner, fault });
+    Loopback::connect(config, content, service, stored)?.call_verified(operation)
 }
 
 #[test]
@@ -234,7 +237,8 @@ fn a_stuck_server_does_not_keep_the_fixture_from_ending_and_its_status_is_told()
     let config = small(Layout::TwoThreads);
     let content = config.payload.to_bytes();
     let mut loopback =
-        Loopback::connect(config, content, stuck, Stored::default()).expect("connect");
+        Loopback::connect(config, content, BlobServer::new(stuck), Stored::default())
+            .expect("connect");
 
     let write = loopback.call(Operation::Write).expect_err("refused").to_string();
     assert_eq!(write, "write ended with status DataLoss: no disk");

@@ -5,15 +5,14 @@
 //! measured region would cap every number at the checksum's own speed.
 
 use std::fmt;
+use std::ops::Range;
+use std::time::Instant;
 
 use bench_core::fixture::Payload;
 use bytes::Bytes;
-use tokio_stream::StreamExt;
-use tonic::transport::Channel;
 
-use crate::blob::blob_client::BlobClient;
-use crate::blob::{Chunk, ReadRequest, StreamRequest};
 use crate::error::Error;
+use crate::intake::{Intake, Sink};
 
 /// One way to move the whole content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,12 +49,23 @@ impl fmt::Display for Operation {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     operation: Operation,
+    range: Range<u64>,
+    sink: Sink,
     chunks: Vec<Bytes>,
+    messages: u64,
+    first_byte: Option<Instant>,
 }
 
 impl Delivery {
-    pub(crate) fn new(operation: Operation, chunks: Vec<Bytes>) -> Self {
-        Self { operation, chunks }
+    /// Of a call that asked for `range` of the content.
+    pub(crate) fn new(
+        operation: Operation,
+        range: Range<u64>,
+        intake: Intake,
+        first_byte: Option<Instant>,
+    ) -> Self {
+        let Intake { sink, pieces: chunks, messages, .. } = intake;
+        Self { operation, range, sink, chunks, messages, first_byte }
     }
 
     /// What was called.
@@ -63,88 +73,42 @@ impl Delivery {
         self.operation
     }
 
-    /// The messages, in the order in which they came.
+    /// What was kept, in the order in which it came: messages, or pieces of them where the data
+    /// path does not put messages together.
     pub fn chunks(&self) -> &[Bytes] {
         &self.chunks
     }
 
-    /// Whether the delivery is the whole payload, in order.
+    /// The number of messages, however they were cut.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// When the first content of a Read or Stream was in the hands of the client: on the prost
+    /// paths that is a whole message. `None` for Write and for empty content.
+    pub fn first_byte(&self) -> Option<Instant> {
+        self.first_byte
+    }
+
+    /// Whether the delivery is that range of the payload, in order. What [`Sink::Verify`] compared
+    /// as it came is not looked at again.
     ///
     /// # Errors
-    /// The first byte that is not the payload's, or that bytes are missing.
+    /// The first byte that is not the payload's, or that bytes are missing; [`Error::NotKept`]
+    /// when the content was discarded.
     pub fn verify(&self, payload: &Payload) -> Result<(), Error> {
         let operation = self.operation;
-        let mut offset = 0;
+        match self.sink {
+            Sink::Keep => {}
+            Sink::Verify => return Ok(()),
+            Sink::Discard => return Err(Error::NotKept { operation }),
+        }
+        let mut offset = self.range.start;
         for chunk in &self.chunks {
             payload.verify(offset, chunk).map_err(|source| Error::Content { operation, source })?;
             offset += chunk.len() as u64;
         }
-        expect_length(operation, payload.size.bytes(), offset)
-    }
-}
-
-/// Sends operations over one connection. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Client {
-    pub(crate) blob: BlobClient<Channel>,
-    pub(crate) content: Bytes,
-    pub(crate) chunk: usize,
-}
-
-impl Client {
-    /// Runs one operation and checks status, length and number of messages. What Write delivered
-    /// is at the server; the delivery returned here is then empty.
-    ///
-    /// # Errors
-    /// [`Error::Status`], [`Error::Length`] or [`Error::Messages`].
-    pub async fn call(&self, operation: Operation) -> Result<Delivery, Error> {
-        let chunks = match operation {
-            Operation::Write => self.write().await?,
-            Operation::Read => self.read().await?,
-            Operation::Stream => self.stream().await?,
-        };
-        Ok(Delivery { operation, chunks })
-    }
-
-    async fn write(&self) -> Result<Vec<Bytes>, Error> {
-        let operation = Operation::Write;
-        let chunks = slices(self.content.clone(), self.chunk).map(|data| Chunk { data });
-        let reply = self.blob.clone().write(tokio_stream::iter(chunks)).await;
-        let reply = reply.map_err(status(operation))?.into_inner();
-        expect_length(operation, self.content.len() as u64, reply.length)?;
-        expect_messages(operation, self.messages(), reply.messages)?;
-        Ok(Vec::new())
-    }
-
-    async fn read(&self) -> Result<Vec<Bytes>, Error> {
-        let operation = Operation::Read;
-        let length = self.content.len() as u64;
-        let reply = self.blob.clone().read(ReadRequest { offset: 0, length }).await;
-        let data = reply.map_err(status(operation))?.into_inner().data;
-        expect_length(operation, length, data.len() as u64)?;
-        Ok(vec![data])
-    }
-
-    async fn stream(&self) -> Result<Vec<Bytes>, Error> {
-        let operation = Operation::Stream;
-        let length = self.content.len() as u64;
-        let request = StreamRequest { offset: 0, length, chunk: self.chunk as u64 };
-        let reply = self.blob.clone().stream(request).await;
-        let mut messages = reply.map_err(status(operation))?.into_inner();
-        let mut chunks = Vec::with_capacity(self.messages() as usize);
-        let mut received = 0;
-        while let Some(message) = messages.next().await {
-            let data = message.map_err(status(operation))?.data;
-            received += data.len() as u64;
-            chunks.push(data);
-        }
-        expect_length(operation, length, received)?;
-        expect_messages(operation, self.messages(), chunks.len() as u64)?;
-        Ok(chunks)
-    }
-
-    fn messages(&self) -> u64 {
-        self.content.len().div_ceil(self.chunk) as u64
+        expect_length(operation, self.range.end - self.range.start, offset - self.range.start)
     }
 }
 
@@ -156,15 +120,15 @@ pub(crate) fn slices(mut content: Bytes, chunk: usize) -> impl Iterator<Item = B
     })
 }
 
-fn status(operation: Operation) -> impl Fn(tonic::Status) -> Error {
-    move |status| Error::Status { operation, status: Box::new(status) }
-}
-
-fn expect_length(operation: Operation, expected: u64, found: u64) -> Result<(), Error> {
+pub(crate) fn expect_length(operation: Operation, expected: u64, found: u64) -> Result<(), Error> {
     if expected == found { Ok(()) } else { Err(Error::Length { operation, expected, found }) }
 }
 
-fn expect_messages(operation: Operation, expected: u64, found: u64) -> Result<(), Error> {
+pub(crate) fn expect_messages(
+    operation: Operation,
+    expected: u64,
+    found: u64,
+) -> Result<(), Error> {
     if expected == found { Ok(()) } else { Err(Error::Messages { operation, expected, found }) }
 }
 

@@ -14,8 +14,8 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 
-use crate::blob::blob_client::BlobClient;
-use crate::{Client, Error, Operation, TransportProfile, profile, transport};
+use crate::client::Plan;
+use crate::{Client, DataPath, Error, Operation, TransportProfile, profile, transport};
 
 const SIZE: u8 = 100;
 
@@ -63,8 +63,8 @@ fn call(operation: Operation) -> Result<(), Error> {
         let incoming = TcpListenerStream::new(listener);
         tokio::spawn(profile::server(&profile).serve_with_incoming(Bare, incoming));
         let (channel, _) = transport::connect(address, &profile, None).await?;
-        let content = CONTENT.to_bytes();
-        let client = Client { blob: BlobClient::new(channel), content, chunk: SIZE.into() };
+        let plan = Plan { content: CONTENT.to_bytes(), chunk: SIZE.into(), limit: 1 << 10 };
+        let client = Client::over(channel, DataPath::ProstBytes, plan);
         client.call(operation).await.map(drop)
     })
 }

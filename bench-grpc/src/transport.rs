@@ -20,9 +20,9 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::blob::blob_server::{Blob, BlobServer};
 use crate::error::Error;
 use crate::profile::{self, TransportProfile};
+use crate::server::Serving;
 
 /// How long a dropped fixture waits for its server thread before it leaves it behind.
 pub(crate) const SHUTDOWN_BOUND: Duration = Duration::from_secs(1);
@@ -78,13 +78,13 @@ pub(crate) async fn connect(
 }
 
 /// What a server needs to begin.
-pub(crate) struct Serve<B> {
+pub(crate) struct Serve<S> {
     pub(crate) listener: std::net::TcpListener,
-    pub(crate) service: BlobServer<B>,
+    pub(crate) service: S,
     pub(crate) report: SocketReport,
 }
 
-impl<B: Blob> Serve<B> {
+impl<S: Serving> Serve<S> {
     /// Serves until the future is dropped. Call it inside a runtime.
     pub(crate) fn until_dropped(
         self,
@@ -117,8 +117,8 @@ pub(crate) struct ServerThread {
 }
 
 impl ServerThread {
-    pub(crate) fn start<B: Blob>(
-        serve: Serve<B>,
+    pub(crate) fn start<S: Serving>(
+        serve: Serve<S>,
         profile: TransportProfile,
     ) -> Result<Self, Error> {
         let (stop, stopped) = oneshot::channel();

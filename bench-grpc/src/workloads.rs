@@ -193,7 +193,7 @@ mod tests {
     use tonic::{Request, Response, Status, Streaming};
 
     use super::*;
-    use crate::blob::blob_server::Blob;
+    use crate::blob::blob_server::{Blob, BlobServer};
     use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
     use crate::server::{BlobService, Stored};
 
@@ -246,7 +246,7 @@ mod tests {
         };
         let (content, stored) = (config.payload.to_bytes(), Stored::default());
         let inner = BlobService { content: content.clone(), stored: stored.clone() };
-        let flaky = Flaky { inner, calls: AtomicU32::new(0) };
+        let flaky = BlobServer::new(Flaky { inner, calls: AtomicU32::new(0) });
         Call::over(Loopback::connect(config, content, flaky, stored).expect("connect"))
     }
 

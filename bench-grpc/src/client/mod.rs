@@ -1,0 +1,117 @@
+//! The client's side: one call at a time or many, over one HTTP/2 connection and one data path.
+
+mod prost;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use tonic::transport::Channel;
+
+use crate::error::Error;
+use crate::intake::{Intake, Sink};
+use crate::operation::{Delivery, Operation, expect_length, expect_messages};
+use crate::path::DataPath;
+
+/// What a client moves and how it is cut.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// What Write sends, and what the server should have.
+    pub(crate) content: Bytes,
+    /// Bytes of one message of Write and Stream, at least one.
+    pub(crate) chunk: usize,
+    /// Bytes of the largest message in either direction, its header included.
+    pub(crate) limit: usize,
+}
+
+/// Sends operations over one connection. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) channel: Channel,
+    path: DataPath,
+    plan: Plan,
+    sink: Sink,
+}
+
+/// What one call asks for.
+struct Order {
+    operation: Operation,
+    range: Range<u64>,
+}
+
+impl Client {
+    /// A client of whoever is at the other end of the channel.
+    pub(crate) fn over(channel: Channel, path: DataPath, plan: Plan) -> Self {
+        Self { channel, path, plan, sink: Sink::Keep }
+    }
+
+    /// The same client, whose calls do this with content where it arrives: for Write at the
+    /// server, if it is one of ours, else here.
+    #[must_use]
+    pub fn with_sink(self, sink: Sink) -> Self {
+        Self { sink, ..self }
+    }
+
+    /// Runs one operation on the whole content and checks status, length and number of messages.
+    /// What Write delivered is at the server; the delivery returned here then has no content.
+    ///
+    /// # Errors
+    /// [`Error::Status`], [`Error::Length`] or [`Error::Messages`]; [`Error::Content`] with
+    /// [`Sink::Verify`], by which a server of ours ends a Write with status `DataLoss`.
+    pub async fn call(&self, operation: Operation) -> Result<Delivery, Error> {
+        self.transfer(Order { operation, range: 0..self.plan.content.len() as u64 }).await
+    }
+
+    /// Reads or streams a range of the server's content, which may be empty. The server refuses
+    /// one that is not in its content with status `OutOfRange`.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call); [`Error::Range`] for a range that ends before it begins,
+    /// and for Write, which has no ranges.
+    pub async fn call_range(
+        &self,
+        operation: Operation,
+        range: Range<u64>,
+    ) -> Result<Delivery, Error> {
+        if operation == Operation::Write || range.start > range.end {
+            return Err(Error::Range { operation, range });
+        }
+        self.transfer(Order { operation, range }).await
+    }
+
+    async fn transfer(&self, order: Order) -> Result<Delivery, Error> {
+        let operation = order.operation;
+        let mut intake = Intake::new(self.sink, &self.plan.content, order.range.start);
+        let first_byte = match self.path {
+            DataPath::ProstVec => prost::vec::transfer(self, &order, &mut intake).await?,
+            DataPath::ProstBytes => prost::bytes::transfer(self, &order, &mut intake).await?,
+        };
+        expect_length(operation, order.length(), intake.length)?;
+        expect_messages(operation, self.messages(&order), intake.messages)?;
+        Ok(Delivery::new(operation, order.range, intake, first_byte))
+    }
+
+    fn messages(&self, order: &Order) -> u64 {
+        match order.operation {
+            Operation::Read => 1,
+            Operation::Write | Operation::Stream => order.length().div_ceil(self.plan.chunk as u64),
+        }
+    }
+}
+
+impl Order {
+    fn length(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// An error for a status of this call.
+    fn status(&self) -> impl Fn(tonic::Status) -> Error + use<> {
+        let operation = self.operation;
+        move |status| Error::Status { operation, status: Box::new(status) }
+    }
+
+    /// An error for content of this call.
+    fn content(&self) -> impl Fn(bench_core::fixture::Mismatch) -> Error + use<> {
+        let operation = self.operation;
+        move |source| Error::Content { operation, source }
+    }
+}
