@@ -10,12 +10,17 @@
 //! - [`rival`]: what others would say to the same rounds.
 //! - [`modality`]: whether samples have one mode.
 //! - [`changepoint`]: when a series changed.
+//! - [`best`](mod@best): which of several arms is the best over a matrix; [`band`]: how far one is from another.
+//! - [`matrix`]: rows as arms, and the ranking in words.
+//! - [`target`]: what an id has to reach by itself.
 //! - [`policy`]: how much change is too much, by metric and id.
 //! - [`time_rule`]: the same for times, and how long to look.
 //! - [`glob`]: the pattern by which policies and filters name ids.
 //! - [`verdict`]: the opinion, and how opinions join.
 //! - [`decide`]: what a policy says about a pair.
 
+pub mod band;
+pub mod best;
 pub mod budget;
 pub mod changepoint;
 pub mod comparable;
@@ -24,11 +29,13 @@ pub mod decide;
 pub mod effect;
 pub mod fence;
 pub mod glob;
+pub mod matrix;
 pub mod modality;
 pub mod policy;
 pub mod rival;
 pub mod sequential;
 pub mod stats;
+pub mod target;
 pub mod time_rule;
 pub mod verdict;
 

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::band::Bands;
 use super::glob::Glob;
+use super::target::Target;
 use super::time_rule::TimeRule;
 use crate::record::Metric;
 
@@ -23,6 +25,12 @@ pub struct Policy {
     /// For times that are compared in interleaved rounds; of those that match the last holds.
     #[serde(default, rename = "compare")]
     pub times: Vec<TimeRule>,
+    /// What ids have to reach by themselves; all that match hold.
+    #[serde(default, rename = "target")]
+    pub targets: Vec<Target>,
+    /// How far a throughput may be from that of a baseline measured in turns with it.
+    #[serde(default, rename = "change")]
+    pub bands: Option<Bands>,
 }
 
 /// A limit and the rows it is for.

@@ -6,11 +6,13 @@
 mod bootstrap;
 mod point;
 mod ranks;
+mod strata;
 
 pub(super) use bootstrap::SplitMix64;
 pub use bootstrap::{bootstrap_interval, median_ratio_interval};
 pub use point::{MAD_TO_SIGMA, geometric_mean, mad, mad_sigma, median, quantile};
 pub use ranks::{quantile_interval, quantile_ranks};
+pub use strata::{mean_of_means, mean_of_means_interval};
 
 /// Where a value lies, and how sure that is.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,0 +1,173 @@
+//! The rows of a matrix of profiles as arms to be ranked, and the ranking in words.
+//!
+//! A row belongs to a matrix by two dimensions: `scenario` is its cell, the bench that measured
+//! all profiles of it in turns, and `profile` its arm. Sample `k` of its `wall_time` is round `k`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::best::{Arm, Ranking, Trial};
+use crate::record::{Metric, Row};
+
+/// The dimension that names the cell.
+pub const CELL: &str = "scenario";
+/// The dimension that names the arm.
+pub const ARM: &str = "profile";
+/// The dimension that names the link between the two ends, as `loopback`.
+pub const LINK: &str = "link";
+
+/// The arms of a matrix in the order in which their rows come; rows of no matrix are left out.
+///
+/// A cell has failed where a row of it has, or where one of its operations did: a number over the
+/// operations that succeeded is one of another thing.
+pub fn arms(rows: &[Row]) -> Vec<Arm> {
+    let mut arms: Vec<Arm> = Vec::new();
+    for row in rows {
+        let dimension = |name| row.dimensions.get(name).cloned();
+        let Some((cell, name)) = dimension(CELL).zip(dimension(ARM)) else { continue };
+        let at = arms.iter().position(|arm| arm.name == name).unwrap_or_else(|| {
+            arms.push(Arm { name, cells: BTreeMap::new() });
+            arms.len() - 1
+        });
+        if let Some(trial) = trial(row) {
+            let known = arms[at].cells.entry(cell).or_insert_with(|| trial.clone());
+            if trial.is_err() {
+                *known = trial;
+            }
+        }
+    }
+    arms
+}
+
+/// What a row says of its cell; `None` where it says nothing of time or failure.
+fn trial(row: &Row) -> Option<Trial> {
+    if let Some(error) = &row.error {
+        return Some(Err(error.clone()));
+    }
+    if !row.errors.is_empty() {
+        let kinds: Vec<String> =
+            row.errors.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        return Some(Err(kinds.join(", ")));
+    }
+    (row.metric == Metric::WallTime).then(|| Ok(row.per_operation()))
+}
+
+/// The link that the rows of a matrix went over, where they all name the same.
+pub fn link(rows: &[Row]) -> Option<&str> {
+    let mut links = rows.iter().filter_map(|row| row.dimensions.get(LINK));
+    let first = links.next()?;
+    links.all(|link| link == first).then_some(first.as_str())
+}
+
+/// The recommendation in words, one line each, the link that it holds for named.
+pub fn words(ranking: &Ranking, link: &str) -> String {
+    let mut text = String::new();
+    let winners: Vec<&str> = ranking.winners().collect();
+    let cells = ranking.cells;
+    let base = ranking.baseline.as_deref().unwrap_or_default();
+    let _infallible = match winners.as_slice() {
+        [] => writeln!(text, "best profile: none, since every one failed in some cell"),
+        [one] => writeln!(text, "best profile for {link}: {one}, over {cells} cells"),
+        several => writeln!(
+            text,
+            "best profile for {link}: a tie of {} over {cells} cells; their intervals overlap, \
+             take whichever suits you",
+            several.join(" and ")
+        ),
+    };
+    for standing in &ranking.standings {
+        let name = &standing.name;
+        let place = match standing.interval {
+            _ if name == base => "what the others are measured by".to_owned(),
+            Some(interval) => {
+                let percent = interval.confidence * 100.0;
+                let (low, high) = (interval.low, interval.high);
+                format!("{low:.2} to {high:.2} at {percent:.1} %")
+            }
+            None => "too few rounds to say where it lies".to_owned(),
+        };
+        let _infallible = writeln!(text, "  {:>5.2} × {base}  {name} ({place})", standing.ratio);
+    }
+    for out in &ranking.disqualified {
+        let (cell, why) = &out.failures[0];
+        let more = match out.failures.len() - 1 {
+            0 => String::new(),
+            more => format!(" and in {more} more"),
+        };
+        let _infallible = writeln!(text, "  out: {}, failed in {cell}{more}: {why}", out.name);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::best::best;
+    use super::*;
+    use crate::record::Data;
+
+    fn row(profile: &str, cell: &str, rounds: &[f64]) -> Row {
+        let data = Data::Samples { values: rounds.to_vec(), iterations: vec![1; rounds.len()] };
+        let id = cell.replace("read", &format!("read/{profile}"));
+        placed(Row::measured(&id, Metric::WallTime, "ns", data), profile, cell)
+    }
+
+    fn placed(mut row: Row, profile: &str, cell: &str) -> Row {
+        for (name, value) in [(ARM, profile), (CELL, cell), (LINK, "loopback")] {
+            row.dimensions.insert(name.to_owned(), value.to_owned());
+        }
+        row
+    }
+
+    #[test]
+    fn rows_become_arms_and_others_are_left_out() {
+        let other = Row::measured("a/b", Metric::WallTime, "ns", Data::Count { value: 1 });
+        let rows = [
+            other,
+            row("default", "m/read/1MiB", &[4.0, 6.0]),
+            row("fast", "m/read/1MiB", &[2.0, 3.0]),
+            row("default", "m/read/16MiB", &[8.0]),
+        ];
+        let arms = arms(&rows);
+        let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+        assert_eq!(names, ["default", "fast"]);
+        assert_eq!(arms[0].cells["m/read/1MiB"], Ok(vec![4.0, 6.0]));
+        assert_eq!(arms[0].cells.len(), 2);
+        assert_eq!(link(&rows), Some("loopback"));
+    }
+
+    #[test]
+    fn a_failed_operation_fails_the_cell_in_whatever_order_the_rows_come() {
+        let good = row("fast", "m/read/1MiB", &[1.0, 1.0]);
+        let mut counted = Row::measured("m", Metric::Errors, "1", Data::Count { value: 2 });
+        counted.errors.insert("Unavailable".into(), 2);
+        let counted = placed(counted, "fast", "m/read/1MiB");
+        for rows in [[good.clone(), counted.clone()], [counted, good]] {
+            let arms = arms(&rows);
+            assert_eq!(arms[0].cells["m/read/1MiB"], Err("2 × Unavailable".to_owned()));
+        }
+        let failed = Row::failed("m", Metric::WallTime, "ns", "the server is gone");
+        let arms = arms(&[placed(failed, "fast", "m/read/1MiB")]);
+        assert_eq!(arms[0].cells["m/read/1MiB"], Err("the server is gone".to_owned()));
+    }
+
+    #[test]
+    fn the_words_name_the_link_the_winner_and_who_is_out() {
+        let failed = Row::failed("m", Metric::WallTime, "ns", "stalled");
+        let mut rows = vec![
+            row("default", "m/read/1MiB", &[4.0, 4.0]),
+            row("fast", "m/read/1MiB", &[2.0, 2.0]),
+            placed(failed, "bad", "m/read/1MiB"),
+        ];
+        let told = words(&best(&arms(&rows), "default"), "a round trip of 20 ms");
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], "best profile for a round trip of 20 ms: fast, over 1 cells");
+        assert_eq!(lines[1], "   2.00 × default  fast (2.00 to 2.00 at 95.0 %)");
+        assert_eq!(lines[2], "   1.00 × default  default (what the others are measured by)");
+        assert_eq!(lines[3], "  out: bad, failed in m/read/1MiB: stalled");
+        rows[1] = row("fast", "m/read/1MiB", &[2.0, 8.0]);
+        let told = words(&best(&arms(&rows), "default"), "loopback");
+        assert!(told.starts_with("best profile for loopback: a tie of "), "{told}");
+        let told = words(&best(&arms(&rows[2..]), "default"), "loopback");
+        assert!(told.starts_with("best profile: none"), "{told}");
+    }
+}
