@@ -18,6 +18,7 @@ pub mod loopback;
 pub mod operation;
 pub mod path;
 pub mod profile;
+mod segments;
 mod server;
 #[cfg(test)]
 mod settings_tests;

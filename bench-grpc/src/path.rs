@@ -14,17 +14,21 @@ pub enum DataPath {
     /// `bytes::Bytes` fields: a message refers to the content, and a received one to the receive
     /// buffer. A copy into the send buffer and one into the receive buffer remain.
     ProstBytes,
+    /// Hand-framed messages over the same transport: nothing is copied but messages of up to
+    /// 32 KiB, and a received message is the pieces in which it came.
+    Segments,
 }
 
 impl DataPath {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::ProstVec, Self::ProstBytes];
+    pub const ALL: [Self; 3] = [Self::ProstVec, Self::ProstBytes, Self::Segments];
 
     /// The name in ids and dimensions.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ProstVec => "vec",
             Self::ProstBytes => "bytes",
+            Self::Segments => "segments",
         }
     }
 }
@@ -62,6 +66,6 @@ mod tests {
             assert_eq!(path.to_string().parse(), Ok(path));
         }
         let error = "zero".parse::<DataPath>().expect_err("unknown").to_string();
-        assert!(error.starts_with("'zero' is not a data path; write one of vec, bytes"), "{error}");
+        assert_eq!(error, "'zero' is not a data path; write one of vec, bytes, segments");
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::intake::{Intake, Sink};
 use crate::operation::{Delivery, Operation, expect_length, expect_messages};
 use crate::path::DataPath;
+use crate::segments;
 
 /// What a client moves and how it is cut.
 #[derive(Clone, Debug)]
@@ -28,14 +29,14 @@ pub(crate) struct Plan {
 pub struct Client {
     pub(crate) channel: Channel,
     path: DataPath,
-    plan: Plan,
-    sink: Sink,
+    pub(crate) plan: Plan,
+    pub(crate) sink: Sink,
 }
 
 /// What one call asks for.
-struct Order {
-    operation: Operation,
-    range: Range<u64>,
+pub(crate) struct Order {
+    pub(crate) operation: Operation,
+    pub(crate) range: Range<u64>,
 }
 
 impl Client {
@@ -80,14 +81,26 @@ impl Client {
 
     async fn transfer(&self, order: Order) -> Result<Delivery, Error> {
         let operation = order.operation;
+        self.check_limit(&order)?;
         let mut intake = Intake::new(self.sink, &self.plan.content, order.range.start);
         let first_byte = match self.path {
             DataPath::ProstVec => prost::vec::transfer(self, &order, &mut intake).await?,
             DataPath::ProstBytes => prost::bytes::transfer(self, &order, &mut intake).await?,
+            DataPath::Segments => segments::client::transfer(self, &order, &mut intake).await?,
         };
         expect_length(operation, order.length(), intake.length)?;
         expect_messages(operation, self.messages(&order), intake.messages)?;
         Ok(Delivery::new(operation, order.range, intake, first_byte))
+    }
+
+    /// tonic's codecs break a stream off at a message over the limit, and the reason is lost.
+    fn check_limit(&self, order: &Order) -> Result<(), Error> {
+        let Plan { content, chunk, limit } = &self.plan;
+        let largest = segments::message_bytes(content.len().min(*chunk));
+        if order.operation == Operation::Write && largest > *limit {
+            return Err(order.status()(segments::over_limit(largest as u64, *limit)));
+        }
+        Ok(())
     }
 
     fn messages(&self, order: &Order) -> u64 {
@@ -99,18 +112,18 @@ impl Client {
 }
 
 impl Order {
-    fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.range.end - self.range.start
     }
 
     /// An error for a status of this call.
-    fn status(&self) -> impl Fn(tonic::Status) -> Error + use<> {
+    pub(crate) fn status(&self) -> impl Fn(tonic::Status) -> Error + use<> {
         let operation = self.operation;
         move |status| Error::Status { operation, status: Box::new(status) }
     }
 
     /// An error for content of this call.
-    fn content(&self) -> impl Fn(bench_core::fixture::Mismatch) -> Error + use<> {
+    pub(crate) fn content(&self) -> impl Fn(bench_core::fixture::Mismatch) -> Error + use<> {
         let operation = self.operation;
         move |source| Error::Content { operation, source }
     }

@@ -1,7 +1,7 @@
 //! The server's side of the blob service: serves one content, keeps what was written last.
 //!
 //! What it does is here, once; how its messages become bytes is the data path's: [`prost`] for the
-//! two that prost encodes.
+//! two that prost encodes, [`segments`](crate::segments) for the third.
 
 pub(crate) mod prost;
 
@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use bench_core::fixture::Mismatch;
 use bytes::Bytes;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
@@ -19,6 +20,7 @@ use crate::blob;
 use crate::intake::{Intake, Sink};
 use crate::operation::slices;
 use crate::path::DataPath;
+use crate::segments::server::SegmentsServer;
 
 /// What the last Write delivered. Shared with the fixture, which verifies it outside the clock.
 pub(crate) type Stored = Arc<Mutex<Vec<Bytes>>>;
@@ -39,6 +41,7 @@ pub(crate) fn service(path: DataPath, content: Bytes, stored: Stored, limit: usi
                 .max_decoding_message_size(limit)
                 .max_encoding_message_size(limit),
         ),
+        DataPath::Segments => PathService::Segments(SegmentsServer::new(service, limit)),
     }
 }
 
@@ -72,6 +75,7 @@ impl<S> Serving for S where
 pub(crate) enum PathService {
     Vec(blob::vec::blob_server::BlobServer<BlobService>),
     Bytes(blob::blob_server::BlobServer<BlobService>),
+    Segments(SegmentsServer),
 }
 
 impl Service<http::Request<Body>> for PathService {
@@ -87,6 +91,7 @@ impl Service<http::Request<Body>> for PathService {
         match self {
             Self::Vec(server) => server.call(request),
             Self::Bytes(server) => server.call(request),
+            Self::Segments(server) => server.call(request),
         }
     }
 }
@@ -98,7 +103,7 @@ pub(crate) struct BlobService {
 }
 
 impl BlobService {
-    fn range(&self, offset: u64, length: u64) -> Result<Bytes, Status> {
+    pub(crate) fn range(&self, offset: u64, length: u64) -> Result<Bytes, Status> {
         let end = offset.checked_add(length).filter(|&end| end <= self.content.len() as u64);
         let end = end.ok_or_else(|| {
             let size = self.content.len();
@@ -107,7 +112,7 @@ impl BlobService {
         Ok(self.content.slice(offset as usize..end as usize))
     }
 
-    fn chunks(
+    pub(crate) fn chunks(
         &self,
         offset: u64,
         length: u64,
@@ -119,23 +124,31 @@ impl BlobService {
     }
 
     /// Begins a Write.
-    fn intake(&self, sink: Option<&[u8]>) -> Intake {
+    pub(crate) fn intake(&self, sink: Option<&[u8]>) -> Intake {
         // The last content is freed first, so that only one is in memory.
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Intake::new(Sink::asked(sink), &self.content, 0)
     }
 
     /// Ends a Write.
-    fn store(&self, intake: Intake) {
+    pub(crate) fn store(&self, intake: Intake) {
         *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = intake.pieces;
     }
 }
 
-/// A response with a date of its own. hyper adds the current one to responses that have none: it
-/// changes each second, and with it the header table of the connection, so that two runs of the
-/// same code would not execute the same instructions.
+/// The date of every response. hyper adds the current one to responses that have none: it changes
+/// each second, and with it the header table of the connection, so that two runs of the same code
+/// would not execute the same instructions.
+pub(crate) const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// Content that is not what it should be, as a status.
+pub(crate) fn data_loss(mismatch: Mismatch) -> Status {
+    Status::data_loss(mismatch.to_string())
+}
+
+/// A response with [`DATE`].
 pub(crate) fn dated<T>(message: T) -> Response<T> {
     let mut metadata = MetadataMap::with_capacity(1);
-    metadata.insert("date", MetadataValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+    metadata.insert("date", MetadataValue::from_static(DATE));
     Response::from_parts(metadata, message, tonic::Extensions::new())
 }

@@ -1,21 +1,15 @@
 //! The blob service by way of prost: what tonic generates calls these, once with `Bytes` payloads
 //! and once with `Vec<u8>`. The two are different types of the same shape, hence a macro.
 
-use bench_core::fixture::Mismatch;
 use tokio_stream::{Iter, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{BlobService, dated};
+use super::{BlobService, data_loss, dated};
 use crate::blob;
 use crate::intake::Sink;
 
 /// The messages of one Stream.
 pub(crate) type Chunks<C = blob::Chunk> = Box<dyn Iterator<Item = Result<C, Status>> + Send>;
-
-/// Content that is not what it should be, as a status.
-pub(super) fn data_loss(mismatch: Mismatch) -> Status {
-    Status::data_loss(mismatch.to_string())
-}
 
 macro_rules! blob_service {
     ($($proto:ident)::+) => {
