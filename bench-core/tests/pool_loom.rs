@@ -47,7 +47,7 @@ fn write_and_read(buffer: &mut PooledBuf) {
 fn check_nothing_lost(pool: &BufferPool, buffers: u64) {
     let stats = pool.stats();
     assert_eq!(stats.in_use_bytes, ByteSize::new(0));
-    assert_eq!(stats.returned, stats.hits + stats.misses);
+    assert_eq!(stats.returned, stats.hits() + stats.misses);
     assert_eq!(stats.idle_bytes.bytes(), stats.misses * CLASS.bytes());
     assert!(stats.high_water_bytes.bytes() <= buffers * CLASS.bytes());
     drop(pool.try_acquire(CLASS).expect("an idle buffer"));

@@ -106,7 +106,7 @@ impl Model {
         assert_eq!(stats.in_use_bytes.bytes(), self.in_use());
         assert!(held <= stats.high_water_bytes.bytes());
         assert!(stats.high_water_bytes.bytes() <= LIMIT);
-        assert_eq!(stats.hits + stats.misses, stats.returned + self.out.len() as u64);
+        assert_eq!(stats.hits() + stats.misses, stats.returned + self.out.len() as u64);
     }
 }
 

@@ -53,7 +53,7 @@ mod write;
 pub use self::read::{ReadCold, ReadWarm};
 pub use self::write::{Write, WriteSync};
 
-use bench_core::fixture::{ALIGNMENT, BufferPool, InvalidPool, Payload};
+use bench_core::fixture::{BufferPool, InvalidPool, Payload, class_for};
 use bench_core::measure::environment::read_ahead_bytes;
 use bench_core::units::ByteSize;
 
@@ -102,9 +102,9 @@ impl OnlyFile {
 
 /// A pool that can hold every block of a file at the same time.
 fn pool_for(size: ByteSize) -> Result<BufferPool, InvalidPool> {
-    let class = BLOCK.min(size).bytes().next_multiple_of(ALIGNMENT as u64);
-    let limit = ByteSize::new(class * blocks(size).count() as u64);
-    BufferPool::builder(limit).class(ByteSize::new(class)).build()
+    let class = class_for(BLOCK.min(size));
+    let limit = ByteSize::new(class.bytes() * blocks(size).count() as u64);
+    BufferPool::builder(limit).class(class).build()
 }
 
 #[cfg(test)]
