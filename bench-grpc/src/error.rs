@@ -2,12 +2,15 @@
 
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use bench_core::fixture::Mismatch;
 use bench_core::units::ByteSize;
 
 use crate::operation::Operation;
 use crate::profile::ProfileError;
+use crate::transport::dial::Spoke;
+use crate::wire::{Bind, Target};
 
 /// Why the fixture did not start, or an operation did not do what it had to.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,69 @@ pub enum Error {
     /// The server thread ended before it served.
     #[error("the server thread of the loopback fixture ended before it served")]
     ServerGone,
+    /// A runtime without threads.
+    #[error("the {end} was to run on 0 threads; give it 1 or more")]
+    NoThreads {
+        /// Client or server.
+        end: &'static str,
+    },
+    /// A client without connections.
+    #[error("the client was to have 0 connections; give it 1 or more")]
+    NoConnections,
+    /// The server's address cannot be had.
+    #[error(
+        "failed to listen on {address}: {source}; stop what listens there or choose another address (port 0 takes a free one)"
+    )]
+    Listen {
+        /// What was asked for.
+        address: Bind,
+        /// What the machine answered.
+        source: io::Error,
+    },
+    /// Nobody answered.
+    #[error(
+        "no server answered at {target} ({attempts} attempts within {within:?}; the last one: {source}); start it or correct the address"
+    )]
+    Unreachable {
+        /// What was called.
+        target: Target,
+        /// How often.
+        attempts: u32,
+        /// For how long.
+        within: Duration,
+        /// Why the last attempt failed.
+        source: io::Error,
+    },
+    /// Somebody else answered.
+    #[error("what listens at {target} is no gRPC server that can be called: {spoke}")]
+    Foreign {
+        /// What was called.
+        target: Target,
+        /// What it said.
+        spoke: Spoke,
+    },
+    /// A profile that did not arrive.
+    #[error(
+        "the {end} announced a {setting} of {effective} where profile '{profile}' asks for {asked}: the profile did not reach this end, and what was measured would be something else"
+    )]
+    Settings {
+        /// Client or server.
+        end: &'static str,
+        /// The profile's name.
+        profile: &'static str,
+        /// The field.
+        setting: &'static str,
+        /// Its value in the profile.
+        asked: u32,
+        /// What was announced.
+        effective: String,
+    },
+    /// Connections outlived the server's end.
+    #[error("the server had calls or connections left after {bound:?} and was cut off")]
+    Shutdown {
+        /// How long it waited.
+        bound: Duration,
+    },
     /// The call ended with another status than OK.
     #[error("{operation} ended with status {:?}: {}", status.code(), status.message())]
     Status {

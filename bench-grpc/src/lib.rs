@@ -2,7 +2,9 @@
 //! bytes between them.
 //!
 //! - [`profile`]: the HTTP/2 settings of a connection, applied to both of its ends.
-//! - [`loopback`]: the fixture: server and client on an ephemeral port, one thread or two.
+//! - [`serve`] and [`connection`]: a server at any address, and connections to one.
+//! - [`effective`]: the settings that both ends really announced, read from the wire.
+//! - [`loopback`]: the fixture: server and client on a free port, in any [`layout`], on any [`wire`].
 //! - [`path`]: how the bytes go between application and HTTP/2.
 //! - [`operation`]: Write, Read and Stream, and the checks of what they delivered.
 //! - [`workloads`]: these three as workloads, `grpc/write/default/1MiB`.
@@ -12,26 +14,38 @@
 
 pub mod blob;
 mod client;
+pub mod connection;
+pub mod effective;
 mod error;
 mod intake;
+pub mod layout;
+mod limits;
 pub mod loopback;
 pub mod operation;
 pub mod path;
 pub mod profile;
 mod segments;
+pub mod serve;
 mod server;
 #[cfg(test)]
 mod settings_tests;
 #[cfg(test)]
 mod trailers_tests;
 mod transport;
+pub mod wire;
 pub mod workloads;
 
 pub use client::Client;
+pub use connection::{ConnectConfig, Connections};
+pub use effective::{Effective, EndSettings};
 pub use error::Error;
 pub use intake::Sink;
-pub use loopback::{Layout, Loopback, LoopbackConfig};
+pub use layout::Layout;
+pub use loopback::{Loopback, LoopbackConfig};
 pub use operation::{Delivery, Operation};
 pub use path::DataPath;
 pub use profile::{ProfileError, TransportProfile};
+pub use serve::{Server, ServerConfig};
 pub use transport::SocketFacts;
+pub use transport::dial::Spoke;
+pub use wire::{Bind, Target, Wire};

@@ -1,53 +1,37 @@
-//! A gRPC server and a client of it on 127.0.0.1, with one transport profile on both ends.
+//! A gRPC server and a client of it on this machine, with one transport profile on both ends.
 //!
-//! The fixture owns the content, the socket, the runtimes and, in [`Layout::TwoThreads`], the
-//! server's thread. It differs from a real deployment: no TLS, no network, no other client, and
-//! client and server share one memory and one allocator.
+//! The fixture owns the content, the sockets, the runtimes and the server's thread or process. It
+//! differs from a real deployment: no TLS, no network, no other client, and client and server
+//! share one memory and one allocator.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use bench_core::fixture::Payload;
 use bench_core::units::ByteSize;
 use bytes::Bytes;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::client::{Client, Plan};
+use crate::client::Client;
+use crate::connection::{ConnectConfig, Connections};
+use crate::effective::Effective;
 use crate::error::Error;
 use crate::intake::Intake;
+use crate::layout::Layout;
+use crate::limits;
 use crate::operation::{Delivery, Operation};
 use crate::path::DataPath;
 use crate::profile::TransportProfile;
+use crate::serve::{Server, ServerConfig};
 use crate::server::{self, Serving, Stored};
-use crate::transport::{self, ServerThread, SocketFacts, SocketReport};
+use crate::transport::{SocketFacts, thread};
+use crate::wire::{Bind, Target, Wire};
 
-/// What the protobuf field header and gRPC's bookkeeping may add to a payload. A limit of exactly
-/// the payload refuses it: a 4 MiB chunk is 4,194,309 bytes, tonic's default limit 4,194,304.
-const MESSAGE_OVERHEAD_BYTES: usize = 64;
-/// gRPC has 32 bits for the length of a message.
-const PAYLOAD_MAX: ByteSize = ByteSize::new(u32::MAX as u64 - MESSAGE_OVERHEAD_BYTES as u64);
-
-/// Who runs where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Both ends on one current-thread runtime, driven by the caller's thread: nothing runs
-    /// between operations and no other thread takes part, so instructions can be counted.
-    OneThread,
-    /// The server on a thread of its own: closer to two processes, bimodal in time because
-    /// wake-ups between cores decide.
-    TwoThreads,
-}
-
-impl Layout {
-    /// The name in dimensions.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OneThread => "one thread",
-            Self::TwoThreads => "two threads",
-        }
-    }
-}
+/// The server listens before the client dials, so this is only for a machine that is very busy.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +40,10 @@ pub struct LoopbackConfig {
     pub profile: TransportProfile,
     /// Who runs where.
     pub layout: Layout,
+    /// What connects the two.
+    pub wire: Wire,
+    /// How bytes go between the application and HTTP/2, at both ends.
+    pub path: DataPath,
     /// What every operation moves, whole.
     pub payload: Payload,
     /// Bytes of one message of Write and Stream; clipped to the payload. Read is one message.
@@ -71,17 +59,19 @@ pub struct LoopbackConfig {
 /// ```
 /// use bench_core::fixture::Payload;
 /// use bench_core::units::ByteSize;
-/// use bench_grpc::{Layout, Loopback, LoopbackConfig, Operation, TransportProfile};
+/// use bench_grpc::{DataPath, Layout, Loopback, LoopbackConfig, Operation, TransportProfile, Wire};
 ///
 /// let mut loopback = Loopback::start(LoopbackConfig {
 ///     profile: TransportProfile::AGGRESSIVE,
 ///     layout: Layout::TwoThreads,
+///     wire: Wire::Tcp,
+///     path: DataPath::ProstBytes,
 ///     payload: Payload::seeded(42, ByteSize::kib(256)),
 ///     chunk: ByteSize::kib(64),
 ///     socket_buffer: None,
 /// })?;
 /// let delivery = loopback.call(Operation::Stream)?; // measure this
-/// assert_eq!(delivery.chunks().len(), 4);
+/// assert_eq!(delivery.messages(), 4);
 /// loopback.delivered(delivery).verify(&loopback.config().payload)?; // and not this
 /// # Ok::<(), bench_grpc::Error>(())
 /// ```
@@ -89,33 +79,41 @@ pub struct LoopbackConfig {
 #[derive(Debug)]
 pub struct Loopback {
     config: LoopbackConfig,
-    address: SocketAddr,
-    client: Client,
-    stored: Stored,
-    client_socket: SocketFacts,
-    server_socket: SocketReport,
-    // `None` only while dropping.
+    content: Bytes,
+    connections: Connections,
+    // `None` only while it ends.
     runtime: Option<Runtime>,
-    _server: Option<ServerThread>,
+    server: Option<Server>,
+    /// Where the Unix socket is; removed last.
+    _scratch: Option<TempDir>,
 }
 
 impl Loopback {
-    /// Starts server and client on a free port and runs and verifies one call of each operation.
+    /// Starts server and client on a free port, runs and verifies one call of each operation, and
+    /// checks that both ends announced the profile.
     ///
     /// # Errors
-    /// A profile or size that HTTP/2 or gRPC does not allow, what the machine refused, or what
-    /// was wrong with the first calls.
+    /// A profile or size that HTTP/2 or gRPC does not allow, what the machine refused,
+    /// [`Error::Settings`], or what was wrong with the first calls.
     pub fn start(config: LoopbackConfig) -> Result<Self, Error> {
+        limits::check("a payload", config.payload.size)?;
+        Self::start_with(config, config.payload.to_bytes())
+    }
+
+    /// The same with content that the caller has already, so that it is in memory only once. It
+    /// must be the payload's.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_with(config: LoopbackConfig, content: Bytes) -> Result<Self, Error> {
         let stored = Stored::default();
-        let content = config.payload_checked()?.to_bytes();
-        let limit = config.payload.size.len() + MESSAGE_OVERHEAD_BYTES;
-        let path = DataPath::ProstBytes;
-        let service = server::service(path, content.clone(), stored.clone(), limit);
+        let limit = limits::message_limit(config.payload.size);
+        let service = server::service(config.path, content.clone(), stored.clone(), limit);
         let mut loopback = Self::connect(config, content, service, stored)?;
         for operation in Operation::ALL {
             loopback.call_verified(operation)?;
             // What Write left would else stay in memory beside every Read.
-            loopback.stored.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            loopback.server().stored().lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         Ok(loopback)
     }
@@ -128,38 +126,27 @@ impl Loopback {
         service: impl Serving,
         stored: Stored,
     ) -> Result<Self, Error> {
-        config.profile.validate()?;
-        let payload = config.payload_checked()?;
-        let chunk = config.chunk.min(payload.size).len();
-        let limit = payload.size.len() + MESSAGE_OVERHEAD_BYTES;
-        let runtime = transport::runtime()?;
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .map_err(Error::machine("bind the port"))?;
-        transport::fix_buffers(&listener, config.socket_buffer)?;
-        let address = listener.local_addr().map_err(Error::machine("read the address"))?;
-        let report = SocketReport::default();
-        let serve = transport::Serve { listener, service, report: report.clone() };
-        let server = match config.layout {
-            Layout::OneThread => {
-                let _guard = runtime.enter();
-                runtime.spawn(serve.until_dropped(config.profile)?);
-                None
-            }
-            Layout::TwoThreads => Some(ServerThread::start(serve, config.profile)?),
-        };
-        let dial = transport::connect(address, &config.profile, config.socket_buffer);
-        let (channel, client_socket) = runtime.block_on(dial)?;
-        let client = Client::over(channel, DataPath::ProstBytes, Plan { content, chunk, limit });
-        Ok(Self {
-            config,
-            address,
-            client,
-            stored,
-            client_socket,
-            server_socket: report,
-            runtime: Some(runtime),
-            _server: server,
-        })
+        config.layout.check()?;
+        let (address, scratch) = place(config.wire)?;
+        let runtime = thread::runtime(config.layout.client_workers())?;
+        let on_ours = Some(&runtime).filter(|_| config.layout == Layout::OneThread);
+        let server = Server::with_service(&config.server(address), service, stored, on_ours)?;
+        Self::join(config, content, server, runtime, scratch)
+    }
+
+    /// Connects to a server that runs already.
+    fn join(
+        config: LoopbackConfig,
+        content: Bytes,
+        server: Server,
+        runtime: Runtime,
+        scratch: Option<TempDir>,
+    ) -> Result<Self, Error> {
+        let open = config.connect(server.address().clone(), 1);
+        let connections = runtime.block_on(Connections::open_with(open, content.clone()))?;
+        connections.effective().expect(&config.profile)?;
+        let (runtime, server) = (Some(runtime), Some(server));
+        Ok(Self { config, content, connections, runtime, server, _scratch: scratch })
     }
 
     /// Runs one operation to its end; see [`Client::call`].
@@ -170,7 +157,7 @@ impl Loopback {
     /// # Panics
     /// When called from inside another runtime.
     pub fn call(&mut self, operation: Operation) -> Result<Delivery, Error> {
-        self.block_on(self.client.call(operation))
+        self.block_on(self.client().call(operation))
     }
 
     /// Runs one operation and checks every byte that it delivered.
@@ -192,14 +179,26 @@ impl Loopback {
 
     /// What the last Write left at the server.
     pub fn stored(&self) -> Delivery {
-        let chunks = self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let intake = Intake::kept(chunks);
+        let stored = self.server().stored().lock();
+        let intake = Intake::kept(stored.unwrap_or_else(PoisonError::into_inner).clone());
         Delivery::new(Operation::Write, 0..self.config.payload.size.bytes(), intake, None)
     }
 
     /// A client for concurrent operations. Its calls make progress inside [`block_on`](Self::block_on).
     pub fn client(&self) -> Client {
-        self.client.clone()
+        self.connections.client(0)
+    }
+
+    /// So many connections more, for operations that are not to share one.
+    ///
+    /// # Errors
+    /// What [`Connections::open`] fails with.
+    ///
+    /// # Panics
+    /// When called from inside another runtime.
+    pub fn open(&self, connections: usize) -> Result<Connections, Error> {
+        let open = self.config.connect(self.address().clone(), connections);
+        self.block_on(Connections::open_with(open, self.content.clone()))
     }
 
     /// Drives the fixture's runtime, and in [`Layout::OneThread`] the server, until the future ends.
@@ -211,8 +210,8 @@ impl Loopback {
     }
 
     /// Where the server listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Target {
+        self.server().address()
     }
 
     /// What was started.
@@ -222,50 +221,98 @@ impl Loopback {
 
     /// The options of the client's socket, as the kernel has them.
     pub fn client_socket(&self) -> &SocketFacts {
-        &self.client_socket
+        self.connections.socket()
     }
 
     /// The options of the server's end of the first connection, as the kernel has them.
     pub fn server_socket(&self) -> Option<&SocketFacts> {
-        self.server_socket.get()
+        self.server().socket()
+    }
+
+    /// What both ends announced, as read from the wire.
+    pub fn effective(&self) -> Effective {
+        self.connections.effective()
+    }
+
+    /// Closes the connection and waits for the server to end.
+    ///
+    /// # Errors
+    /// [`Error::Shutdown`] when it had not ended after `bound`, because of a client that is still
+    /// somewhere or a handler that hangs; it is cut off then.
+    pub fn shutdown(mut self, bound: Duration) -> Result<(), Error> {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        self.server.take().map_or(Ok(()), |server| server.shutdown(bound))
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("there until shut down")
     }
 
     /// What made the number: backend, layout, payload, settings, socket options.
     ///
     /// `send_buffer` and `receive_buffer` are what the kernel granted, not what was asked for.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
-        let server = self.server_socket();
+        let (client, server) = (self.client_socket(), self.server_socket());
         let unknown = || "not readable".to_owned();
         let buffer = |bytes: Option<usize>| {
             bytes.map_or_else(unknown, |bytes| ByteSize::new(bytes as u64).to_string())
         };
         let mut dimensions = vec![
             ("backend", "kernel loopback".to_owned()),
-            ("layout", self.config.layout.name().to_owned()),
+            ("layout", self.config.layout.to_string()),
+            ("wire", self.config.wire.to_string()),
+            ("path", self.config.path.to_string()),
             ("chunk", self.config.chunk.min(self.config.payload.size).to_string()),
-            ("nodelay_client", self.client_socket.nodelay.to_string()),
+            ("nodelay_client", client.nodelay.to_string()),
             ("nodelay_server", server.map_or_else(unknown, |facts| facts.nodelay.to_string())),
-            (
-                "congestion_control",
-                self.client_socket.congestion_control.clone().unwrap_or_else(unknown),
-            ),
-            ("send_buffer", buffer(self.client_socket.send_buffer_bytes)),
-            ("receive_buffer", buffer(self.client_socket.receive_buffer_bytes)),
+            ("congestion_control", client.congestion_control.clone().unwrap_or_else(unknown)),
+            ("send_buffer", buffer(client.send_buffer_bytes)),
+            ("receive_buffer", buffer(client.receive_buffer_bytes)),
         ];
         dimensions.extend(self.config.payload.dimensions());
         dimensions.extend(self.config.profile.dimensions());
+        dimensions.extend(self.effective().dimensions());
         dimensions
     }
 }
 
 impl LoopbackConfig {
-    fn payload_checked(&self) -> Result<Payload, Error> {
-        for (what, size) in [("a payload", self.payload.size), ("a chunk", self.chunk)] {
-            if size.is_empty() || size > PAYLOAD_MAX {
-                return Err(Error::Size { what, size, max: PAYLOAD_MAX });
-            }
+    fn server(&self, address: Bind) -> ServerConfig {
+        ServerConfig {
+            profile: self.profile,
+            address,
+            path: self.path,
+            payload: self.payload,
+            workers: self.layout.server_workers(),
+            socket_buffer: self.socket_buffer,
         }
-        Ok(self.payload)
+    }
+
+    fn connect(&self, target: Target, connections: usize) -> ConnectConfig {
+        ConnectConfig {
+            target,
+            profile: self.profile,
+            path: self.path,
+            payload: self.payload,
+            chunk: self.chunk,
+            connections,
+            socket_buffer: self.socket_buffer,
+            retry: RETRY,
+        }
+    }
+}
+
+/// An address that nobody else has, and the folder that it is in.
+fn place(wire: Wire) -> Result<(Bind, Option<TempDir>), Error> {
+    match wire {
+        Wire::Tcp => Ok((Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), None)),
+        Wire::Unix => {
+            let scratch = tempfile::Builder::new().prefix("weighbridge-").tempdir();
+            let scratch = scratch.map_err(Error::machine("make the socket's folder"))?;
+            Ok((Bind::Unix(scratch.path().join("grpc.sock")), Some(scratch)))
+        }
     }
 }
 

@@ -14,12 +14,16 @@ use crate::server::BlobService;
 use crate::server::prost::Chunks;
 
 const CHUNK: ByteSize = ByteSize::new(1000);
+const LAYOUTS: [Layout; 3] =
+    [Layout::OneThread, Layout::TwoThreads, Layout::MultiThread { server: 2, client: 2 }];
 
 fn config(layout: Layout, size: ByteSize, chunk: ByteSize) -> LoopbackConfig {
     let payload = Payload::seeded(7, size);
     LoopbackConfig {
         profile: TransportProfile::DEFAULT,
         layout,
+        wire: Wire::Tcp,
+        path: DataPath::ProstBytes,
         payload,
         chunk,
         socket_buffer: None,
@@ -39,7 +43,7 @@ fn content_of_every_operation_is_verified_at_every_size() {
         (ByteSize::mib(5), ByteSize::mib(4)),
         (ByteSize::mib(5), ByteSize::mib(5)),
     ];
-    for layout in [Layout::OneThread, Layout::TwoThreads] {
+    for layout in LAYOUTS {
         for (size, chunk) in sizes {
             let mut loopback = Loopback::start(config(layout, size, chunk)).expect("start");
             for operation in Operation::ALL {
@@ -74,8 +78,98 @@ fn a_profile_that_http2_does_not_allow_is_refused_before_a_socket_is_opened() {
 }
 
 #[test]
+fn every_layout_works_over_either_wire_and_a_socket_file_is_removed() {
+    for layout in LAYOUTS {
+        for wire in Wire::ALL {
+            let mut loopback =
+                Loopback::start(LoopbackConfig { wire, ..small(layout) }).expect("start");
+            for operation in Operation::ALL {
+                loopback.call_verified(operation).expect("verified");
+            }
+            let address = loopback.address().clone();
+            let Target::Unix(path) = address else { continue };
+            assert!(path.exists());
+            drop(loopback);
+            assert!(!path.parent().expect("a folder of its own").exists());
+        }
+    }
+}
+
+#[test]
+fn every_data_path_is_verified_and_recorded() {
+    for path in DataPath::ALL {
+        let config = LoopbackConfig { path, ..small(Layout::TwoThreads) };
+        let dimensions = Loopback::start(config).expect("start").dimensions();
+        assert!(dimensions.contains(&("path", path.name().to_owned())));
+    }
+}
+
+#[test]
+fn a_runtime_without_threads_is_a_clear_error() {
+    for (server, client, end) in [(0, 1, "server"), (1, 0, "client")] {
+        let error = Loopback::start(small(Layout::MultiThread { server, client }));
+        let error = error.expect_err("no threads").to_string();
+        assert_eq!(error, format!("the {end} was to run on 0 threads; give it 1 or more"));
+    }
+}
+
+#[test]
+fn a_profile_that_reached_one_end_only_is_noticed() {
+    let config = small(Layout::TwoThreads);
+    let content = config.payload.to_bytes();
+    let there = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server =
+        ServerConfig { profile: TransportProfile::TONIC, ..config.server(Bind::Tcp(there)) };
+    let server = Server::start(server).expect("start");
+    let runtime = thread::runtime(0).expect("runtime");
+    let error = Loopback::join(config, content, server, runtime, None).expect_err("one end");
+    assert!(
+        matches!(error, Error::Settings { end: "server", setting: "stream_window", .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_both_ends_announced_is_recorded() {
+    let loopback = Loopback::start(small(Layout::OneThread)).expect("start");
+    let dimensions = loopback.dimensions();
+    let value = |key| &dimensions.iter().find(|(name, _)| *name == key).expect(key).1;
+    assert_eq!(value("client_stream_window"), "4MiB");
+    assert_eq!(value("server_connection_window"), "32MiB");
+    assert_eq!(value("server_max_concurrent_streams"), "1024");
+    assert_eq!(value("client_max_frame_size"), "16KiB");
+}
+
+#[test]
+fn further_connections_share_the_server() {
+    let loopback = Loopback::start(small(Layout::OneThread)).expect("start");
+    let more = loopback.open(3).expect("open");
+    assert_eq!(more.count(), 3);
+    for number in 0..7 {
+        let delivery = loopback.block_on(more.client(number).call(Operation::Stream));
+        delivery.expect("call").verify(&loopback.config().payload).expect("content");
+    }
+    assert!(matches!(loopback.open(0), Err(Error::NoConnections)));
+}
+
+#[test]
+fn a_shutdown_ends_in_time_and_says_when_it_had_to_cut_off() {
+    let bound = Duration::from_secs(20);
+    for layout in LAYOUTS {
+        Loopback::start(small(layout)).expect("start").shutdown(bound).expect("nobody is left");
+    }
+    let loopback = Loopback::start(small(Layout::TwoThreads)).expect("start");
+    let _left =
+        std::net::TcpStream::connect(loopback.address().tcp().expect("TCP")).expect("connect");
+    // Accepted before it shuts down.
+    drop(loopback.open(1).expect("open"));
+    let error = loopback.shutdown(Duration::from_millis(50)).expect_err("somebody is left");
+    assert!(matches!(error, Error::Shutdown { .. }), "{error}");
+}
+
+#[test]
 fn socket_options_reach_both_ends() {
-    for layout in [Layout::OneThread, Layout::TwoThreads] {
+    for layout in LAYOUTS {
         for nodelay in [true, false] {
             let profile = TransportProfile { nodelay, ..TransportProfile::TONIC };
             let socket_buffer = Some(ByteSize::kib(64));
@@ -259,9 +353,9 @@ fn a_stuck_server_does_not_keep_the_fixture_from_ending_and_its_status_is_told()
 
 #[test]
 fn a_panic_ends_the_server_too() {
-    for layout in [Layout::OneThread, Layout::TwoThreads] {
+    for layout in LAYOUTS {
         let loopback = Loopback::start(small(layout)).expect("start");
-        let server = Arc::downgrade(&loopback.stored);
+        let server = Arc::downgrade(loopback.server().stored());
         let caught = catch_unwind(AssertUnwindSafe(move || {
             let _loopback = loopback;
             std::panic::resume_unwind(Box::new("the bench failed"));
@@ -275,6 +369,6 @@ fn a_panic_ends_the_server_too() {
 #[test]
 fn a_fixture_may_be_dropped_inside_a_runtime() {
     let loopback = Loopback::start(small(Layout::TwoThreads)).expect("start");
-    let runtime = transport::runtime().expect("runtime");
+    let runtime = thread::runtime(0).expect("runtime");
     runtime.block_on(async move { drop(loopback) });
 }

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use bench_core::fixture::Payload;
 use bench_core::units::ByteSize;
 use tokio::sync::oneshot;
 
 use crate::profile::{CONNECTION_WINDOW_BYTES_MIN, TransportProfile};
-use crate::{Layout, Loopback, LoopbackConfig, transport};
+use crate::transport::dial::{Dial, dial};
+use crate::transport::thread;
+use crate::{DataPath, Layout, Loopback, LoopbackConfig, Target, Wire};
 
 // RFC 9113: the preface, and the numbers of frames and settings.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -70,12 +73,14 @@ fn announced_by_server(profile: TransportProfile) -> Announced {
     let loopback = Loopback::start(LoopbackConfig {
         profile,
         layout: Layout::TwoThreads,
+        wire: Wire::Tcp,
+        path: DataPath::ProstBytes,
         payload: Payload::seeded(7, ByteSize::kib(1)),
         chunk: ByteSize::kib(1),
         socket_buffer: None,
     })
     .expect("start");
-    let mut socket = TcpStream::connect(loopback.address()).expect("connect");
+    let mut socket = TcpStream::connect(loopback.address().tcp().expect("TCP")).expect("connect");
     socket.write_all(PREFACE).expect("preface");
     socket.write_all(&EMPTY_SETTINGS).expect("settings");
     read_announced(&mut socket).expect("frames of the server")
@@ -92,15 +97,19 @@ fn announced_by_client(profile: TransportProfile) -> Announced {
         assert_eq!(&preface, PREFACE);
         socket.write_all(&EMPTY_SETTINGS).expect("settings");
         tell.send(read_announced(&mut socket)).expect("the client waits");
+        // Kept open: a closed connection would be news of its own.
+        socket
     });
-    let runtime = transport::runtime().expect("runtime");
+    let runtime = thread::runtime(0).expect("runtime");
+    let target = Target::Tcp(address);
+    let line = Dial { target: &target, profile: &profile, buffer: None, within: Duration::MAX };
     let announced = runtime.block_on(async {
-        let connection = transport::connect(address, &profile, None).await.expect("connect");
-        let announced = told.await.expect("the peer tells");
-        drop(connection);
-        announced
+        tokio::select! {
+            _ = dial(&line) => panic!("the peer answers no call"),
+            announced = told => announced.expect("the peer tells"),
+        }
     });
-    peer.join().expect("peer");
+    drop(peer.join().expect("peer"));
     announced.expect("frames of the client")
 }
 

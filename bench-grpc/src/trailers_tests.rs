@@ -3,19 +3,15 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::net::Ipv4Addr;
 use std::task::{Context, Poll};
 
 use bench_core::fixture::{Payload, PayloadKind};
 use bench_core::units::ByteSize;
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
-use tonic::server::NamedService;
 
-use crate::client::Plan;
-use crate::{Client, DataPath, Error, Operation, TransportProfile, profile, transport};
+use crate::server::Stored;
+use crate::{DataPath, Error, Layout, Loopback, LoopbackConfig, Operation, TransportProfile, Wire};
 
 const SIZE: u8 = 100;
 
@@ -26,10 +22,6 @@ const CONTENT: Payload =
 /// Answers every call with the one message that is due, and never with trailers.
 #[derive(Clone)]
 struct Bare;
-
-impl NamedService for Bare {
-    const NAME: &'static str = "weighbridge.blob.v1.Blob";
-}
 
 impl Service<http::Request<Body>> for Bare {
     type Response = http::Response<Body>;
@@ -55,18 +47,18 @@ impl Service<http::Request<Body>> for Bare {
 }
 
 fn call(operation: Operation) -> Result<(), Error> {
-    let profile = TransportProfile::DEFAULT;
-    let runtime = transport::runtime()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind");
-        let address = listener.local_addr().expect("address");
-        let incoming = TcpListenerStream::new(listener);
-        tokio::spawn(profile::server(&profile).serve_with_incoming(Bare, incoming));
-        let (channel, _) = transport::connect(address, &profile, None).await?;
-        let plan = Plan { content: CONTENT.to_bytes(), chunk: SIZE.into(), limit: 1 << 10 };
-        let client = Client::over(channel, DataPath::ProstBytes, plan);
-        client.call(operation).await.map(drop)
-    })
+    let config = LoopbackConfig {
+        profile: TransportProfile::DEFAULT,
+        layout: Layout::OneThread,
+        wire: Wire::Tcp,
+        path: DataPath::ProstBytes,
+        payload: CONTENT,
+        chunk: CONTENT.size,
+        socket_buffer: None,
+    };
+    Loopback::connect(config, CONTENT.to_bytes(), Bare, Stored::default())?
+        .call(operation)
+        .map(drop)
 }
 
 #[test]

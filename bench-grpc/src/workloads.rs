@@ -14,9 +14,12 @@ use bench_core::units::{ByteSize, ParseSizeError};
 use bench_core::workload::{Failure, Workload};
 
 use crate::error::Error;
-use crate::loopback::{Layout, Loopback, LoopbackConfig};
+use crate::layout::Layout;
+use crate::loopback::{Loopback, LoopbackConfig};
 use crate::operation::{Delivery, Operation};
+use crate::path::DataPath;
 use crate::profile::{ProfileError, TransportProfile};
+use crate::wire::Wire;
 
 const SEED: u64 = 42;
 const CHUNK_MAX: ByteSize = ByteSize::mib(1);
@@ -139,6 +142,8 @@ impl<K: Kind> Workload for Call<K> {
         let loopback = Loopback::start(LoopbackConfig {
             profile: cell.profile,
             layout: Layout::OneThread,
+            wire: Wire::Tcp,
+            path: DataPath::ProstBytes,
             payload: Payload::seeded(SEED, cell.size),
             chunk: CHUNK_MAX.min(cell.size),
             socket_buffer: Some(SOCKET_BUFFER),
@@ -240,6 +245,8 @@ mod tests {
         let config = LoopbackConfig {
             profile: TransportProfile::DEFAULT,
             layout: Layout::OneThread,
+            wire: Wire::Tcp,
+            path: DataPath::ProstBytes,
             payload: Payload::seeded(SEED, ByteSize::kib(4)),
             chunk: CHUNK_MAX,
             socket_buffer: None,

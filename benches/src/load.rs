@@ -9,7 +9,7 @@ use bench_core::record::Row;
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
-use bench_grpc::{Layout, Loopback, LoopbackConfig, Operation, TransportProfile};
+use bench_grpc::{DataPath, Layout, Loopback, LoopbackConfig, Operation, TransportProfile, Wire};
 
 const SEED: u64 = 42;
 const SIZE: ByteSize = ByteSize::kib(64);
@@ -28,6 +28,8 @@ pub fn grpc_reads(
     let mut loopback = Loopback::start(LoopbackConfig {
         profile: TransportProfile::DEFAULT,
         layout: Layout::TwoThreads,
+        wire: Wire::Tcp,
+        path: DataPath::ProstBytes,
         payload: Payload::seeded(SEED, SIZE),
         chunk: SIZE,
         socket_buffer: None,
