@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bench_core::fixture::Mismatch;
@@ -98,6 +99,14 @@ pub enum Error {
         asked: u32,
         /// What was announced.
         effective: String,
+    },
+    /// The server's process did not serve.
+    #[error("the server process of {} does not serve: {problem}", program.display())]
+    Process {
+        /// Its executable.
+        program: PathBuf,
+        /// What it said, or what happened to it.
+        problem: String,
     },
     /// Connections outlived the server's end.
     #[error("the server had calls or connections left after {bound:?} and was cut off")]

@@ -21,6 +21,9 @@ pub enum Layout {
         /// Threads of the client's runtime beside the caller's, at least one.
         client: usize,
     },
+    /// The server in a process of its own, on one thread: no shared memory, no shared allocator,
+    /// and the processor time of each end can be told apart.
+    Processes,
 }
 
 impl Layout {
@@ -30,6 +33,7 @@ impl Layout {
             Self::OneThread => "one thread",
             Self::TwoThreads => "two threads",
             Self::MultiThread { .. } => "multi-thread",
+            Self::Processes => "processes",
         }
     }
 
@@ -46,7 +50,7 @@ impl Layout {
     pub(crate) const fn server_workers(self) -> usize {
         match self {
             Self::OneThread => 0,
-            Self::TwoThreads => 1,
+            Self::TwoThreads | Self::Processes => 1,
             Self::MultiThread { server, .. } => server,
         }
     }
@@ -54,7 +58,7 @@ impl Layout {
     /// Threads of the client's runtime beside the caller's; none where the caller drives it.
     pub(crate) const fn client_workers(self) -> usize {
         match self {
-            Self::OneThread | Self::TwoThreads => 0,
+            Self::OneThread | Self::TwoThreads | Self::Processes => 0,
             Self::MultiThread { client, .. } => client,
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! - [`profile`]: the HTTP/2 settings of a connection, applied to both of its ends.
 //! - [`serve`] and [`connection`]: a server at any address, and connections to one.
+//! - [`process`]: a server in a process of its own.
 //! - [`effective`]: the settings that both ends really announced, read from the wire.
 //! - [`loopback`]: the fixture: server and client on a free port, in any [`layout`], on any [`wire`].
 //! - [`path`]: how the bytes go between application and HTTP/2.
@@ -23,6 +24,7 @@ mod limits;
 pub mod loopback;
 pub mod operation;
 pub mod path;
+pub mod process;
 pub mod profile;
 mod segments;
 pub mod serve;
@@ -44,6 +46,7 @@ pub use layout::Layout;
 pub use loopback::{Loopback, LoopbackConfig};
 pub use operation::{Delivery, Operation};
 pub use path::DataPath;
+pub use process::Launch;
 pub use profile::{ProfileError, TransportProfile};
 pub use serve::{Server, ServerConfig};
 pub use transport::SocketFacts;

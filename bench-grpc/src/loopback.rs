@@ -1,8 +1,8 @@
 //! A gRPC server and a client of it on this machine, with one transport profile on both ends.
 //!
 //! The fixture owns the content, the sockets, the runtimes and the server's thread or process. It
-//! differs from a real deployment: no TLS, no network, no other client, and client and server
-//! share one memory and one allocator.
+//! differs from a real deployment: no TLS, no network, no other client, and in all layouts but
+//! [`Layout::Processes`] client and server share one memory and one allocator.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,11 +19,12 @@ use crate::client::Client;
 use crate::connection::{ConnectConfig, Connections};
 use crate::effective::Effective;
 use crate::error::Error;
-use crate::intake::Intake;
+use crate::intake::{Intake, Sink};
 use crate::layout::Layout;
 use crate::limits;
 use crate::operation::{Delivery, Operation};
 use crate::path::DataPath;
+use crate::process::Launch;
 use crate::profile::TransportProfile;
 use crate::serve::{Server, ServerConfig};
 use crate::server::{self, Serving, Stored};
@@ -83,7 +84,7 @@ pub struct Loopback {
     connections: Connections,
     // `None` only while it ends.
     runtime: Option<Runtime>,
-    server: Option<Server>,
+    server: Server,
     /// Where the Unix socket is; removed last.
     _scratch: Option<TempDir>,
 }
@@ -101,21 +102,46 @@ impl Loopback {
     }
 
     /// The same with content that the caller has already, so that it is in memory only once. It
-    /// must be the payload's.
+    /// must be the payload's. In [`Layout::Processes`] the server is this program, whose `main`
+    /// calls [`process::entry`](crate::process::entry) first.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn start_with(config: LoopbackConfig, content: Bytes) -> Result<Self, Error> {
+        if config.layout == Layout::Processes {
+            return Self::start_process(config, content, &Launch::itself()?);
+        }
         let stored = Stored::default();
         let limit = limits::message_limit(config.payload.size);
         let service = server::service(config.path, content.clone(), stored.clone(), limit);
-        let mut loopback = Self::connect(config, content, service, stored)?;
-        for operation in Operation::ALL {
-            loopback.call_verified(operation)?;
-            // What Write left would else stay in memory beside every Read.
-            loopback.server().stored().lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
+        Self::connect(config, content, service, stored)?.verified()
+    }
+
+    /// The same with the server in a process of this program, whatever the layout says.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start), and [`Error::Process`].
+    pub fn start_process(
+        config: LoopbackConfig,
+        content: Bytes,
+        launch: &Launch,
+    ) -> Result<Self, Error> {
+        let config = LoopbackConfig { layout: Layout::Processes, ..config };
+        let (address, scratch) = place(config.wire)?;
+        let runtime = thread::runtime(config.layout.client_workers())?;
+        let server = Server::start_process(&config.server(address), launch)?;
+        let mut loopback = Self::join(config, content, server, runtime, scratch)?.verified()?;
+        loopback.server.learn_socket()?;
         Ok(loopback)
+    }
+
+    fn verified(mut self) -> Result<Self, Error> {
+        for operation in Operation::ALL {
+            self.call_verified(operation)?;
+            // What Write left would else stay in memory beside every Read.
+            self.server.stored().lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        Ok(self)
     }
 
     /// The same for any implementation of the service; nothing is called. `content` is what the
@@ -145,7 +171,7 @@ impl Loopback {
         let open = config.connect(server.address().clone(), 1);
         let connections = runtime.block_on(Connections::open_with(open, content.clone()))?;
         connections.effective().expect(&config.profile)?;
-        let (runtime, server) = (Some(runtime), Some(server));
+        let runtime = Some(runtime);
         Ok(Self { config, content, connections, runtime, server, _scratch: scratch })
     }
 
@@ -165,6 +191,11 @@ impl Loopback {
     /// # Errors
     /// What was wrong with the call or with its content.
     pub fn call_verified(&mut self, operation: Operation) -> Result<(), Error> {
+        if operation == Operation::Write && self.config.layout == Layout::Processes {
+            // Its memory is out of reach, so the server compares.
+            let client = self.client().with_sink(Sink::Verify);
+            return self.block_on(client.call(operation)).map(drop);
+        }
         let delivery = self.call(operation)?;
         self.delivered(delivery).verify(&self.config.payload)
     }
@@ -177,9 +208,10 @@ impl Loopback {
         }
     }
 
-    /// What the last Write left at the server.
+    /// What the last Write left at the server; nothing in [`Layout::Processes`], where a client
+    /// with [`Sink::Verify`] lets the server compare.
     pub fn stored(&self) -> Delivery {
-        let stored = self.server().stored().lock();
+        let stored = self.server.stored().lock();
         let intake = Intake::kept(stored.unwrap_or_else(PoisonError::into_inner).clone());
         Delivery::new(Operation::Write, 0..self.config.payload.size.bytes(), intake, None)
     }
@@ -211,7 +243,7 @@ impl Loopback {
 
     /// Where the server listens.
     pub fn address(&self) -> &Target {
-        self.server().address()
+        self.server.address()
     }
 
     /// What was started.
@@ -226,12 +258,17 @@ impl Loopback {
 
     /// The options of the server's end of the first connection, as the kernel has them.
     pub fn server_socket(&self) -> Option<&SocketFacts> {
-        self.server().socket()
+        self.server.socket()
     }
 
     /// What both ends announced, as read from the wire.
     pub fn effective(&self) -> Effective {
         self.connections.effective()
+    }
+
+    /// The server, to be told apart from the client or to be ended before it.
+    pub fn server(&mut self) -> &mut Server {
+        &mut self.server
     }
 
     /// Closes the connection and waits for the server to end.
@@ -243,11 +280,7 @@ impl Loopback {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        self.server.take().map_or(Ok(()), |server| server.shutdown(bound))
-    }
-
-    fn server(&self) -> &Server {
-        self.server.as_ref().expect("there until shut down")
+        self.server.drain(bound)
     }
 
     /// What made the number: backend, layout, payload, settings, socket options.

@@ -355,7 +355,7 @@ fn a_stuck_server_does_not_keep_the_fixture_from_ending_and_its_status_is_told()
 fn a_panic_ends_the_server_too() {
     for layout in LAYOUTS {
         let loopback = Loopback::start(small(layout)).expect("start");
-        let server = Arc::downgrade(loopback.server().stored());
+        let server = Arc::downgrade(loopback.server.stored());
         let caught = catch_unwind(AssertUnwindSafe(move || {
             let _loopback = loopback;
             std::panic::resume_unwind(Box::new("the bench failed"));

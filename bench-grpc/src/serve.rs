@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::error::Error;
 use crate::limits;
 use crate::path::DataPath;
+use crate::process::{Launch, ServerProcess};
 use crate::profile::TransportProfile;
 use crate::server::{self, Serving, Stored};
 use crate::transport::SocketFacts;
@@ -22,7 +23,7 @@ use crate::transport::thread::ServerThread;
 use crate::wire::{Bind, Target};
 
 /// What to serve, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Settings of the server's end.
     pub profile: TransportProfile,
@@ -52,8 +53,11 @@ pub struct Server {
 #[derive(Debug)]
 enum Running {
     Thread(ServerThread),
-    /// On a runtime of the caller, which ends it.
+    /// On a runtime of the caller, which ends its connections.
     Task(AbortHandle),
+    Process(ServerProcess),
+    /// It was stopped.
+    Nothing,
 }
 
 impl Server {
@@ -81,6 +85,24 @@ impl Server {
         Self::with_service(&config, service, stored, None)
     }
 
+    /// Serves in a process of its own, which fills content of its own.
+    ///
+    /// # Errors
+    /// [`Error::Process`] when it cannot be started, or says why it does not serve.
+    pub fn start_process(config: &ServerConfig, launch: &Launch) -> Result<Self, Error> {
+        limits::check("a payload", config.payload.size)?;
+        config.profile.validate()?;
+        let (process, address) = ServerProcess::start(launch, config)?;
+        Ok(Self {
+            // What the child does not get to remove, because it is killed.
+            _unlink: Unlink::of(&address),
+            address,
+            stored: Stored::default(),
+            report: SocketReport::default(),
+            running: Running::Process(process),
+        })
+    }
+
     /// The same for any implementation of the service, on a runtime of the caller's if there is
     /// one; it ends with the runtime then.
     pub(crate) fn with_service(
@@ -94,7 +116,8 @@ impl Server {
             return Err(Error::NoThreads { end: "server" });
         }
         let listener = Listener::bind(&config.address, config.socket_buffer)?;
-        let (address, unlink) = (listener.address().clone(), listener.unlink());
+        let address = listener.address().clone();
+        let unlink = Unlink::of(&address);
         let report = SocketReport::default();
         let (profile, buffer) = (config.profile, config.socket_buffer);
         let serve = Serve { listener, service, profile, buffer, report: report.clone() };
@@ -124,11 +147,46 @@ impl Server {
     /// # Errors
     /// [`Error::Shutdown`] when some were still open after `bound`; they are cut off then.
     pub fn shutdown(mut self, bound: Duration) -> Result<(), Error> {
+        self.drain(bound)
+    }
+
+    pub(crate) fn drain(&mut self, bound: Duration) -> Result<(), Error> {
         let ended = match &mut self.running {
             Running::Thread(thread) => thread.drain(bound),
-            Running::Task(_) => true,
+            Running::Process(process) => process.drain(bound),
+            Running::Task(_) | Running::Nothing => true,
         };
         if ended { Ok(()) } else { Err(Error::Shutdown { bound }) }
+    }
+
+    /// Ends it now, whatever is under way. On a thread or in a process of its own, calls then fail
+    /// as they do when a server dies; on the runtime of a [`Layout::OneThread`] only new
+    /// connections do.
+    ///
+    /// [`Layout::OneThread`]: crate::Layout::OneThread
+    pub fn stop(&mut self) {
+        if let Running::Task(task) = &self.running {
+            task.abort();
+        }
+        self.running = Running::Nothing;
+    }
+
+    /// The server's process, where it has one of its own.
+    pub fn process_id(&self) -> Option<u32> {
+        match &self.running {
+            Running::Process(process) => Some(process.id()),
+            Running::Thread(_) | Running::Task(_) | Running::Nothing => None,
+        }
+    }
+
+    /// Asks a process for what [`socket`](Self::socket) tells.
+    pub(crate) fn learn_socket(&mut self) -> Result<(), Error> {
+        if let Running::Process(process) = &mut self.running
+            && let Some(facts) = process.socket()?
+        {
+            self.report.get_or_init(|| facts);
+        }
+        Ok(())
     }
 
     pub(crate) fn stored(&self) -> &Stored {
@@ -138,8 +196,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Running::Task(task) = &self.running {
-            task.abort();
-        }
+        self.stop();
     }
 }

@@ -65,20 +65,22 @@ impl Listener {
     pub(crate) fn address(&self) -> &Target {
         &self.address
     }
-
-    /// What removes the socket file, if there is one.
-    pub(crate) fn unlink(&self) -> Unlink {
-        match &self.address {
-            Target::Unix(path) => Unlink(Some(path.clone())),
-            Target::Tcp(_) | Target::Host(_) => Unlink(None),
-        }
-    }
 }
 
 /// Removes a socket file when it is dropped.
 #[derive(Debug)]
 #[must_use = "the socket file goes with it"]
-pub(crate) struct Unlink(pub(crate) Option<PathBuf>);
+pub(crate) struct Unlink(Option<PathBuf>);
+
+impl Unlink {
+    /// Of what listens there, if it is a file.
+    pub(crate) fn of(address: &Target) -> Self {
+        match address {
+            Target::Unix(path) => Self(Some(path.clone())),
+            Target::Tcp(_) | Target::Host(_) => Self(None),
+        }
+    }
+}
 
 impl Drop for Unlink {
     fn drop(&mut self) {
