@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn adaptive_windows_that_begin_large_are_none() {
-        let adaptive = TransportProfile { adaptive_window: true, ..TransportProfile::TONIC };
+        let adaptive = TransportProfile::ADAPTIVE;
         let small = EndSettings::UNANNOUNCED;
         Effective { client: small, server: small }.expect(&adaptive).expect("adaptive");
         let fixed = EndSettings { stream_window: 1 << 20, ..small };

@@ -122,6 +122,14 @@ pub enum Error {
         /// Boxed, because it is large and errors are rare.
         status: Box<tonic::Status>,
     },
+    /// The call took longer than the caller wanted to wait.
+    #[error("{operation} had not ended after {limit:?} and was given up")]
+    TimeLimit {
+        /// The operation.
+        operation: Operation,
+        /// What the caller set.
+        limit: Duration,
+    },
     /// Bytes are missing or too many.
     #[error("{operation} moved {found} bytes instead of {expected}")]
     Length {

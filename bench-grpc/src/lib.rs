@@ -2,6 +2,7 @@
 //! bytes between them.
 //!
 //! - [`profile`]: the HTTP/2 settings of a connection, applied to both of its ends.
+//! - [`link`]: what a window is worth over a round trip.
 //! - [`serve`] and [`connection`]: a server at any address, and connections to one.
 //! - [`process`]: a server in a process of its own.
 //! - [`effective`]: the settings that both ends really announced, read from the wire.
@@ -21,6 +22,7 @@ mod error;
 mod intake;
 pub mod layout;
 mod limits;
+pub mod link;
 pub mod loopback;
 pub mod operation;
 pub mod path;

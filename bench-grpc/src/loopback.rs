@@ -28,7 +28,8 @@ use crate::process::Launch;
 use crate::profile::TransportProfile;
 use crate::serve::{Server, ServerConfig};
 use crate::server::{self, Serving, Stored};
-use crate::transport::{SocketFacts, thread};
+use crate::transport::SocketFacts;
+use crate::transport::thread::{self, CLIENT_THREADS};
 use crate::wire::{Bind, Target, Wire};
 
 /// The server listens before the client dials, so this is only for a machine that is very busy.
@@ -128,7 +129,7 @@ impl Loopback {
     ) -> Result<Self, Error> {
         let config = LoopbackConfig { layout: Layout::Processes, ..config };
         let (address, scratch) = place(config.wire)?;
-        let runtime = thread::runtime(config.layout.client_workers())?;
+        let runtime = thread::runtime(config.layout.client_workers(), CLIENT_THREADS)?;
         let server = Server::start_process(&config.server(address), launch)?;
         let mut loopback = Self::join(config, content, server, runtime, scratch)?.verified()?;
         loopback.server.learn_socket()?;
@@ -154,7 +155,7 @@ impl Loopback {
     ) -> Result<Self, Error> {
         config.layout.check()?;
         let (address, scratch) = place(config.wire)?;
-        let runtime = thread::runtime(config.layout.client_workers())?;
+        let runtime = thread::runtime(config.layout.client_workers(), CLIENT_THREADS)?;
         let on_ours = Some(&runtime).filter(|_| config.layout == Layout::OneThread);
         let server = Server::with_service(&config.server(address), service, stored, on_ours)?;
         Self::join(config, content, server, runtime, scratch)

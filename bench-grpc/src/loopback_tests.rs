@@ -121,12 +121,20 @@ fn a_profile_that_reached_one_end_only_is_noticed() {
     let server =
         ServerConfig { profile: TransportProfile::TONIC, ..config.server(Bind::Tcp(there)) };
     let server = Server::start(server).expect("start");
-    let runtime = thread::runtime(0).expect("runtime");
+    let runtime = thread::runtime(0, "").expect("runtime");
     let error = Loopback::join(config, content, server, runtime, None).expect_err("one end");
     assert!(
         matches!(error, Error::Settings { end: "server", setting: "stream_window", .. }),
         "{error}"
     );
+}
+
+#[test]
+fn every_profile_reaches_both_ends() {
+    for profile in TransportProfile::ALL {
+        let config = LoopbackConfig { profile, ..small(Layout::OneThread) };
+        Loopback::start(config).expect("start").effective().expect(&profile).expect("both ends");
+    }
 }
 
 #[test]
@@ -369,6 +377,6 @@ fn a_panic_ends_the_server_too() {
 #[test]
 fn a_fixture_may_be_dropped_inside_a_runtime() {
     let loopback = Loopback::start(small(Layout::TwoThreads)).expect("start");
-    let runtime = thread::runtime(0).expect("runtime");
+    let runtime = thread::runtime(0, "").expect("runtime");
     runtime.block_on(async move { drop(loopback) });
 }

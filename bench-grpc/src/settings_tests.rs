@@ -10,6 +10,7 @@ use bench_core::fixture::Payload;
 use bench_core::units::ByteSize;
 use tokio::sync::oneshot;
 
+use crate::link::{CLIENT_WINDOW, SERVER_WINDOW};
 use crate::profile::{CONNECTION_WINDOW_BYTES_MIN, TransportProfile};
 use crate::transport::dial::{Dial, dial};
 use crate::transport::thread;
@@ -100,7 +101,7 @@ fn announced_by_client(profile: TransportProfile) -> Announced {
         // Kept open: a closed connection would be news of its own.
         socket
     });
-    let runtime = thread::runtime(0).expect("runtime");
+    let runtime = thread::runtime(0, "").expect("runtime");
     let target = Target::Tcp(address);
     let line = Dial { target: &target, profile: &profile, buffer: None, within: Duration::MAX };
     let announced = runtime.block_on(async {
@@ -113,16 +114,16 @@ fn announced_by_client(profile: TransportProfile) -> Announced {
     announced.expect("frames of the client")
 }
 
-fn with_frames(bytes: u32) -> TransportProfile {
-    TransportProfile { max_frame_size: Some(bytes), ..TransportProfile::AGGRESSIVE }
-}
-
 #[test]
 fn both_ends_announce_the_profile() {
-    let [default, conservative, aggressive, _] = TransportProfile::ALL;
-    for profile in
-        [default, conservative, aggressive, with_frames(1 << 20), with_frames((1 << 24) - 1)]
-    {
+    let profiles = [
+        TransportProfile::DEFAULT,
+        TransportProfile::CONSERVATIVE,
+        TransportProfile::AGGRESSIVE,
+        TransportProfile::BULK,
+        TransportProfile { max_frame_size: Some((1 << 24) - 1), ..TransportProfile::AGGRESSIVE },
+    ];
+    for profile in profiles {
         let server = announced_by_server(profile);
         let expected = Announced {
             stream_window: profile.stream_window,
@@ -141,6 +142,8 @@ fn both_ends_announce_the_profile() {
 fn without_a_profile_the_windows_are_not_64_kib() {
     let client = announced_by_client(TransportProfile::TONIC);
     assert_eq!((client.stream_window, client.connection_window), (Some(2 << 20), 5 << 20));
+    assert_eq!(client.stream_window.map(u64::from), Some(CLIENT_WINDOW.bytes()));
     let server = announced_by_server(TransportProfile::TONIC);
     assert_eq!((server.stream_window, server.connection_window), (Some(1 << 20), 1 << 20));
+    assert_eq!(server.stream_window.map(u64::from), Some(SERVER_WINDOW.bytes()));
 }

@@ -3,8 +3,10 @@
 mod prost;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 use tonic::transport::Channel;
 
 use crate::error::Error;
@@ -31,6 +33,7 @@ pub struct Client {
     path: DataPath,
     pub(crate) plan: Plan,
     pub(crate) sink: Sink,
+    time_limit: Option<Duration>,
 }
 
 /// What one call asks for.
@@ -42,7 +45,7 @@ pub(crate) struct Order {
 impl Client {
     /// A client of whoever is at the other end of the channel.
     pub(crate) fn over(channel: Channel, path: DataPath, plan: Plan) -> Self {
-        Self { channel, path, plan, sink: Sink::Keep }
+        Self { channel, path, plan, sink: Sink::Keep, time_limit: None }
     }
 
     /// The same client, whose calls do this with content where it arrives: for Write at the
@@ -50,6 +53,13 @@ impl Client {
     #[must_use]
     pub fn with_sink(self, sink: Sink) -> Self {
         Self { sink, ..self }
+    }
+
+    /// The same client, whose calls are given up after this time: without a limit, a call to a
+    /// server that stalls does not end. A limit costs a timer a call.
+    #[must_use]
+    pub fn with_time_limit(self, limit: Duration) -> Self {
+        Self { time_limit: Some(limit), ..self }
     }
 
     /// Runs one operation on the whole content and checks status, length and number of messages.
@@ -80,6 +90,16 @@ impl Client {
     }
 
     async fn transfer(&self, order: Order) -> Result<Delivery, Error> {
+        let operation = order.operation;
+        match self.time_limit {
+            None => self.unlimited(order).await,
+            Some(limit) => timeout(limit, self.unlimited(order))
+                .await
+                .unwrap_or(Err(Error::TimeLimit { operation, limit })),
+        }
+    }
+
+    async fn unlimited(&self, order: Order) -> Result<Delivery, Error> {
         let operation = order.operation;
         self.check_limit(&order)?;
         let mut intake = Intake::new(self.sink, &self.plan.content, order.range.start);

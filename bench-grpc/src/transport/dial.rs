@@ -195,3 +195,7 @@ fn refusal(observed: &Observed, status: &str) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

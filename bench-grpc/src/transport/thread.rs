@@ -14,14 +14,18 @@ use crate::server::Serving;
 /// How long a dropped fixture waits for its server thread before it leaves it behind.
 pub(crate) const SHUTDOWN_BOUND: Duration = Duration::from_secs(1);
 
+/// What the threads of each end are called, so that their processor time can be told apart.
+pub(crate) const SERVER_THREADS: &str = "grpc-server";
+pub(crate) const CLIENT_THREADS: &str = "grpc-client";
+
 /// A current-thread runtime, the only kind whose instructions repeat, or one of so many threads.
-pub(crate) fn runtime(workers: usize) -> Result<Runtime, Error> {
+pub(crate) fn runtime(workers: usize, name: &str) -> Result<Runtime, Error> {
     let mut builder = match workers {
         0 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
     if workers > 0 {
-        builder.worker_threads(workers).thread_name("grpc-worker");
+        builder.worker_threads(workers).thread_name(name);
     }
     builder.enable_all().build().map_err(Error::machine("build the runtime"))
 }
@@ -47,12 +51,14 @@ impl ServerThread {
         let body = move || {
             // Dropped last, so that the fixture knows the runtime to be gone.
             let _end: mpsc::Sender<()> = end;
-            let started = runtime(if workers == 1 { 0 } else { workers }).and_then(|runtime| {
-                let guard = runtime.enter();
-                let server = serve.until(async { drop(drained.await) })?;
-                drop(guard);
-                Ok((runtime, server))
-            });
+            let started = runtime(if workers == 1 { 0 } else { workers }, SERVER_THREADS).and_then(
+                |runtime| {
+                    let guard = runtime.enter();
+                    let server = serve.until(async { drop(drained.await) })?;
+                    drop(guard);
+                    Ok((runtime, server))
+                },
+            );
             let (runtime, server) = match started {
                 Ok(started) => started,
                 Err(error) => return drop(report.send(Err(error))),
@@ -67,7 +73,7 @@ impl ServerThread {
             runtime.shutdown_timeout(SHUTDOWN_BOUND);
         };
         let thread = std::thread::Builder::new()
-            .name("grpc-server".to_owned())
+            .name(SERVER_THREADS.to_owned())
             .spawn(body)
             .map_err(Error::machine("spawn the server thread"))?;
         ready.recv().unwrap_or(Err(Error::ServerGone))?;
