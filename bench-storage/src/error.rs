@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bench_core::fixture::AcquireError;
+
 /// Why a storage fixture could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,6 +65,53 @@ pub enum Error {
         /// The type of its file system.
         file_system: String,
     },
+    /// The file system reads and writes through memory only.
+    #[error(
+        "cannot read or write {} on {file_system} past the page cache (O_DIRECT): use the page \
+         cache, or set {variable} to a directory on a disk",
+        path.display(), variable = crate::scratch::SCRATCH_VARIABLE
+    )]
+    NoDirect {
+        /// The file.
+        path: PathBuf,
+        /// The type of its file system.
+        file_system: String,
+    },
+    /// The kernel lacks io_uring, or somebody forbids it.
+    #[error(
+        "cannot use io_uring: {0}; a container's seccomp profile or kernel.io_uring_disabled may \
+         forbid it, and kernels before 5.6 lack it: allow it, or use pread"
+    )]
+    NoUring(#[source] io::Error),
+    /// A chunk could not be fetched. It is delivered in its turn: every chunk before it came.
+    #[error("failed to read chunk {number} at offset {offset}: {source}")]
+    Chunk {
+        /// Which chunk, from 0.
+        number: u64,
+        /// Where it begins.
+        offset: u64,
+        /// What the source said.
+        source: io::Error,
+    },
+    /// The source ended before its size.
+    #[error(
+        "chunk {number} ends at offset {end}, {missing} bytes early: the file was truncated while \
+         it was read"
+    )]
+    Truncated {
+        /// Which chunk, from 0.
+        number: u64,
+        /// Where the source ends now.
+        end: u64,
+        /// Bytes of the chunk that were due behind that.
+        missing: u64,
+    },
+    /// There is no memory to read into.
+    #[error("failed to get a buffer to read into: {0}")]
+    Buffer(#[from] AcquireError),
+    /// A prefetcher that could never work.
+    #[error("{0}")]
+    InvalidPrefetch(String),
     /// There is nothing to read or write.
     #[error("a file of 0 bytes cannot be measured; choose a size of at least 1B")]
     Empty,

@@ -1,0 +1,302 @@
+//! Reads and writes that are under way at once on one thread, by io_uring. Buffers move into the
+//! ring and come back with their completion, so that nobody can touch one while the kernel does.
+
+#![expect(unsafe_code, reason = "the kernel writes into buffers after the call has returned")]
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use bench_core::fixture::PooledBuf;
+use bytes::BufMut;
+use io_uring::{IoUring, opcode, squeue, types};
+
+use crate::error::Error;
+
+/// A queue of operations on files, at most `depth` at once.
+pub struct Ring {
+    ring: IoUring,
+    /// What the kernel may be working on, by the number it answers with. Invariant: the memory that
+    /// an entry in the queue points to is that of the buffer in its slot, which stays there until
+    /// the entry's completion was seen.
+    slots: Vec<Option<InFlight>>,
+    free: Vec<usize>,
+}
+
+struct InFlight {
+    tag: u64,
+    buffer: Option<PooledBuf>,
+    reads: bool,
+    /// Keeps the descriptor from meaning another file.
+    _file: Arc<File>,
+}
+
+/// An operation that has ended.
+#[derive(Debug)]
+pub struct Completion {
+    /// What the caller named the operation.
+    pub tag: u64,
+    /// The buffer that was read into or written from; none of a sync. What a read brought is
+    /// behind what was in it before.
+    pub buffer: Option<PooledBuf>,
+    /// How many bytes were moved.
+    pub result: io::Result<usize>,
+}
+
+impl Ring {
+    /// A ring for this many operations at once.
+    ///
+    /// # Errors
+    /// [`Error::NoUring`] where the kernel lacks it, or a sandbox or the administrator forbids it.
+    pub fn new(depth: u32) -> Result<Self, Error> {
+        let ring = IoUring::new(depth.max(1)).map_err(Error::NoUring)?;
+        let slots = depth.max(1) as usize;
+        Ok(Self { ring, slots: (0..slots).map(|_| None).collect(), free: (0..slots).collect() })
+    }
+
+    /// Operations that were begun and whose completion was not taken.
+    pub fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether another operation can begin.
+    pub fn has_room(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// Begins to read `length` bytes from `offset` on, behind what the buffer holds.
+    ///
+    /// # Panics
+    /// When the ring is full, or the buffer has no room for so many bytes.
+    pub fn read(
+        &mut self,
+        tag: u64,
+        file: &Arc<File>,
+        offset: u64,
+        length: usize,
+        mut buffer: PooledBuf,
+    ) {
+        super::assert_room(&buffer, length);
+        let start = buffer.chunk_mut().as_mut_ptr();
+        let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), start, size(length));
+        self.begin(entry.offset(offset).build(), tag, Some(buffer), true, file);
+    }
+
+    /// Begins to write all that the buffer holds from `offset` on.
+    ///
+    /// # Panics
+    /// When the ring is full.
+    pub fn write(&mut self, tag: u64, file: &Arc<File>, offset: u64, buffer: PooledBuf) {
+        let fd = types::Fd(file.as_raw_fd());
+        let entry = opcode::Write::new(fd, buffer.as_ptr(), size(buffer.len()));
+        self.begin(entry.offset(offset).build(), tag, Some(buffer), false, file);
+    }
+
+    /// Begins an `fdatasync`. It says nothing about operations that are under way.
+    ///
+    /// # Panics
+    /// When the ring is full.
+    pub fn sync_data(&mut self, tag: u64, file: &Arc<File>) {
+        let entry = opcode::Fsync::new(types::Fd(file.as_raw_fd()));
+        let entry = entry.flags(types::FsyncFlags::DATASYNC).build();
+        self.begin(entry, tag, None, false, file);
+    }
+
+    fn begin(
+        &mut self,
+        entry: squeue::Entry,
+        tag: u64,
+        buffer: Option<PooledBuf>,
+        reads: bool,
+        file: &Arc<File>,
+    ) {
+        let slot = self.free.pop().expect("the ring has room for one more operation");
+        self.slots[slot] = Some(InFlight { tag, buffer, reads, _file: Arc::clone(file) });
+        let entry = entry.user_data(slot as u64);
+        // SAFETY: the entry points into the memory of a buffer that lies in its slot until the
+        // kernel has answered. A buffer's memory does not move with its handle, and is in nobody's
+        // hands but the slot's.
+        let pushed = unsafe { self.ring.submission().push(&entry) };
+        pushed.expect("the queue has an entry for each slot");
+    }
+
+    /// Hands all that was begun to the kernel and waits for one operation to end; `None` when none
+    /// is under way.
+    ///
+    /// # Errors
+    /// What the kernel answered to the wait; operations stay under way.
+    pub fn complete(&mut self) -> io::Result<Option<Completion>> {
+        if self.in_flight() == 0 {
+            return Ok(None);
+        }
+        loop {
+            let next = self.ring.completion().next();
+            if let Some(done) = next {
+                return Ok(Some(self.end(done.user_data(), done.result())));
+            }
+            match self.ring.submit_and_wait(1) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => other.map(drop)?,
+            }
+        }
+    }
+
+    /// Hands all that was begun to the kernel without waiting.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn submit(&mut self) -> io::Result<()> {
+        self.ring.submit().map(drop)
+    }
+
+    /// Reads at most `length` bytes from `offset` on behind what the buffer holds, and waits.
+    ///
+    /// # Errors
+    /// What the read failed with.
+    ///
+    /// # Panics
+    /// When other operations are under way, or the buffer has no room for so many bytes.
+    pub fn read_into(
+        &mut self,
+        file: &File,
+        offset: u64,
+        length: usize,
+        buffer: &mut PooledBuf,
+    ) -> io::Result<usize> {
+        assert_eq!(self.in_flight(), 0, "other operations are under way");
+        super::assert_room(buffer, length);
+        let start = buffer.chunk_mut().as_mut_ptr();
+        let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), start, size(length));
+        // SAFETY: the entry points into the spare memory of a buffer that is borrowed alone until
+        // this function returns, and it does not return before the kernel has answered.
+        let pushed = unsafe { self.ring.submission().push(&entry.offset(offset).build()) };
+        pushed.expect("the queue is empty");
+        let result = loop {
+            let next = self.ring.completion().next();
+            match next {
+                Some(done) => break done.result(),
+                None => self.wait_or_abort(),
+            }
+        };
+        let Ok(moved) = usize::try_from(result) else {
+            return Err(io::Error::from_raw_os_error(-result));
+        };
+        // SAFETY: the kernel has written this many bytes to the start of the spare memory.
+        unsafe { buffer.advance_mut(moved) };
+        Ok(moved)
+    }
+
+    /// Waits while the kernel holds a pointer into memory that is only borrowed: whatever it
+    /// answers, unwinding from here would let it write into memory that is somebody else's.
+    fn wait_or_abort(&self) {
+        use io::ErrorKind::{Interrupted, ResourceBusy, WouldBlock};
+        if let Err(error) = self.ring.submit_and_wait(1)
+            && ![Interrupted, ResourceBusy, WouldBlock].contains(&error.kind())
+        {
+            std::process::abort();
+        }
+    }
+
+    fn end(&mut self, slot: u64, result: i32) -> Completion {
+        let slot = usize::try_from(slot).expect("a slot's number");
+        let mut done = self.slots[slot].take().expect("the kernel answers once");
+        self.free.push(slot);
+        let result = match usize::try_from(result) {
+            Ok(moved) => Ok(moved),
+            Err(_) => Err(io::Error::from_raw_os_error(-result)),
+        };
+        if let (true, Some(buffer), Ok(moved)) = (done.reads, &mut done.buffer, &result) {
+            // SAFETY: the kernel has written this many bytes to the start of the spare memory.
+            unsafe { buffer.advance_mut(*moved) };
+        }
+        Completion { tag: done.tag, buffer: done.buffer, result }
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        while let Ok(Some(_)) = self.complete() {}
+        if self.in_flight() > 0 {
+            // The kernel may still write into these: they are lost rather than used again.
+            mem::forget(mem::take(&mut self.slots));
+        }
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ring({} of {} operations under way)", self.in_flight(), self.slots.len())
+    }
+}
+
+/// One operation moves at most what a `u32` counts; the kernel's own limit is 2 GiB.
+fn size(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::fixture::{BufferPool, Payload};
+    use bench_core::units::ByteSize;
+
+    use super::*;
+
+    const BLOCK: ByteSize = ByteSize::kib(4);
+
+    #[test]
+    fn operations_at_once_come_back_with_their_own_buffers() {
+        let Ok(mut ring) = Ring::new(4) else { return };
+        let file = Arc::new(tempfile::tempfile().expect("create"));
+        let pool = BufferPool::with_limit(ByteSize::kib(64)).expect("a pool");
+        let payload = Payload::seeded(3, ByteSize::kib(16));
+        for n in 0..4 {
+            let mut buffer = pool.try_acquire(BLOCK).expect("room");
+            buffer.resize_zeroed(BLOCK.len());
+            payload.fill(n * BLOCK.bytes(), buffer.filled_mut());
+            ring.write(n, &file, n * BLOCK.bytes(), buffer);
+        }
+        assert!(!ring.has_room());
+        while let Some(done) = ring.complete().expect("wait") {
+            assert_eq!(done.result.expect("written"), BLOCK.len());
+        }
+        ring.sync_data(9, &file);
+        assert_eq!(ring.complete().expect("wait").map(|done| done.tag), Some(9));
+        for n in 0..4 {
+            let buffer = pool.try_acquire(BLOCK).expect("room");
+            ring.read(n, &file, n * BLOCK.bytes(), BLOCK.len(), buffer);
+        }
+        let mut seen = 0;
+        while let Some(done) = ring.complete().expect("wait") {
+            let buffer = done.buffer.expect("of a read");
+            payload.verify(done.tag * BLOCK.bytes(), &buffer).expect("content");
+            assert_eq!(buffer.len(), BLOCK.len());
+            seen += 1;
+        }
+        assert_eq!(seen, 4);
+    }
+
+    #[test]
+    fn a_failed_operation_gives_its_buffer_back_unchanged() {
+        let Ok(mut ring) = Ring::new(1) else { return };
+        let directory = Arc::new(File::open("/").expect("open"));
+        let pool = BufferPool::with_limit(BLOCK).expect("a pool");
+        ring.read(5, &directory, 0, BLOCK.len(), pool.try_acquire(BLOCK).expect("room"));
+        let done = ring.complete().expect("wait").expect("one is under way");
+        let (buffer, error) = (done.buffer.expect("of a read"), done.result.expect_err("EISDIR"));
+        assert_eq!((buffer.len(), error.raw_os_error()), (0, Some(21)));
+    }
+
+    #[test]
+    fn a_ring_dropped_under_way_gives_its_buffers_home() {
+        let Ok(mut ring) = Ring::new(2) else { return };
+        let pool = BufferPool::with_limit(BLOCK).expect("a pool");
+        let file = Arc::new(tempfile::tempfile().expect("create"));
+        ring.read(0, &file, 0, BLOCK.len(), pool.try_acquire(BLOCK).expect("room"));
+        ring.submit().expect("submit");
+        drop(ring);
+        assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+    }
+}
