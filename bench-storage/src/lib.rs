@@ -5,6 +5,7 @@
 //! - [`page_cache`]: whether the file is in memory, told by [`residency`] and made so.
 //! - [`source`]: bytes by offset: a file by every way the kernel offers, memory, a slow or a faulty
 //!   one.
+//! - [`prefetch`]: chunks of a source before they are asked for, in order or as a reader jumps.
 //! - [`workloads`]: reading and writing it, one operation for each.
 //! - [`clock`], [`file_system`], [`error`]: what time passes, what a file lies on, and what can go
 //!   wrong.
@@ -16,6 +17,7 @@ pub mod error;
 pub mod file;
 pub mod file_system;
 pub mod page_cache;
+pub mod prefetch;
 pub mod residency;
 pub mod scratch;
 pub mod source;

@@ -20,7 +20,7 @@ struct Lane {
     variable: Option<(&'static str, &'static str)>,
 }
 
-const LANES: [Lane; 8] = [
+const LANES: [Lane; 9] = [
     Lane { what: "formatting", arguments: "fmt --all --check", variable: None },
     Lane {
         what: "lints",
@@ -40,6 +40,12 @@ const LANES: [Lane; 8] = [
     Lane {
         what: "every interleaving of the buffer pool",
         arguments: "test --package bench-core --no-default-features --test pool_loom --release \
+                    --target-dir target/loom --locked",
+        variable: Some(("RUSTFLAGS", "--cfg loom")),
+    },
+    Lane {
+        what: "every interleaving of the prefetcher",
+        arguments: "test --package bench-storage --test prefetch_loom --release \
                     --target-dir target/loom --locked",
         variable: Some(("RUSTFLAGS", "--cfg loom")),
     },

@@ -1,0 +1,226 @@
+//! Where one reader and the workers meet: the chunks that were issued and not delivered, each in
+//! one state, under one lock.
+//!
+//! ```text
+//!            issue            start             finish            take
+//! (nothing) ───────▶ Queued ─────────▶ Running ────────▶ Ready ───────▶ delivered
+//!                      │ take: stolen     │ cancel         │ cancel, yield
+//!                      ▼ cancel           ▼                ▼
+//!                  (nothing)          Abandoned ─finish─▶ (nothing): wasted
+//!                                         └─issue─▶ Running: wanted again in time
+//! ```
+//!
+//! Generic in what is handed over (`E`, an empty buffer) and what comes back (`F`), so that a model
+//! checker runs all interleavings of it with numbers.
+
+use std::collections::BTreeMap;
+
+use super::sync::{Condvar, Mutex, lock, wait};
+
+/// The chunks of one reader.
+#[derive(Debug)]
+pub struct Exchange<E, F> {
+    chunks: Mutex<Chunks<E, F>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Chunks<E, F> {
+    slots: BTreeMap<u64, Slot<E, F>>,
+    tally: Tally,
+}
+
+#[derive(Debug)]
+enum Slot<E, F> {
+    Queued(E),
+    Running,
+    Abandoned,
+    Ready(F),
+}
+
+/// What became of issued chunks that were not delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Fetched for nothing.
+    pub wasted: u64,
+    /// Taken back before a worker had begun.
+    pub cancelled: u64,
+    /// The most thrown away by one cancellation.
+    pub wasted_at_once: u64,
+}
+
+/// What the reader gets when it asks for a chunk.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<E, F> {
+    /// It was fetched.
+    Fetched(F),
+    /// No worker had begun: the reader has its empty buffer back and reads itself.
+    Stolen(E),
+    /// It was never issued, or was given up for its memory.
+    Missing,
+}
+
+impl<E, F> Default for Exchange<E, F> {
+    fn default() -> Self {
+        let chunks = Chunks { slots: BTreeMap::new(), tally: Tally::default() };
+        Self { chunks: Mutex::new(chunks), changed: Condvar::new() }
+    }
+}
+
+impl<E, F> Exchange<E, F> {
+    /// The reader issues a chunk. `true`: a worker must be told. `false`: a worker is at it still,
+    /// from before a jump, and the buffer is not needed.
+    ///
+    /// # Panics
+    /// When the chunk was issued already: a chunk is never fetched twice at a time.
+    pub fn issue(&self, chunk: u64, empty: E) -> bool {
+        let mut chunks = lock(&self.chunks);
+        match chunks.slots.get_mut(&chunk) {
+            None => {
+                chunks.slots.insert(chunk, Slot::Queued(empty));
+                true
+            }
+            Some(slot @ Slot::Abandoned) => {
+                *slot = Slot::Running;
+                chunks.tally.wasted -= 1;
+                false
+            }
+            Some(_) => panic!("chunk {chunk} is issued twice"),
+        }
+    }
+
+    /// A worker begins with a chunk that it was told of; `None` when it is no longer wanted.
+    pub fn start(&self, chunk: u64) -> Option<E> {
+        let mut chunks = lock(&self.chunks);
+        let slot = chunks.slots.get_mut(&chunk)?;
+        if !matches!(slot, Slot::Queued(_)) {
+            return None;
+        }
+        match std::mem::replace(slot, Slot::Running) {
+            Slot::Queued(empty) => Some(empty),
+            _ => unreachable!("it was queued a line ago"),
+        }
+    }
+
+    /// A worker is done with a chunk that it had started.
+    pub fn finish(&self, chunk: u64, fetched: F) {
+        // Dropped after the lock is free, where it is not wanted.
+        let mut unwanted = None;
+        let mut chunks = lock(&self.chunks);
+        match chunks.slots.get_mut(&chunk) {
+            Some(slot @ Slot::Running) => *slot = Slot::Ready(fetched),
+            Some(Slot::Abandoned) => {
+                chunks.slots.remove(&chunk);
+                unwanted = Some(fetched);
+            }
+            _ => unreachable!("only a worker takes a chunk out of the states it is in at work"),
+        }
+        drop(chunks);
+        // Before the reader is woken, so that memory it waits for is back.
+        drop(unwanted);
+        self.changed.notify_all();
+    }
+
+    /// Whether the chunk was fetched and waits.
+    pub fn is_ready(&self, chunk: u64) -> bool {
+        matches!(lock(&self.chunks).slots.get(&chunk), Some(Slot::Ready(_)))
+    }
+
+    /// The reader takes a chunk, and waits for it if a worker is at it.
+    pub fn take(&self, chunk: u64) -> Taken<E, F> {
+        let mut chunks = lock(&self.chunks);
+        loop {
+            match chunks.slots.get_mut(&chunk) {
+                None => return Taken::Missing,
+                // Wanted again while the worker is still at it.
+                Some(slot @ Slot::Abandoned) => {
+                    *slot = Slot::Running;
+                    chunks.tally.wasted -= 1;
+                }
+                Some(Slot::Running) => {}
+                Some(Slot::Queued(_) | Slot::Ready(_)) => break,
+            }
+            chunks = wait(&self.changed, chunks);
+        }
+        match chunks.slots.remove(&chunk) {
+            Some(Slot::Ready(fetched)) => Taken::Fetched(fetched),
+            Some(Slot::Queued(empty)) => Taken::Stolen(empty),
+            _ => unreachable!("it was one of the two a line ago"),
+        }
+    }
+
+    /// Gives up all chunks but those in `keep`. Returns the chunks that were, or are being, fetched
+    /// for nothing.
+    pub fn cancel_but(&self, keep: std::ops::Range<u64>) -> Vec<u64> {
+        let mut dropped = Vec::new();
+        let mut wasted = Vec::new();
+        let mut chunks = lock(&self.chunks);
+        let numbers: Vec<u64> =
+            chunks.slots.keys().copied().filter(|number| !keep.contains(number)).collect();
+        for number in numbers {
+            match chunks.slots.get_mut(&number) {
+                Some(slot @ Slot::Running) => {
+                    *slot = Slot::Abandoned;
+                    wasted.push(number);
+                }
+                Some(Slot::Ready(_)) => {
+                    dropped.extend(chunks.slots.remove(&number));
+                    wasted.push(number);
+                }
+                Some(Slot::Queued(_)) => {
+                    dropped.extend(chunks.slots.remove(&number));
+                    chunks.tally.cancelled += 1;
+                }
+                Some(Slot::Abandoned) | None => {}
+            }
+        }
+        let count = wasted.len() as u64;
+        chunks.tally.wasted += count;
+        chunks.tally.wasted_at_once = chunks.tally.wasted_at_once.max(count);
+        drop(chunks);
+        drop(dropped);
+        wasted
+    }
+
+    /// Gives up the chunk farthest ahead that holds memory and that no worker is at, for a read
+    /// that needs the memory now. Says whether there was one.
+    pub fn yield_farthest(&self) -> bool {
+        let mut chunks = lock(&self.chunks);
+        let holds = |slot: &Slot<E, F>| matches!(slot, Slot::Ready(_) | Slot::Queued(_));
+        let farthest = chunks.slots.iter().rev().find(|(_, slot)| holds(slot));
+        let Some(farthest) = farthest.map(|(number, _)| *number) else { return false };
+        let dropped = chunks.slots.remove(&farthest);
+        match dropped {
+            Some(Slot::Ready(_)) => chunks.tally.wasted += 1,
+            _ => chunks.tally.cancelled += 1,
+        }
+        drop(chunks);
+        drop(dropped);
+        true
+    }
+
+    /// Waits until a worker is done with one of these chunks, wanted or not. Says whether any
+    /// worker was at one.
+    pub fn wait_for_worker(&self) -> bool {
+        let at_work = |chunks: &Chunks<E, F>| {
+            let busy = |slot: &&Slot<E, F>| matches!(slot, Slot::Running | Slot::Abandoned);
+            chunks.slots.values().filter(busy).count()
+        };
+        let mut chunks = lock(&self.chunks);
+        let before = at_work(&chunks);
+        while before > 0 && at_work(&chunks) >= before {
+            chunks = wait(&self.changed, chunks);
+        }
+        before > 0
+    }
+
+    /// Chunks that were issued and not delivered.
+    pub fn outstanding(&self) -> usize {
+        lock(&self.chunks).slots.len()
+    }
+
+    /// What became of chunks that were not delivered.
+    pub fn tally(&self) -> Tally {
+        lock(&self.chunks).tally
+    }
+}
