@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bench_core::fixture::AcquireError;
 
+use crate::page_cache::PageCacheState;
+
 /// Why a storage fixture could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,6 +51,22 @@ pub enum Error {
         /// The type of its file system.
         file_system: String,
         /// Pages in memory.
+        resident: u64,
+        /// Pages of the file.
+        pages: u64,
+    },
+    /// The file left its state while operations ran that were to meet it there.
+    #[error(
+        "{} is no longer {state}: {resident} of {pages} pages are in memory, so that not every \
+         operation met that state; free some memory, or keep others off the file",
+        path.display()
+    )]
+    StateLost {
+        /// The file.
+        path: PathBuf,
+        /// The state that was to last.
+        state: PageCacheState,
+        /// Pages in memory now.
         resident: u64,
         /// Pages of the file.
         pages: u64,

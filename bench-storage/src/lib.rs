@@ -3,6 +3,7 @@
 //! - [`scratch`]: a directory for the files of one run, on a disk, gone afterwards.
 //! - [`mod@file`]: a file of seeded content in it.
 //! - [`page_cache`]: whether the file is in memory, told by [`residency`] and made so.
+//! - [`cache_state`]: the same as types, with the proof that the state was reached.
 //! - [`source`]: bytes by offset: a file by every way the kernel offers, memory, a slow or a faulty
 //!   one.
 //! - [`prefetch`]: chunks of a source before they are asked for, in order or as a reader jumps.
@@ -12,6 +13,7 @@
 //!
 //! Start with [`workloads::ReadCold`].
 
+pub mod cache_state;
 pub mod clock;
 pub mod error;
 pub mod file;

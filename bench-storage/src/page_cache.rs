@@ -30,6 +30,8 @@ pub enum PageCacheState {
     Cold,
     /// All in memory.
     Warm,
+    /// None in memory, and operations go past the page cache.
+    Direct,
 }
 
 impl fmt::Display for PageCacheState {
@@ -37,6 +39,7 @@ impl fmt::Display for PageCacheState {
         f.pad(match self {
             Self::Cold => "cold",
             Self::Warm => "warm",
+            Self::Direct => "direct",
         })
     }
 }
@@ -104,7 +107,7 @@ impl CachedFile {
     /// As [`evict`](Self::evict) and [`warm`](Self::warm).
     pub fn bring_to(&self, state: PageCacheState) -> Result<(), Error> {
         match state {
-            PageCacheState::Cold => self.evict(),
+            PageCacheState::Cold | PageCacheState::Direct => self.evict(),
             PageCacheState::Warm => self.warm(),
         }
     }

@@ -114,7 +114,7 @@ impl Read {
     /// A batch may be long, and memory short: pages that were there when it began may be gone. One
     /// that went and was read in again before the end is not noticed.
     fn check_warm(&self) -> Result<(), Failure> {
-        if self.state == PageCacheState::Cold {
+        if self.state != PageCacheState::Warm {
             return Ok(()); // The read itself has warmed it.
         }
         let seen = self.on_disk.file.cached().residency()?;
