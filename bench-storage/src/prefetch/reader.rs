@@ -1,8 +1,8 @@
 //! Reads at any offset, of which those in order are fetched ahead.
 
-use bench_core::fixture::PooledBuf;
+use bench_core::fixture::{PooledBuf, PooledBytes};
 use bench_core::units::ByteSize;
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 
 use super::crew::Extent;
 use super::detector::Detector;
@@ -20,7 +20,7 @@ pub struct Reader {
     window: Window,
     detector: Detector,
     /// The chunk that the last read was served from.
-    at_hand: Option<(u64, Bytes)>,
+    at_hand: Option<(u64, PooledBytes)>,
 }
 
 impl Reader {
@@ -45,11 +45,11 @@ impl Reader {
     /// What reading failed with; [`Error::Truncated`] when the source got shorter since it was
     /// opened; [`Error::Buffer`] when the pool cannot hold what was asked for. The next read starts
     /// afresh.
-    pub fn read_at(&mut self, offset: u64, length: usize) -> Result<Bytes, Error> {
+    pub fn read_at(&mut self, offset: u64, length: usize) -> Result<PooledBytes, Error> {
         let chunks = self.window.chunks();
         let end = offset.saturating_add(length as u64).min(chunks.end);
         if offset >= end {
-            return Ok(Bytes::new());
+            return Ok(self.window.demand(0)?.freeze());
         }
         let length = ByteSize::new(end - offset).len();
         let in_order = self.detector.in_order(offset, length as u64);
@@ -65,7 +65,7 @@ impl Reader {
                 self.window.seek(last + 1);
             }
             let extent = Extent { number: first, offset, length };
-            return self.window.read_range(extent, in_order).map(PooledBuf::into_bytes);
+            return self.window.read_range(extent, in_order).map(PooledBuf::freeze);
         }
         self.gather(first, last, offset, length).inspect_err(|_| {
             self.at_hand = None;
@@ -74,14 +74,20 @@ impl Reader {
     }
 
     /// A slice of the chunk at hand, where all of the read lies in it.
-    fn slice_at_hand(&self, first: u64, last: u64, offset: u64, length: usize) -> Option<Bytes> {
+    fn slice_at_hand(
+        &self,
+        first: u64,
+        last: u64,
+        offset: u64,
+        length: usize,
+    ) -> Option<PooledBytes> {
         let (number, bytes) = self.at_hand.as_ref()?;
         if (first, last) != (*number, *number) {
             return None;
         }
         let start = offset - self.window.chunks().extent(first).offset;
         let start = usize::try_from(start).expect("less than a chunk");
-        bytes.get(start..start + length).map(|slice| bytes.slice_ref(slice))
+        (start + length <= bytes.len()).then(|| bytes.slice(start..start + length))
     }
 
     fn gather(
@@ -90,7 +96,7 @@ impl Reader {
         last: u64,
         offset: u64,
         length: usize,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<PooledBytes, Error> {
         if first == last {
             self.bring(first)?;
             return Ok(self.slice_at_hand(first, last, offset, length).expect("a whole chunk"));
@@ -105,7 +111,7 @@ impl Reader {
             let bytes = self.slice_at_hand(number, number, from, part).expect("a whole chunk");
             whole.put_slice(&bytes);
         }
-        Ok(whole.into_bytes())
+        Ok(whole.freeze())
     }
 
     /// Takes this chunk to hand.
@@ -116,7 +122,7 @@ impl Reader {
         // Its memory may be needed for the next one.
         self.at_hand = None;
         self.window.go_to(number);
-        self.at_hand = Some((number, self.window.take_next()?.into_bytes()));
+        self.at_hand = Some((number, self.window.take_next()?.freeze()));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench_core::fixture::{AcquireError, BufferPool, PooledBuf};
+use bench_core::fixture::{AcquireError, BufferPool, PooledBuf, Priority};
 use bench_core::units::ByteSize;
 
 use super::crew::{ChunkExchange, Crew, Extent, Fetched};
@@ -170,7 +170,10 @@ impl Window {
     fn top_up(&mut self) {
         for number in self.planner.wanted() {
             let extent = self.chunks.extent(number);
-            let Ok(empty) = self.pool.try_acquire(ByteSize::new(extent.length as u64)) else {
+            let size = ByteSize::new(extent.length as u64);
+            let spare = self.pool.try_acquire_for(size, Priority::Prefetch);
+            // Who waits for memory, waits for it now.
+            let Some(empty) = spare.ok().filter(|_| !self.pool.is_contended()) else {
                 self.stats.refused += 1;
                 self.planner.refused();
                 break;

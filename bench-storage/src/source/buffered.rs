@@ -7,7 +7,7 @@ use std::path::Path;
 use bench_core::fixture::PooledBuf;
 use bench_core::units::ByteSize;
 
-use super::{Source, pread};
+use super::Source;
 use crate::error::Error;
 
 /// A file read by `pread` through the page cache. The kernel reads ahead of whoever reads it in
@@ -42,7 +42,7 @@ impl Source for BufferedFile {
     }
 
     fn read_at(&self, offset: u64, length: usize, into: &mut PooledBuf) -> io::Result<usize> {
-        pread(&self.file, offset, length, into)
+        into.read_at(&self.file, offset, length)
     }
 
     fn reads_ahead(&self) -> bool {

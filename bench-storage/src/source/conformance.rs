@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use bench_core::fixture::{BufferPool, Payload, PooledBuf};
+use bench_core::fixture::{BufferPool, Payload, PooledBuf, class_for};
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 
@@ -138,6 +138,6 @@ fn at_once(source: &dyn Source, payload: &Payload) -> Result<(), Failure> {
 
 /// A buffer with room for whole pages around `length` bytes.
 fn buffer(length: u64) -> Result<PooledBuf, Failure> {
-    let class = ByteSize::new((length + 4096).next_multiple_of(4096));
+    let class = class_for(ByteSize::new(length + 4096));
     Ok(BufferPool::builder(class).class(class).build()?.try_acquire(class)?)
 }

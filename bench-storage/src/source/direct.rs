@@ -5,12 +5,12 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use bench_core::fixture::{ALIGNMENT, BufferPool, PooledBuf};
+use bench_core::fixture::{ALIGNMENT, BufferPool, DirectIo, PooledBuf, class_for};
 use bench_core::units::ByteSize;
 use bytes::BufMut;
-use rustix::fs::{AtFlags, OFlags, StatxFlags};
+use rustix::fs::OFlags;
 
-use super::{Source, assert_room, pread};
+use super::{Source, assert_room};
 use crate::error::Error;
 use crate::file_system::{file_system, lives_in_memory};
 
@@ -66,21 +66,15 @@ pub fn open_direct(path: &Path, options: &mut OpenOptions) -> Result<(File, usiz
     if file_system(&file).is_ok_and(|name| lives_in_memory(&name)) {
         return Err(refused(Some(&file)));
     }
-    match direct_alignment(&file) {
-        Some(alignment @ 1..=ALIGNMENT) => Ok((file, alignment)),
-        Some(_) => Err(refused(Some(&file))),
+    match DirectIo::of(&file).map_err(Error::io("tell the alignment of", path))? {
+        // A kernel before 6.1 does not say: every buffer starts on a page border, and no disk asks
+        // for more.
         None => Ok((file, ALIGNMENT)),
+        Some(DirectIo { memory, offset }) if memory.max(offset) <= ALIGNMENT => {
+            Ok((file, memory.max(offset)))
+        }
+        Some(_) => Err(refused(Some(&file))),
     }
-}
-
-/// What direct I/O on this file has to be aligned to, in memory and in the file, by
-/// `statx(STATX_DIOALIGN)`: 0 where there is no direct I/O, `None` where the kernel (before 6.1) or
-/// the file system does not say.
-pub fn direct_alignment(file: &File) -> Option<usize> {
-    let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
-    let told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::DIOALIGN);
-    let (memory, offset) = (stat.stx_dio_mem_align, stat.stx_dio_offset_align);
-    told.then(|| usize::try_from(memory.max(offset)).expect("an alignment fits memory"))
 }
 
 impl Source for DirectFile {
@@ -90,7 +84,7 @@ impl Source for DirectFile {
 
     fn read_at(&self, offset: u64, length: usize, into: &mut PooledBuf) -> io::Result<usize> {
         read_aligned(self.alignment, offset, length, into, |offset, length, into| {
-            pread(&self.file, offset, length, into)
+            into.read_at(&self.file, offset, length)
         })
     }
 
@@ -126,7 +120,7 @@ pub(super) fn read_aligned(
     let start = offset - offset % alignment as u64;
     let skipped = usize::try_from(offset - start).expect("less than the alignment");
     let whole = (skipped + length).next_multiple_of(alignment).min(DETOUR);
-    let class = ByteSize::new(whole.next_multiple_of(ALIGNMENT) as u64);
+    let class = class_for(ByteSize::new(whole as u64));
     // A pool of one: its buffer outlives it, so that no cap but the machine's can refuse it.
     let pool = BufferPool::builder(class).class(class).build().map_err(io::Error::other)?;
     let mut detour = pool.try_acquire(class).map_err(io::Error::other)?;

@@ -31,7 +31,7 @@ use bench_core::units::ByteSize;
 
 pub use self::buffered::BufferedFile;
 pub use self::delayed::{DelayConfig, Delayed};
-pub use self::direct::{DirectFile, direct_alignment, open_direct};
+pub use self::direct::{DirectFile, open_direct};
 pub use self::faulty::{Fault, Faulty};
 pub use self::mapped::MappedFile;
 pub use self::memory::MemorySource;
@@ -100,23 +100,4 @@ pub fn read_full(
 fn assert_room(into: &PooledBuf, length: usize) {
     let room = into.capacity() - into.len();
     assert!(length <= room, "{length} bytes do not fit the {room} that the buffer has left");
-}
-
-/// One `pread` into the spare part of the buffer, which is not zeroed before.
-fn pread(
-    file: &std::fs::File,
-    offset: u64,
-    length: usize,
-    into: &mut PooledBuf,
-) -> io::Result<usize> {
-    assert_room(into, length);
-    loop {
-        let read = into.fill_with(|spare| {
-            rustix::io::pread(file, &mut spare[..length], offset).map(|(read, _)| read)
-        });
-        match read {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return Ok(other?),
-        }
-    }
 }
