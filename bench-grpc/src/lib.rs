@@ -7,6 +7,7 @@
 //! - [`process`]: a server in a process of its own.
 //! - [`effective`]: the settings that both ends really announced, read from the wire.
 //! - [`loopback`]: the fixture: server and client on a free port, in any [`layout`], on any [`wire`].
+//! - [`fault`]: a server whose calls go wrong, which the checks have to notice.
 //! - [`path`]: how the bytes go between application and HTTP/2.
 //! - [`operation`]: Write, Read and Stream, and the checks of what they delivered.
 //! - [`workloads`]: these three as workloads, `grpc/write/default/1MiB`.
@@ -19,6 +20,7 @@ mod client;
 pub mod connection;
 pub mod effective;
 mod error;
+pub mod fault;
 mod intake;
 pub mod layout;
 mod limits;
@@ -33,8 +35,6 @@ pub mod serve;
 mod server;
 #[cfg(test)]
 mod settings_tests;
-#[cfg(test)]
-mod trailers_tests;
 mod transport;
 pub mod wire;
 pub mod workloads;
@@ -43,6 +43,7 @@ pub use client::Client;
 pub use connection::{ConnectConfig, Connections};
 pub use effective::{Effective, EndSettings};
 pub use error::Error;
+pub use fault::Fault;
 pub use intake::Sink;
 pub use layout::Layout;
 pub use loopback::{Loopback, LoopbackConfig};

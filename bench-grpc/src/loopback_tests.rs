@@ -10,7 +10,6 @@ use tonic::{Request, Response, Status, Streaming};
 use super::*;
 use crate::blob::blob_server::{Blob, BlobServer};
 use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
-use crate::server::BlobService;
 use crate::server::prost::Chunks;
 
 const CHUNK: ByteSize = ByteSize::new(1000);
@@ -216,90 +215,6 @@ fn requests_beyond_the_content_are_refused() {
     let request = StreamRequest { offset: 0, length: 10, chunk: 0 };
     let reply = loopback.block_on(blob.stream(request));
     assert_eq!(reply.expect_err("no chunk").code(), tonic::Code::InvalidArgument);
-}
-
-/// What a broken server may do to a content in chunks.
-type Fault = fn(&mut Vec<Bytes>);
-
-const FLIPPED_BYTE: Fault = |chunks| {
-    let last = chunks.last_mut().expect("a chunk");
-    let mut bytes = last.to_vec();
-    *bytes.last_mut().expect("a byte") ^= 1;
-    *last = bytes.into();
-};
-const SHORT: Fault = |chunks| {
-    let last = chunks.last_mut().expect("a chunk");
-    last.truncate(last.len() - 1);
-};
-const WRONG_ORDER: Fault = |chunks| chunks.swap(0, 1);
-const ONE_MESSAGE: Fault = |chunks| *chunks = vec![chunks.concat().into()];
-
-/// A server that damages whatever passes through it.
-struct Faulty {
-    inner: BlobService,
-    fault: Fault,
-}
-
-impl Faulty {
-    fn damaged(&self, chunk: usize) -> Vec<Bytes> {
-        let mut chunks: Vec<Bytes> =
-            crate::operation::slices(self.inner.content.clone(), chunk).collect();
-        (self.fault)(&mut chunks);
-        chunks
-    }
-}
-
-#[tonic::async_trait]
-impl Blob for Faulty {
-    async fn write(
-        &self,
-        request: Request<Streaming<Chunk>>,
-    ) -> Result<Response<WriteReply>, Status> {
-        self.inner.write(request).await?;
-        let mut stored = self.inner.stored.lock().expect("not poisoned");
-        (self.fault)(&mut stored);
-        let length = stored.iter().map(|chunk| chunk.len() as u64).sum();
-        Ok(Response::new(WriteReply { length, messages: stored.len() as u64 }))
-    }
-
-    async fn read(&self, _: Request<ReadRequest>) -> Result<Response<Chunk>, Status> {
-        Ok(Response::new(Chunk { data: self.damaged(CHUNK.len()).concat().into() }))
-    }
-
-    type StreamStream = tokio_stream::Iter<Chunks>;
-
-    async fn stream(
-        &self,
-        request: Request<StreamRequest>,
-    ) -> Result<Response<Self::StreamStream>, Status> {
-        let chunks = self.damaged(request.into_inner().chunk as usize);
-        let chunks: Chunks = Box::new(chunks.into_iter().map(|data| Ok(Chunk { data })));
-        Ok(Response::new(tokio_stream::iter(chunks)))
-    }
-}
-
-fn with_fault(operation: Operation, fault: Fault) -> Result<(), Error> {
-    let config = small(Layout::OneThread);
-    let stored = Stored::default();
-    let content = config.payload.to_bytes();
-    let inner = BlobService { content: content.clone(), stored: stored.clone() };
-    let service = BlobServer::new(Faulty { inner, fault });
-    Loopback::connect(config, content, service, stored)?.call_verified(operation)
-}
-
-#[test]
-fn faults_of_the_server_are_caught_in_every_operation() {
-    for operation in Operation::ALL {
-        let fails = |fault| with_fault(operation, fault).expect_err("a fault");
-        assert!(matches!(fails(FLIPPED_BYTE), Error::Content { .. }), "{operation}");
-        assert!(matches!(fails(WRONG_ORDER), Error::Content { .. }), "{operation}");
-        assert!(matches!(fails(SHORT), Error::Length { found: 4499, .. }), "{operation}");
-        with_fault(operation, |_| {}).expect("no fault, no error");
-    }
-    for operation in [Operation::Write, Operation::Stream] {
-        let error = with_fault(operation, ONE_MESSAGE).expect_err("a fault");
-        assert!(matches!(error, Error::Messages { expected: 5, found: 1, .. }), "{operation}");
-    }
 }
 
 /// Refuses everything but Read, whose handler blocks the server's thread until it is released.
