@@ -1,6 +1,9 @@
 //! What goes wrong with sockets and threads, and where.
 
 use std::io;
+use std::path::PathBuf;
+
+use crate::link::LinkError;
 
 /// Why a network fixture could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,17 @@ pub enum Error {
         connected: u64,
         /// Connections that the server accepted.
         accepted: u64,
+    },
+    /// A link cannot be what was asked for.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A trace could not be read.
+    #[error("failed to read the trace {}: {source}", path.display())]
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// There is nothing to send.
     #[error("an echo of 0 bytes cannot be measured; choose a size of at least 1B")]

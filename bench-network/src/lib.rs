@@ -6,6 +6,7 @@
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
+//! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
 
@@ -14,6 +15,8 @@ pub mod cpus;
 pub mod echo;
 pub mod error;
 pub mod layout;
+pub mod link;
+
 pub mod socket;
 pub mod workloads;
 
