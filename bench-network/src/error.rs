@@ -55,6 +55,40 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A backend cannot do what the profile asks for, and nothing is left out in silence.
+    #[error(
+        "the {backend} cannot do the {what} of link '{link}': it hands on a byte stream of which \
+         nothing may be missing or out of order; take a backend that carries packets, or a link \
+         without it"
+    )]
+    NotModelled {
+        /// Which backend.
+        backend: &'static str,
+        /// Which part of the profile.
+        what: &'static str,
+        /// The profile.
+        link: String,
+    },
+    /// A link is not what was asked for, as measured before anything else is.
+    #[error(
+        "the {what} of link '{link}' is {measured} where {asked} was asked for, and {tolerance} is \
+         tolerated; is the machine busy?"
+    )]
+    OutOfTolerance {
+        /// What was measured.
+        what: &'static str,
+        /// The profile.
+        link: String,
+        /// What the profile says.
+        asked: String,
+        /// What it is.
+        measured: String,
+        /// By how much it may differ.
+        tolerance: String,
+    },
+    /// The thread that a fixture's work is done on has ended before it was told to.
+    #[error("the {0} has ended: its thread panicked")]
+    Gone(&'static str),
     /// There is nothing to send.
     #[error("an echo of 0 bytes cannot be measured; choose a size of at least 1B")]
     Empty,

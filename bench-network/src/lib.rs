@@ -7,6 +7,7 @@
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
+//! - [`proxy`]: such a link before any address, in this process and without privileges.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
 
@@ -16,6 +17,7 @@ pub mod echo;
 pub mod error;
 pub mod layout;
 pub mod link;
+pub mod proxy;
 
 pub mod socket;
 pub mod workloads;

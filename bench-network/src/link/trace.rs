@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::LinkError;
 
@@ -67,6 +68,14 @@ impl DeliveryTrace {
         (bits * 1000 / u128::from(self.period_ms())) as u64
     }
 
+    /// The longest time without an opportunity.
+    pub fn longest_gap(&self) -> Duration {
+        let gaps = self.at_ms.windows(2).map(|pair| pair[1] - pair[0]);
+        // From the end of one repetition to the first opportunity of the next.
+        let gap_ms = gaps.chain([self.at_ms[0]]).max().unwrap_or(0);
+        Duration::from_millis(u64::from(gap_ms))
+    }
+
     /// When opportunity `n` is, counted from the start and through all repetitions, in ns.
     pub(super) fn opportunity_ns(&self, n: u64) -> u64 {
         let count = self.at_ms.len() as u64;
@@ -121,6 +130,7 @@ mod tests {
         assert_eq!(trace.bits_per_second(), 3_008_000);
         let at: Vec<u64> = (0..5).map(|n| trace.opportunity_ns(n) / NS_PER_MS).collect();
         assert_eq!(at, [0, 5, 12, 12, 17]);
+        assert_eq!(trace.longest_gap(), Duration::from_millis(7));
     }
 
     #[test]

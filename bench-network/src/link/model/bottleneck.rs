@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::link::trace::OPPORTUNITY_BYTES;
-use crate::link::{Capacity, DeliveryTrace, Rate};
+use crate::link::{Capacity, DeliveryTrace, MTU, Rate};
 
 const NS_PER_S: u128 = 1_000_000_000;
 
@@ -80,6 +80,14 @@ impl Bottleneck {
         }
     }
 
+    pub(super) fn is_unlimited(&self) -> bool {
+        matches!(self.server, Server::Unlimited)
+    }
+
+    pub(super) fn room_packets(&self, now_ns: u64) -> u64 {
+        self.limit_bytes.saturating_sub(self.backlog_bytes(now_ns)) / self.server.counts(MTU)
+    }
+
     pub(super) fn fits_at_ns(&self, now_ns: u64, ip_bytes: u32) -> u64 {
         let bytes = self.server.counts(ip_bytes);
         let room = self.limit_bytes.saturating_sub(bytes);
@@ -142,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::link::{Layer, MTU};
+    use crate::link::Layer;
 
     fn fixed(bits_per_second: u64, limit_bytes: u64) -> Bottleneck {
         Bottleneck::new(&Capacity::Fixed(Rate::ip(bits_per_second)), limit_bytes)

@@ -33,6 +33,10 @@ impl JitterProcess {
         }
     }
 
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// The difference from the delay, in nanoseconds.
     pub(super) fn next(&mut self, number: u64) -> i64 {
         match self {

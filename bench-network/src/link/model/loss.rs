@@ -43,6 +43,10 @@ impl LossProcess {
         }
     }
 
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// Whether this packet is lost.
     pub(super) fn next(&mut self, number: u64) -> bool {
         match self {

@@ -177,6 +177,17 @@ impl LinkModel {
         self.bottleneck.backlog_bytes(now_ns)
     }
 
+    /// How many packets of the largest size fit the queue now.
+    pub fn room_packets(&self, now_ns: u64) -> u64 {
+        self.bottleneck.room_packets(now_ns)
+    }
+
+    /// Whether every packet arrives after the delay and nothing else happens to any.
+    pub fn only_delays(&self) -> bool {
+        let quiet = self.reorder == 0.0 && self.duplicate == 0.0 && self.corrupt == 0.0;
+        quiet && self.bottleneck.is_unlimited() && self.loss.is_none() && self.jitter.is_none()
+    }
+
     /// When a packet of so many bytes fits the queue, if nothing else is offered before.
     pub fn fits_at_ns(&self, now_ns: u64, ip_bytes: u32) -> u64 {
         self.bottleneck.fits_at_ns(now_ns, ip_bytes)

@@ -1,0 +1,203 @@
+//! Whether a link takes as long as it was asked to, measured before anything else is.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::DelayProxy;
+use crate::error::Error;
+use crate::link::{Capacity, Direction, LinkProfile};
+use crate::socket;
+
+/// How long the echoes of a calibration take, about.
+const BUDGET: Duration = Duration::from_secs(1);
+const ECHOES_MIN: u32 = 11;
+const ECHOES_MAX: u32 = 501;
+/// The first ones find cold caches and sockets.
+const DISCARDED: u32 = 2;
+/// An echo that takes longer than its link and this is lost.
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// One byte with the headers of IP and TCP.
+const PACKET_BYTES: u32 = 53;
+
+/// A round trip as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calibration {
+    /// What the profile says, with the time to send one small packet each way.
+    pub asked: Duration,
+    /// The median of the echoes.
+    pub round_trip_p50: Duration,
+    /// The 99th percentile; the longest where there are fewer than a hundred.
+    pub round_trip_p99: Duration,
+    /// How many echoes there were.
+    pub echoes: u32,
+    /// By how much the median may differ.
+    pub tolerance: Duration,
+}
+
+/// By how much a round trip may differ from what was asked for: 0.5 %, and 0.25 ms where that is
+/// more.
+pub fn tolerance(round_trip: Duration) -> Duration {
+    (round_trip / 200).max(Duration::from_micros(250))
+}
+
+impl DelayProxy {
+    /// Measures the round trip of one byte, between two sockets that block, over this link and
+    /// through this proxy's thread, for about a second.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
+    pub fn calibrate(&self) -> Result<Calibration, Error> {
+        let asked = asked(&self.link);
+        let limit = GIVE_UP + asked;
+        let (client, server) = self.connect_through(limit)?;
+        let answering = thread::Builder::new().name("echo-server".to_owned());
+        let answering = answering.spawn(move || answer(&server));
+        let answering = answering.map_err(Error::io("start a thread"))?;
+        let samples = echoes(&client, count(asked)).map_err(Error::Measured);
+        drop(client);
+        // It ends with the client, whose end the link hands on, or by its own time limit.
+        let _ = answering.join();
+        judge(&self.link, asked, samples?)
+    }
+
+    /// Both ends of a connection over this link to a server of our own.
+    fn connect_through(&self, limit: Duration) -> Result<(TcpStream, TcpStream), Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = listener.map_err(Error::io("listen on loopback"))?;
+        let to = listener.local_addr().map_err(Error::io("read the port"))?;
+        let client = TcpStream::connect(self.route(to)?);
+        let client = client.map_err(Error::io("connect to the delay proxy"))?;
+        let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
+        for end in [&client, &server] {
+            socket::set_nodelay(end)?;
+            end.set_read_timeout(Some(limit)).map_err(Error::io("set a time limit"))?;
+        }
+        Ok((client, server))
+    }
+}
+
+/// The round trip of a small packet by the profile alone.
+fn asked(link: &LinkProfile) -> Duration {
+    let way = |way: &Direction| {
+        let serialisation_s = match &way.capacity {
+            Capacity::Fixed(rate) => {
+                rate.wire_bytes(PACKET_BYTES) as f64 * 8.0 / rate.bits_per_second as f64
+            }
+            Capacity::Unlimited | Capacity::Trace(_) => 0.0,
+        };
+        way.delay + Duration::from_secs_f64(serialisation_s + way.jitter.mean_ns() / 1e9)
+    };
+    way(&link.up) + way(&link.down)
+}
+
+/// How far from that a median may be though the link is what it should be.
+fn tolerated(link: &LinkProfile, asked: Duration) -> Duration {
+    let way = |way: &Direction| {
+        let wait = match &way.capacity {
+            Capacity::Trace(trace) => trace.longest_gap(),
+            Capacity::Unlimited | Capacity::Fixed(_) => Duration::ZERO,
+        };
+        wait + Duration::from_nanos(way.jitter.reach_ns() as u64)
+    };
+    tolerance(asked) + way(&link.up) + way(&link.down)
+}
+
+fn count(asked: Duration) -> u32 {
+    let fit = BUDGET.as_nanos() / asked.as_nanos().max(1);
+    fit.clamp(u128::from(ECHOES_MIN), u128::from(ECHOES_MAX)) as u32
+}
+
+fn answer(mut server: &TcpStream) -> io::Result<()> {
+    let mut byte = [0];
+    loop {
+        server.read_exact(&mut byte)?;
+        server.write_all(&byte)?;
+    }
+}
+
+fn echoes(mut client: &TcpStream, count: u32) -> io::Result<Vec<Duration>> {
+    let mut samples = Vec::with_capacity(count as usize);
+    for number in 0..DISCARDED + count {
+        let sent = Instant::now();
+        client.write_all(&[0x57])?;
+        client.read_exact(&mut [0])?;
+        if number >= DISCARDED {
+            samples.push(sent.elapsed());
+        }
+    }
+    Ok(samples)
+}
+
+/// # Panics
+/// When there are no samples, which [`count`] sees to.
+fn judge(
+    link: &LinkProfile,
+    asked: Duration,
+    mut samples: Vec<Duration>,
+) -> Result<Calibration, Error> {
+    samples.sort_unstable();
+    let nearest_rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100) - 1];
+    let (round_trip_p50, round_trip_p99) = (nearest_rank(50), nearest_rank(99));
+    let tolerance = tolerated(link, asked);
+    if round_trip_p50.abs_diff(asked) > tolerance {
+        return Err(Error::OutOfTolerance {
+            what: "round trip",
+            link: link.name.to_string(),
+            asked: format!("{asked:?}"),
+            measured: format!("{round_trip_p50:?}"),
+            tolerance: format!("{tolerance:?}"),
+        });
+    }
+    let echoes = samples.len() as u32;
+    Ok(Calibration { asked, round_trip_p50, round_trip_p99, echoes, tolerance })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Jitter, Rate};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_link_outside_its_tolerance_is_refused_with_both_numbers() {
+        let link = LinkProfile::round_trip(100 * MS);
+        let judged = |measured: Duration| judge(&link, asked(&link), vec![measured; 11]);
+        let found = judged(Duration::from_micros(100_400)).expect("within half a percent");
+        assert_eq!((found.asked, found.echoes, found.tolerance), (100 * MS, 11, MS / 2));
+        for wrong in [101 * MS, 99 * MS] {
+            let error = judged(wrong).expect_err("1 % off").to_string();
+            assert!(error.contains(&format!("{wrong:?} where 100ms was asked for")), "{error}");
+            assert!(error.contains("500µs is tolerated"), "{error}");
+        }
+    }
+
+    #[test]
+    fn percentiles_are_of_the_sorted_samples() {
+        let link = LinkProfile::round_trip(MS);
+        let samples = (0..100).rev().map(|extra| MS + Duration::from_micros(extra)).collect();
+        let found = judge(&link, MS, samples).expect("close");
+        assert_eq!(found.round_trip_p50, Duration::from_micros(1_049));
+        assert_eq!(found.round_trip_p99, Duration::from_micros(1_098));
+    }
+
+    #[test]
+    fn rate_and_jitter_are_part_of_what_was_asked() {
+        let mut link = LinkProfile::round_trip(10 * MS);
+        // 53 bytes at 424 kbit/s are a millisecond.
+        link.up.capacity = Capacity::Fixed(Rate::ip(424_000));
+        link.down.jitter = Jitter::Trace([2 * MS, 4 * MS].into());
+        assert_eq!(asked(&link), 14 * MS);
+        assert_eq!(tolerated(&link, asked(&link)), 4 * MS + tolerance(MS));
+    }
+
+    #[test]
+    fn echoes_fit_their_budget_where_they_can() {
+        assert_eq!(
+            [0, 10, 1_000, 50_000, 900_000].map(|us| count(Duration::from_micros(us))),
+            [501, 501, 501, 20, 11]
+        );
+    }
+}
