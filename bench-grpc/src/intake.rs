@@ -94,7 +94,11 @@ impl Intake {
     }
 }
 
-fn compare(content: &[u8], offset: u64, piece: &[u8]) -> Result<(), Mismatch> {
+/// Whether `piece` is what `content` has from `offset` on.
+///
+/// # Errors
+/// The first byte that is not, or that there are more.
+pub(crate) fn compare(content: &[u8], offset: u64, piece: &[u8]) -> Result<(), Mismatch> {
     let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..));
     let rest = rest.unwrap_or_default();
     let Some(expected) = rest.get(..piece.len()) else {

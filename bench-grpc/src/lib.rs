@@ -8,6 +8,7 @@
 //! - [`effective`]: the settings that both ends really announced, read from the wire.
 //! - [`loopback`]: the fixture: server and client on a free port, in any [`layout`], on any [`wire`].
 //! - [`fault`]: a server whose calls go wrong, which the checks have to notice.
+//! - [`ceiling`]: the same bytes over a bare socket, in the same layout.
 //! - [`path`]: how the bytes go between application and HTTP/2.
 //! - [`operation`]: Write, Read and Stream, and the checks of what they delivered.
 //! - [`workloads`]: these three as workloads, `grpc/write/default/1MiB`.
@@ -16,6 +17,7 @@
 //! Start with [`Loopback::start`].
 
 pub mod blob;
+pub mod ceiling;
 mod client;
 pub mod connection;
 pub mod effective;
