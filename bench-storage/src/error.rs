@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bench_core::fixture::AcquireError;
+use bench_core::fixture::{AcquireError, Mismatch};
 
 use crate::page_cache::PageCacheState;
 
@@ -124,6 +124,42 @@ pub enum Error {
         /// Bytes of the chunk that were due behind that.
         missing: u64,
     },
+    /// A block of a file could not be read or written.
+    #[error("failed to read or write {length} bytes at offset {offset}: {source}")]
+    Block {
+        /// Where it begins.
+        offset: u64,
+        /// How long it is.
+        length: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file was shorter than it had been.
+    #[error("the file ended at offset {end} while {missing} more bytes were due")]
+    Ended {
+        /// Where it ends.
+        end: u64,
+        /// What was missing.
+        missing: u64,
+    },
+    /// A file held other bytes than were written to it.
+    #[error("the file does not hold what was written to it: {0}")]
+    Content(#[source] Mismatch),
+    /// An engine has no direct I/O.
+    #[error("the engine {engine} cannot go past the page cache; use psync or io_uring")]
+    NeverDirect {
+        /// The engine.
+        engine: &'static str,
+    },
+    /// A mapping is only read from.
+    #[error("the engine mmap only reads; use psync, io_uring or tokio to write")]
+    NeverWrites,
+    /// The kernel did not take, or not finish, what was in a ring.
+    #[error("failed to wait for io_uring: {0}")]
+    Ring(#[source] io::Error),
+    /// The system has no thread left.
+    #[error("failed to start a thread: {0}; choose a smaller queue depth")]
+    Threads(#[source] io::Error),
     /// There is no memory to read into.
     #[error("failed to get a buffer to read into: {0}")]
     Buffer(#[from] AcquireError),

@@ -7,6 +7,7 @@
 //! - [`source`]: bytes by offset: a file by every way the kernel offers, memory, a slow or a faulty
 //!   one.
 //! - [`prefetch`]: chunks of a source before they are asked for, in order or as a reader jumps.
+//! - [`files`]: workloads by block, depth, order, engine and state; many files; concurrent ones.
 //! - [`workloads`]: reading and writing it, one operation for each.
 //! - [`clock`], [`file_system`], [`error`]: what time passes, what a file lies on, and what can go
 //!   wrong.
@@ -18,6 +19,9 @@ pub mod clock;
 pub mod error;
 pub mod file;
 pub mod file_system;
+// Tokio does not build under the model checker.
+#[cfg(not(loom))]
+pub mod files;
 pub mod page_cache;
 pub mod prefetch;
 pub mod residency;

@@ -10,7 +10,7 @@ use std::mem;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use bench_core::fixture::PooledBuf;
+use bench_core::fixture::{PooledBuf, PooledBytes};
 use bytes::BufMut;
 use io_uring::{IoUring, opcode, squeue, types};
 
@@ -20,7 +20,7 @@ use crate::error::Error;
 pub struct Ring {
     ring: IoUring,
     /// What the kernel may be working on, by the number it answers with. Invariant: the memory that
-    /// an entry in the queue points to is that of the buffer in its slot, which stays there until
+    /// an entry in the queue points to is what its slot holds, which stays there until
     /// the entry's completion was seen.
     slots: Vec<Option<InFlight>>,
     free: Vec<usize>,
@@ -28,10 +28,17 @@ pub struct Ring {
 
 struct InFlight {
     tag: u64,
-    buffer: Option<PooledBuf>,
-    reads: bool,
+    held: Held,
     /// Keeps the descriptor from meaning another file.
     _file: Arc<File>,
+}
+
+/// The memory that the kernel works on.
+enum Held {
+    Nothing,
+    Buffer(PooledBuf),
+    /// Held until the kernel is done with it.
+    Content(#[expect(dead_code, reason = "only kept alive")] PooledBytes),
 }
 
 /// An operation that has ended.
@@ -39,8 +46,7 @@ struct InFlight {
 pub struct Completion {
     /// What the caller named the operation.
     pub tag: u64,
-    /// The buffer that was read into or written from; none of a sync. What a read brought is
-    /// behind what was in it before.
+    /// The buffer of a read; what it brought is behind what was in it before.
     pub buffer: Option<PooledBuf>,
     /// How many bytes were moved.
     pub result: io::Result<usize>,
@@ -82,17 +88,18 @@ impl Ring {
         super::assert_room(&buffer, length);
         let start = buffer.chunk_mut().as_mut_ptr();
         let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), start, size(length));
-        self.begin(entry.offset(offset).build(), tag, Some(buffer), true, file);
+        self.begin(entry.offset(offset).build(), tag, Held::Buffer(buffer), file);
     }
 
-    /// Begins to write all that the buffer holds from `offset` on.
+    /// Begins to write all of the content from `offset` on. Nobody can change it meanwhile; it may be
+    /// read, and written elsewhere, at the same time.
     ///
     /// # Panics
     /// When the ring is full.
-    pub fn write(&mut self, tag: u64, file: &Arc<File>, offset: u64, buffer: PooledBuf) {
+    pub fn write(&mut self, tag: u64, file: &Arc<File>, offset: u64, content: PooledBytes) {
         let fd = types::Fd(file.as_raw_fd());
-        let entry = opcode::Write::new(fd, buffer.as_ptr(), size(buffer.len()));
-        self.begin(entry.offset(offset).build(), tag, Some(buffer), false, file);
+        let entry = opcode::Write::new(fd, content.as_ptr(), size(content.len()));
+        self.begin(entry.offset(offset).build(), tag, Held::Content(content), file);
     }
 
     /// Begins an `fdatasync`. It says nothing about operations that are under way.
@@ -102,23 +109,16 @@ impl Ring {
     pub fn sync_data(&mut self, tag: u64, file: &Arc<File>) {
         let entry = opcode::Fsync::new(types::Fd(file.as_raw_fd()));
         let entry = entry.flags(types::FsyncFlags::DATASYNC).build();
-        self.begin(entry, tag, None, false, file);
+        self.begin(entry, tag, Held::Nothing, file);
     }
 
-    fn begin(
-        &mut self,
-        entry: squeue::Entry,
-        tag: u64,
-        buffer: Option<PooledBuf>,
-        reads: bool,
-        file: &Arc<File>,
-    ) {
+    fn begin(&mut self, entry: squeue::Entry, tag: u64, held: Held, file: &Arc<File>) {
         let slot = self.free.pop().expect("the ring has room for one more operation");
-        self.slots[slot] = Some(InFlight { tag, buffer, reads, _file: Arc::clone(file) });
+        self.slots[slot] = Some(InFlight { tag, held, _file: Arc::clone(file) });
         let entry = entry.user_data(slot as u64);
-        // SAFETY: the entry points into the memory of a buffer that lies in its slot until the
-        // kernel has answered. A buffer's memory does not move with its handle, and is in nobody's
-        // hands but the slot's.
+        // SAFETY: the entry points into memory that its slot holds until the kernel has answered:
+        // a buffer that is in nobody else's hands, or content that nobody can write. Neither moves
+        // with its handle.
         let pushed = unsafe { self.ring.submission().push(&entry) };
         pushed.expect("the queue has an entry for each slot");
     }
@@ -202,17 +202,22 @@ impl Ring {
 
     fn end(&mut self, slot: u64, result: i32) -> Completion {
         let slot = usize::try_from(slot).expect("a slot's number");
-        let mut done = self.slots[slot].take().expect("the kernel answers once");
+        let done = self.slots[slot].take().expect("the kernel answers once");
         self.free.push(slot);
         let result = match usize::try_from(result) {
             Ok(moved) => Ok(moved),
             Err(_) => Err(io::Error::from_raw_os_error(-result)),
         };
-        if let (true, Some(buffer), Ok(moved)) = (done.reads, &mut done.buffer, &result) {
-            // SAFETY: the kernel has written this many bytes to the start of the spare memory.
-            unsafe { buffer.advance_mut(*moved) };
-        }
-        Completion { tag: done.tag, buffer: done.buffer, result }
+        let buffer = match (done.held, &result) {
+            (Held::Buffer(mut buffer), Ok(moved)) => {
+                // SAFETY: the kernel has written this many bytes to the start of the spare memory.
+                unsafe { buffer.advance_mut(*moved) };
+                Some(buffer)
+            }
+            (Held::Buffer(buffer), Err(_)) => Some(buffer),
+            (Held::Content(_) | Held::Nothing, _) => None,
+        };
+        Completion { tag: done.tag, buffer, result }
     }
 }
 
@@ -256,7 +261,7 @@ mod tests {
             let mut buffer = pool.try_acquire(BLOCK).expect("room");
             buffer.resize_zeroed(BLOCK.len());
             payload.fill(n * BLOCK.bytes(), buffer.filled_mut());
-            ring.write(n, &file, n * BLOCK.bytes(), buffer);
+            ring.write(n, &file, n * BLOCK.bytes(), buffer.freeze());
         }
         assert!(!ring.has_room());
         while let Some(done) = ring.complete().expect("wait") {
