@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bench_core::fixture::Mismatch;
+use bench_core::fixture::cpus::CpuError;
 use bench_core::units::ByteSize;
 
 use crate::operation::Operation;
@@ -43,6 +44,9 @@ pub enum Error {
     /// The server thread ended before it served.
     #[error("the server thread of the loopback fixture ended before it served")]
     ServerGone,
+    /// A thread could not be kept on its CPU.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
     /// A runtime without threads.
     #[error("the {end} was to run on 0 threads; give it 1 or more")]
     NoThreads {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bench_core::fixture::cpus::{Pinned, Placement};
+
 use crate::error::Error;
 
 /// Who runs where.
@@ -61,6 +63,36 @@ impl Layout {
             Self::OneThread | Self::TwoThreads | Self::Processes => 0,
             Self::MultiThread { client, .. } => client,
         }
+    }
+}
+
+/// Where the two ends were put. The caller's thread is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    /// The CPU of the server's thread.
+    pub(crate) server: Option<usize>,
+    /// Both, in words.
+    pub(crate) described: String,
+    _client: Option<Pinned>,
+}
+
+impl Pins {
+    /// Keeps the caller's thread on a CPU and names one for the server's, if they are to be
+    /// pinned and the layout has one thread each.
+    pub(crate) fn choose(layout: Layout, pinned: bool) -> Result<Self, Error> {
+        let free = |why: &str| Self { server: None, described: why.to_owned(), _client: None };
+        if !pinned {
+            return Ok(free("not pinned"));
+        }
+        if let Layout::MultiThread { .. } = layout {
+            return Ok(free("not pinned: this layout has several threads"));
+        }
+        let placement = Placement::choose()?;
+        let (server, described) = match layout {
+            Layout::OneThread => (None, format!("both {}", placement.client)),
+            _ => (Some(placement.server), placement.describe()),
+        };
+        Ok(Self { server, described, _client: Some(Pinned::to(placement.client)?) })
     }
 }
 

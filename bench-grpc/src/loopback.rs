@@ -20,7 +20,7 @@ use crate::connection::{ConnectConfig, Connections};
 use crate::effective::Effective;
 use crate::error::Error;
 use crate::intake::{Intake, Sink};
-use crate::layout::Layout;
+use crate::layout::{Layout, Pins};
 use crate::limits;
 use crate::operation::{Delivery, Operation};
 use crate::path::DataPath;
@@ -42,6 +42,10 @@ pub struct LoopbackConfig {
     pub profile: TransportProfile,
     /// Who runs where.
     pub layout: Layout,
+    /// Keeps the caller's thread and the server's on a CPU each while the fixture lives: left to
+    /// the scheduler, they are sometimes on one and sometimes on two. [`Layout::MultiThread`],
+    /// whose threads are more, leaves them where they are.
+    pub pinned: bool,
     /// What connects the two.
     pub wire: Wire,
     /// How bytes go between the application and HTTP/2, at both ends.
@@ -66,6 +70,7 @@ pub struct LoopbackConfig {
 /// let mut loopback = Loopback::start(LoopbackConfig {
 ///     profile: TransportProfile::AGGRESSIVE,
 ///     layout: Layout::TwoThreads,
+///     pinned: true,
 ///     wire: Wire::Tcp,
 ///     path: DataPath::ProstBytes,
 ///     payload: Payload::seeded(42, ByteSize::kib(256)),
@@ -86,6 +91,7 @@ pub struct Loopback {
     // `None` only while it ends.
     runtime: Option<Runtime>,
     server: Server,
+    pins: Pins,
     /// Where the Unix socket is; removed last.
     _scratch: Option<TempDir>,
 }
@@ -128,10 +134,9 @@ impl Loopback {
         launch: &Launch,
     ) -> Result<Self, Error> {
         let config = LoopbackConfig { layout: Layout::Processes, ..config };
-        let (address, scratch) = place(config.wire)?;
-        let runtime = thread::runtime(config.layout.client_workers(), CLIENT_THREADS)?;
-        let server = Server::start_process(&config.server(address), launch)?;
-        let mut loopback = Self::join(config, content, server, runtime, scratch)?.verified()?;
+        let place = Place::of(&config)?;
+        let server = Server::start_process(&config.server(&place), launch)?;
+        let mut loopback = Self::join(config, content, server, place)?.verified()?;
         loopback.server.learn_socket()?;
         Ok(loopback)
     }
@@ -153,12 +158,10 @@ impl Loopback {
         service: impl Serving,
         stored: Stored,
     ) -> Result<Self, Error> {
-        config.layout.check()?;
-        let (address, scratch) = place(config.wire)?;
-        let runtime = thread::runtime(config.layout.client_workers(), CLIENT_THREADS)?;
-        let on_ours = Some(&runtime).filter(|_| config.layout == Layout::OneThread);
-        let server = Server::with_service(&config.server(address), service, stored, on_ours)?;
-        Self::join(config, content, server, runtime, scratch)
+        let place = Place::of(&config)?;
+        let on_ours = Some(&place.runtime).filter(|_| config.layout == Layout::OneThread);
+        let server = Server::with_service(&config.server(&place), service, stored, on_ours)?;
+        Self::join(config, content, server, place)
     }
 
     /// Connects to a server that runs already.
@@ -166,14 +169,14 @@ impl Loopback {
         config: LoopbackConfig,
         content: Bytes,
         server: Server,
-        runtime: Runtime,
-        scratch: Option<TempDir>,
+        place: Place,
     ) -> Result<Self, Error> {
+        let Place { runtime, scratch, pins, .. } = place;
         let open = config.connect(server.address().clone(), 1);
         let connections = runtime.block_on(Connections::open_with(open, content.clone()))?;
         connections.effective().expect(&config.profile)?;
         let runtime = Some(runtime);
-        Ok(Self { config, content, connections, runtime, server, _scratch: scratch })
+        Ok(Self { config, content, connections, runtime, server, pins, _scratch: scratch })
     }
 
     /// Runs one operation to its end; see [`Client::call`].
@@ -296,6 +299,7 @@ impl Loopback {
         let mut dimensions = vec![
             ("backend", "kernel loopback".to_owned()),
             ("layout", self.config.layout.to_string()),
+            ("cpus", self.pins.described.clone()),
             ("wire", self.config.wire.to_string()),
             ("path", self.config.path.to_string()),
             ("chunk", self.config.chunk.min(self.config.payload.size).to_string()),
@@ -313,13 +317,14 @@ impl Loopback {
 }
 
 impl LoopbackConfig {
-    fn server(&self, address: Bind) -> ServerConfig {
+    fn server(&self, place: &Place) -> ServerConfig {
         ServerConfig {
             profile: self.profile,
-            address,
+            address: place.address.clone(),
             path: self.path,
             payload: self.payload,
             workers: self.layout.server_workers(),
+            cpu: place.pins.server,
             socket_buffer: self.socket_buffer,
         }
     }
@@ -338,15 +343,29 @@ impl LoopbackConfig {
     }
 }
 
-/// An address that nobody else has, and the folder that it is in.
-fn place(wire: Wire) -> Result<(Bind, Option<TempDir>), Error> {
-    match wire {
-        Wire::Tcp => Ok((Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), None)),
-        Wire::Unix => {
-            let scratch = tempfile::Builder::new().prefix("weighbridge-").tempdir();
-            let scratch = scratch.map_err(Error::machine("make the socket's folder"))?;
-            Ok((Bind::Unix(scratch.path().join("grpc.sock")), Some(scratch)))
-        }
+/// What the two ends need before there is a server.
+struct Place {
+    /// That nobody else has.
+    address: Bind,
+    scratch: Option<TempDir>,
+    pins: Pins,
+    runtime: Runtime,
+}
+
+impl Place {
+    fn of(config: &LoopbackConfig) -> Result<Self, Error> {
+        config.layout.check()?;
+        let pins = Pins::choose(config.layout, config.pinned)?;
+        let runtime = thread::runtime(config.layout.client_workers(), CLIENT_THREADS)?;
+        let (address, scratch) = match config.wire {
+            Wire::Tcp => (Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), None),
+            Wire::Unix => {
+                let scratch = tempfile::Builder::new().prefix("weighbridge-").tempdir();
+                let scratch = scratch.map_err(Error::machine("make the socket's folder"))?;
+                (Bind::Unix(scratch.path().join("grpc.sock")), Some(scratch))
+            }
+        };
+        Ok(Self { address, scratch, pins, runtime })
     }
 }
 

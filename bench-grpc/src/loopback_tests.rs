@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 
+use bench_core::fixture::cpus::{self, Placement};
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -21,6 +22,7 @@ fn config(layout: Layout, size: ByteSize, chunk: ByteSize) -> LoopbackConfig {
     LoopbackConfig {
         profile: TransportProfile::DEFAULT,
         layout,
+        pinned: false,
         wire: Wire::Tcp,
         path: DataPath::ProstBytes,
         payload,
@@ -104,6 +106,32 @@ fn every_data_path_is_verified_and_recorded() {
 }
 
 #[test]
+fn pinned_threads_stay_where_they_are_until_the_fixture_ends() {
+    let before = cpus::allowed().expect("mask");
+    let chosen = Placement::choose().expect("cpus");
+    for layout in LAYOUTS {
+        let config = LoopbackConfig { pinned: true, ..small(layout) };
+        let loopback = Loopback::start(config).expect("start");
+        let dimensions = loopback.dimensions();
+        let recorded = &dimensions.iter().find(|(name, _)| *name == "cpus").expect("recorded").1;
+        let expected = match layout {
+            Layout::OneThread => format!("both {}", chosen.client),
+            Layout::TwoThreads => chosen.describe(),
+            _ => "not pinned: this layout has several threads".to_owned(),
+        };
+        assert_eq!(recorded, &expected);
+        let here = cpus::allowed().expect("mask");
+        if recorded.starts_with("not") {
+            assert_eq!(here, before);
+        } else {
+            assert_eq!(here, [chosen.client]);
+        }
+        drop(loopback);
+        assert_eq!(cpus::allowed().expect("mask"), before);
+    }
+}
+
+#[test]
 fn a_runtime_without_threads_is_a_clear_error() {
     for (server, client, end) in [(0, 1, "server"), (1, 0, "client")] {
         let error = Loopback::start(small(Layout::MultiThread { server, client }));
@@ -116,12 +144,10 @@ fn a_runtime_without_threads_is_a_clear_error() {
 fn a_profile_that_reached_one_end_only_is_noticed() {
     let config = small(Layout::TwoThreads);
     let content = config.payload.to_bytes();
-    let there = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server =
-        ServerConfig { profile: TransportProfile::TONIC, ..config.server(Bind::Tcp(there)) };
+    let place = Place::of(&config).expect("place");
+    let server = ServerConfig { profile: TransportProfile::TONIC, ..config.server(&place) };
     let server = Server::start(server).expect("start");
-    let runtime = thread::runtime(0, "").expect("runtime");
-    let error = Loopback::join(config, content, server, runtime, None).expect_err("one end");
+    let error = Loopback::join(config, content, server, place).expect_err("one end");
     assert!(
         matches!(error, Error::Settings { end: "server", setting: "stream_window", .. }),
         "{error}"

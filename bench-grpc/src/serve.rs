@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub payload: Payload,
     /// Threads, at least one: a single one is a current-thread runtime.
     pub workers: usize,
+    /// The CPU to keep them on, all of them.
+    pub cpu: Option<usize>,
     /// `SO_SNDBUF` and `SO_RCVBUF` of the server's end; `None` lets the kernel resize them.
     pub socket_buffer: Option<ByteSize>,
 }
@@ -122,7 +124,7 @@ impl Server {
         let (profile, buffer) = (config.profile, config.socket_buffer);
         let serve = Serve { listener, service, profile, buffer, report: report.clone() };
         let running = match runtime {
-            None => Running::Thread(ServerThread::start(serve, config.workers)?),
+            None => Running::Thread(ServerThread::start(serve, config.workers, config.cpu)?),
             Some(runtime) => {
                 let _guard = runtime.enter();
                 let task = runtime.spawn(serve.until(std::future::pending())?);

@@ -74,6 +74,7 @@ fn announced_by_server(profile: TransportProfile) -> Announced {
     let loopback = Loopback::start(LoopbackConfig {
         profile,
         layout: Layout::TwoThreads,
+        pinned: false,
         wire: Wire::Tcp,
         path: DataPath::ProstBytes,
         payload: Payload::seeded(7, ByteSize::kib(1)),

@@ -142,6 +142,7 @@ impl<K: Kind> Workload for Call<K> {
         let loopback = Loopback::start(LoopbackConfig {
             profile: cell.profile,
             layout: Layout::OneThread,
+            pinned: false,
             wire: Wire::Tcp,
             path: DataPath::ProstBytes,
             payload: Payload::seeded(SEED, cell.size),
@@ -245,6 +246,7 @@ mod tests {
         let config = LoopbackConfig {
             profile: TransportProfile::DEFAULT,
             layout: Layout::OneThread,
+            pinned: false,
             wire: Wire::Tcp,
             path: DataPath::ProstBytes,
             payload: Payload::seeded(SEED, ByteSize::kib(4)),

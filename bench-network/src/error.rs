@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use crate::link::LinkError;
 
+use bench_core::fixture::cpus::CpuError;
+
 /// Why a network fixture could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,20 +18,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The kernel gives this process no CPU that it can name.
-    #[error("failed to pin a thread: the affinity mask of the process names no CPU below 1024")]
-    NoCpu,
-    /// Somebody moved a thread that has to stay where it is.
-    #[error(
-        "the measuring thread may run on CPUs {found:?} but has to stay on CPU {expected}; \
-         do not change its affinity between set-up and run"
-    )]
-    Unpinned {
-        /// Where the fixture pinned the thread.
-        expected: usize,
-        /// Where it may run now.
-        found: Vec<usize>,
-    },
+    /// A thread could not be kept where it should be.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
     /// An operation failed inside the clock; this is what the check afterwards says.
     #[error("the connection failed while it was measured: {0}")]
     Measured(#[source] io::Error),

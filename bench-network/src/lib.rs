@@ -1,6 +1,5 @@
 //! Network fixtures and workloads, in the order the data flows:
 //!
-//! - [`cpus`]: which CPUs there are, and a guard that keeps a thread on one of them.
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
@@ -12,7 +11,6 @@
 //! All traffic stays on loopback. Start with [`echo::Echo`].
 
 pub mod connect;
-pub mod cpus;
 pub mod echo;
 pub mod error;
 pub mod layout;

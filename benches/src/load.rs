@@ -28,6 +28,7 @@ pub fn grpc_reads(
     let mut loopback = Loopback::start(LoopbackConfig {
         profile: TransportProfile::DEFAULT,
         layout: Layout::TwoThreads,
+        pinned: false,
         wire: Wire::Tcp,
         path: DataPath::ProstBytes,
         payload: Payload::seeded(SEED, SIZE),

@@ -21,6 +21,7 @@ fn config(path: DataPath, chunks: u64) -> LoopbackConfig {
     LoopbackConfig {
         profile: TransportProfile::DEFAULT,
         layout: Layout::OneThread,
+        pinned: false,
         wire: Wire::Tcp,
         path,
         payload: Payload::seeded(7, ByteSize::new(900 * chunks)),
@@ -107,6 +108,7 @@ fn elsewhere(path: DataPath, fault: Fault) -> (Server, Runtime, Client) {
         path,
         payload,
         workers: 1,
+        cpu: None,
         socket_buffer: None,
     };
     let server = start(&server, fault).expect("start");

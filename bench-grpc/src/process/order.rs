@@ -29,6 +29,7 @@ struct Order {
     size_bytes: u64,
     kind: Kind,
     workers: usize,
+    cpu: Option<usize>,
     socket_buffer_bytes: Option<u64>,
 }
 
@@ -56,7 +57,7 @@ struct Facts {
 
 /// An order as a line.
 pub(super) fn write(config: &ServerConfig) -> Result<String, String> {
-    let ServerConfig { profile, address, path, payload, workers, socket_buffer } = config;
+    let ServerConfig { profile, address, path, payload, workers, cpu, socket_buffer } = config;
     let order = Order {
         profile: profile.name.to_owned(),
         stream_window: profile.stream_window,
@@ -78,6 +79,7 @@ pub(super) fn write(config: &ServerConfig) -> Result<String, String> {
             PayloadKind::Zero => Kind::Zero,
         },
         workers: *workers,
+        cpu: *cpu,
         socket_buffer_bytes: socket_buffer.map(ByteSize::bytes),
     };
     // A socket file whose name is no text cannot be written down.
@@ -115,6 +117,7 @@ pub(super) fn read(line: &str) -> Result<ServerConfig, String> {
             },
         },
         workers: order.workers,
+        cpu: order.cpu,
         socket_buffer: order.socket_buffer_bytes.map(ByteSize::new),
     })
 }
@@ -158,7 +161,7 @@ mod tests {
             (adaptive_window, nodelay) in any::<(bool, bool)>(),
             (profile, path, kind) in (0_usize..4, 0_usize..3, 0_usize..3),
             (seed, size, workers) in any::<(u64, u64, usize)>(),
-            buffer in option::of(any::<u64>()),
+            (cpu, buffer) in (option::of(any::<usize>()), option::of(any::<u64>())),
             unix in option::of("/[a-z \"\\\\\n]{0,20}"),
         ) {
             let kinds = [PayloadKind::Incompressible, PayloadKind::Compressible, PayloadKind::Zero];
@@ -179,6 +182,7 @@ mod tests {
                 path: DataPath::ALL[path % DataPath::ALL.len()],
                 payload: Payload { seed, size: ByteSize::new(size), kind: kinds[kind] },
                 workers,
+                cpu,
                 socket_buffer: buffer.map(ByteSize::new),
             };
             let line = write(&config).expect("text");

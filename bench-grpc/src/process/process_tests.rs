@@ -31,6 +31,7 @@ fn config(wire: Wire, profile: TransportProfile, size: ByteSize) -> LoopbackConf
     LoopbackConfig {
         profile,
         layout: Layout::Processes,
+        pinned: false,
         wire,
         path: DataPath::ProstBytes,
         payload: Payload::seeded(7, size),
@@ -112,6 +113,7 @@ fn a_child_ends_when_its_input_closes() {
         path: config.path,
         payload: config.payload,
         workers: 2,
+        cpu: None,
         socket_buffer: None,
     };
     let (mut process, _) = ServerProcess::start(&launch(), &server).expect("start");
@@ -159,6 +161,7 @@ fn a_child_that_cannot_serve_says_why() {
         path: config.path,
         payload: config.payload,
         workers: 1,
+        cpu: None,
         socket_buffer: None,
     };
     let error = Server::start_process(&server, &launch()).expect_err("taken").to_string();

@@ -81,6 +81,7 @@ fn a_server_that_comes_up_late_is_found() {
             path: crate::DataPath::ProstBytes,
             payload,
             workers: 1,
+            cpu: None,
             socket_buffer: None,
         })
         .expect("start")

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bench_core::fixture::cpus::Pinned;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -42,8 +43,13 @@ pub(crate) struct ServerThread {
 }
 
 impl ServerThread {
-    /// Serves on one thread, or where there are more workers on so many beside it.
-    pub(crate) fn start<S: Serving>(serve: Serve<S>, workers: usize) -> Result<Self, Error> {
+    /// Serves on one thread, or where there are more workers on so many beside it, on this CPU if
+    /// one is named.
+    pub(crate) fn start<S: Serving>(
+        serve: Serve<S>,
+        workers: usize,
+        cpu: Option<usize>,
+    ) -> Result<Self, Error> {
         let (stop, stopped) = oneshot::channel();
         let (drain, drained) = oneshot::channel();
         let (end, ended) = mpsc::channel();
@@ -51,6 +57,11 @@ impl ServerThread {
         let body = move || {
             // Dropped last, so that the fixture knows the runtime to be gone.
             let _end: mpsc::Sender<()> = end;
+            let _pinned = match cpu.map(Pinned::to).transpose() {
+                Ok(pinned) => pinned,
+                Err(error) => return drop(report.send(Err(error.into()))),
+            };
+            // Threads of its own inherit where this one may run.
             let started = runtime(if workers == 1 { 0 } else { workers }, SERVER_THREADS).and_then(
                 |runtime| {
                     let guard = runtime.enter();

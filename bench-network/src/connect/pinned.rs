@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use super::{GREETING, greeted};
-use crate::cpus::{Pinned, Placement, spawn_pinned};
 use crate::error::Error;
 use crate::socket;
+use bench_core::fixture::cpus::{Pinned, Placement, spawn_pinned};
 
 /// A listener and the thread that accepts. Dropping it ends the thread and frees the
 /// calling thread from its CPU.
@@ -67,9 +67,9 @@ impl Server {
     /// Asserts that the calling thread is still on its CPU.
     ///
     /// # Errors
-    /// [`Error::Unpinned`].
+    /// [`Error::Cpu`].
     pub fn assert_pinned(&self) -> Result<(), Error> {
-        self.pinned.assert()
+        Ok(self.pinned.assert()?)
     }
 
     /// What made the number.
@@ -133,7 +133,7 @@ fn accept_all(listener: &TcpListener, accepted: &AtomicU64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpus;
+    use bench_core::fixture::cpus;
 
     #[test]
     fn a_caller_that_cannot_be_pinned_leaves_no_thread_behind() {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bench_core::units::ByteSize;
 
-use crate::cpus::{Pinned, Placement, spawn_pinned};
 use crate::error::Error;
 use crate::socket;
+use bench_core::fixture::cpus::{Pinned, Placement, spawn_pinned};
 
 /// No echo takes this long; a lost peer then is an error and no hang.
 const GIVE_UP: Duration = Duration::from_secs(10);
@@ -67,9 +67,9 @@ impl Connection {
     /// Asserts that the calling thread is still on its CPU.
     ///
     /// # Errors
-    /// [`Error::Unpinned`].
+    /// [`Error::Cpu`].
     pub fn assert_pinned(&self) -> Result<(), Error> {
-        self.pinned.assert()
+        Ok(self.pinned.assert()?)
     }
 
     /// What made the number.
@@ -135,7 +135,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::cpus;
+    use bench_core::fixture::cpus;
 
     #[test]
     fn both_threads_are_pinned_while_the_connection_lives() {

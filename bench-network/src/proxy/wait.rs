@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 
-use crate::cpus;
+use bench_core::fixture::cpus;
 
 /// The tail that is spun: this much, and a part of the whole wait, and never more than the last.
 const TAIL_NS: u64 = 60_000;
