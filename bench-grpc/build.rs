@@ -13,5 +13,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let vec = PathBuf::from(std::env::var("OUT_DIR")?).join("vec");
     std::fs::create_dir_all(&vec)?;
     tonic_prost_build::configure().out_dir(vec).compile_fds(descriptors)?;
+    // The calls of a blob cache, to measure one that is deployed.
+    println!("cargo::rerun-if-changed=proto/blobcache.proto");
+    let descriptors = protox::compile(["blobcache.proto"], ["proto"])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     Ok(())
 }

@@ -23,8 +23,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Error;
 use crate::intake::{Sink, compare};
-use crate::{Layout, Wire};
 use crate::operation::{Operation, expect_length};
+use crate::{Layout, Wire};
 
 /// What one read or write asks the kernel for. Larger ones leave the cache, smaller ones are more
 /// system calls; on the machines that this was tried on nothing was faster.

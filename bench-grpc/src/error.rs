@@ -162,6 +162,22 @@ pub enum Error {
         /// Where.
         source: Mismatch,
     },
+    /// A cache has no such content.
+    #[error("{operation} found nothing under hash {hash} in the cache; write it first")]
+    NotStored {
+        /// The operation.
+        operation: Operation,
+        /// What was asked for.
+        hash: String,
+    },
+    /// A cache received other content than was sent, or hashes it in another way.
+    #[error("the cache keeps what was written under hash {found}, and its SHA-256 is {expected}")]
+    Hash {
+        /// The content's.
+        expected: String,
+        /// What the cache answered.
+        found: String,
+    },
     /// A range that no call can be for.
     #[error(
         "{operation} of bytes {} to {} is no call: Read and Stream take ranges that do not end before they begin, Write takes none",

@@ -4,6 +4,8 @@
 //! - [`profile`]: the HTTP/2 settings of a connection, applied to both of its ends.
 //! - [`link`]: what a window is worth over a round trip.
 //! - [`serve`] and [`connection`]: a server at any address, and connections to one.
+//! - [`standalone`]: a server that runs until it is told to end.
+//! - [`compat`]: a blob cache of another make, in its own calls.
 //! - [`process`]: a server in a process of its own.
 //! - [`effective`]: the settings that both ends really announced, read from the wire.
 //! - [`loopback`]: the fixture: server and client on a free port, in any [`layout`], on any [`wire`].
@@ -19,6 +21,7 @@
 pub mod blob;
 pub mod ceiling;
 mod client;
+pub mod compat;
 pub mod connection;
 pub mod effective;
 mod error;
@@ -37,11 +40,13 @@ pub mod serve;
 mod server;
 #[cfg(test)]
 mod settings_tests;
+pub mod standalone;
 mod transport;
 pub mod wire;
 pub mod workloads;
 
 pub use client::Client;
+pub use compat::{CacheClient, CacheClients};
 pub use connection::{ConnectConfig, Connections};
 pub use effective::{Effective, EndSettings};
 pub use error::Error;
@@ -54,6 +59,7 @@ pub use path::DataPath;
 pub use process::Launch;
 pub use profile::{ProfileError, TransportProfile};
 pub use serve::{Server, ServerConfig};
+pub use standalone::{Until, serve};
 pub use transport::SocketFacts;
 pub use transport::dial::Spoke;
 pub use wire::{Bind, Target, Wire};
