@@ -201,3 +201,7 @@ impl Drop for Server {
         self.stop();
     }
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

@@ -105,6 +105,19 @@ fn a_dropped_fixture_leaves_neither_process_nor_port() {
 }
 
 #[test]
+fn a_panic_ends_the_process_too() {
+    let config = config(Wire::Unix, TransportProfile::DEFAULT, ByteSize::kib(1));
+    let mut loopback = start(config).expect("start");
+    let process = loopback.server().process_id().expect("its own");
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _loopback = loopback;
+        std::panic::resume_unwind(Box::new("the bench failed"));
+    }));
+    assert!(caught.is_err());
+    assert!(!exists(process));
+}
+
+#[test]
 fn a_child_ends_when_its_input_closes() {
     let config = config(Wire::Tcp, TransportProfile::DEFAULT, ByteSize::kib(1));
     let server = ServerConfig {
