@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::link::LinkError;
 
@@ -80,6 +81,20 @@ pub enum Error {
     /// The thread that a fixture's work is done on has ended before it was told to.
     #[error("the {0} has ended: its thread panicked")]
     Gone(&'static str),
+    /// A simulated host gave up.
+    #[error(
+        "a host gave up after {after:?} over link '{link}': what it sent was lost again and again; \
+         take a link that loses less"
+    )]
+    Unreachable {
+        /// The profile.
+        link: String,
+        /// The simulated time since its start.
+        after: Duration,
+    },
+    /// An algorithm that the simulation does not have.
+    #[error("'{0}' is not simulated; write reno or cubic")]
+    CongestionControl(String),
     /// There is nothing to send.
     #[error("an echo of 0 bytes cannot be measured; choose a size of at least 1B")]
     Empty,

@@ -3,6 +3,7 @@
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
+//! - [`sim`]: TCP over such a link without a socket: seeded, and the same on every machine.
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
@@ -16,6 +17,7 @@ pub mod error;
 pub mod layout;
 pub mod link;
 pub mod proxy;
+pub mod sim;
 
 pub mod socket;
 pub mod workloads;

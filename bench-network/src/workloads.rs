@@ -3,3 +3,4 @@
 pub use crate::connect::Connect;
 pub use crate::echo::Echo;
 pub use crate::layout::{Cell, Layout};
+pub use crate::link::offer::LinkOffer;

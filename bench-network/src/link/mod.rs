@@ -5,6 +5,7 @@
 //! - [`named`]: the links that have a name.
 //! - [`DeliveryTrace`]: a capacity that changes, in Mahimahi's format.
 //! - [`model`]: what happens to each packet, pure and seeded; every backend asks it.
+//! - [`offer`]: what asking it costs, as a workload.
 //!
 //! Delays are one way. Whoever thinks in round trips starts with [`LinkProfile::round_trip`].
 
@@ -14,6 +15,7 @@ pub mod error;
 pub mod impairment;
 pub mod model;
 pub mod named;
+pub mod offer;
 pub mod trace;
 
 use std::borrow::Cow;

@@ -1,0 +1,56 @@
+//! Whether a seed has one outcome in every process: nothing may come from where memory lies, from
+//! the order of a hash map, or from the clock.
+
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use bench_core::units::ByteSize;
+use bench_network::link::model::{Cause, Fate, LinkModel};
+use bench_network::link::named;
+use bench_network::sim::{CongestionControl, TcpConfig, bulk};
+
+/// Tells the second process where to write what it found.
+const OUTCOME_FILE: &str = "WEIGHBRIDGE_TEST_OUTCOME";
+
+/// Which packets are dropped and why, and what a transfer comes to.
+fn outcome() -> String {
+    let link = named::find("lossy_mobile").expect("known");
+    let [mut up, _] = LinkModel::both(&link, 7).expect("sound");
+    let mut text = String::new();
+    for number in 0..20_000_u64 {
+        match up.offer(number * 15_000_000, 1500) {
+            Fate::Dropped(Cause::Queue) => write!(text, "{number}q ").expect("memory"),
+            Fate::Dropped(Cause::Loss) => write!(text, "{number}l ").expect("memory"),
+            Fate::Delivered(_) => (),
+        }
+    }
+    for congestion_control in CongestionControl::ALL {
+        let receive_window = ByteSize::mib(1);
+        let tcp = TcpConfig { congestion_control, receive_window, seed: 7 };
+        let done = bulk(&link, tcp, ByteSize::mib(1)).expect("done");
+        write!(text, "{congestion_control} {done:?} ").expect("memory");
+    }
+    text
+}
+
+#[test]
+fn a_seed_has_one_outcome_in_two_processes() {
+    let here = outcome();
+    if let Ok(file) = env::var(OUTCOME_FILE) {
+        return fs::write(file, here).expect("write the outcome");
+    }
+    assert!(here.contains("l ") && here.contains("q "), "nothing was dropped: {here}");
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let file = format!("{folder}/outcome-{}", std::process::id());
+    let status = Command::new(env::current_exe().expect("this test"))
+        .args(["--exact", "a_seed_has_one_outcome_in_two_processes"])
+        .env(OUTCOME_FILE, &file)
+        .status()
+        .expect("run this test again");
+    assert!(status.success(), "{status}");
+    let there = fs::read_to_string(&file).expect("the other process wrote it");
+    fs::remove_file(&file).expect("remove it");
+    assert_eq!(here, there);
+}
