@@ -42,7 +42,7 @@ pub(crate) struct Place {
     pub(crate) benches: BTreeMap<String, PathBuf>,
     /// The current folder of the benches.
     pub(crate) folder: PathBuf,
-    /// Where gungraun keeps its output. Emptied by [`Place::list`].
+    /// Where gungraun keeps its output. Emptied by [`Place::clear`].
     pub(crate) home: PathBuf,
     /// Bytes by which the environment of the benches is longer than it need be: none, but in an
     /// audit.
@@ -135,14 +135,22 @@ impl Place {
         }
     }
 
+    /// Forgets what was counted here before.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn clear(&self) -> anyhow::Result<()> {
+        let _nothing = fs::remove_dir_all(&self.home);
+        fs::create_dir_all(&self.home)
+            .with_context(|| format!("failed to create {}", self.home.display()))
+    }
+
     /// Every bench of every target, sorted by id. Forgets what was counted here before.
     ///
     /// # Errors
     /// When a target can't list its benches, or two benches share an id.
     pub(crate) fn list(&self) -> anyhow::Result<Vec<Bench>> {
-        let _nothing = fs::remove_dir_all(&self.home);
-        fs::create_dir_all(&self.home)
-            .with_context(|| format!("failed to create {}", self.home.display()))?;
+        self.clear()?;
         let mut benches = Vec::new();
         for target in self.benches.keys() {
             let mut command = self.command(target);

@@ -4,6 +4,7 @@
 //! - [`code_hash`]: whether two of them run the same code.
 //! - [`ids`]: what they measure, and what of it the user asked for.
 //! - [`count`]: instructions, several ids at once, and what else is counted on the way.
+//! - [`lean`]: a copy that valgrind starts sooner.
 //! - [`output`]: what a count leaves behind.
 //! - [`dhat`]: allocations, read from DHAT's output.
 //! - [`timed`]: time, one id after the other.
@@ -13,5 +14,6 @@ pub(crate) mod code_hash;
 pub(crate) mod count;
 pub(crate) mod dhat;
 pub(crate) mod ids;
+pub(crate) mod lean;
 mod output;
 pub(crate) mod timed;

@@ -60,6 +60,7 @@ pub(crate) fn run(args: &ExplainArgs, ui: Ui) -> anyhow::Result<Exit> {
     choose(&mut base, &args.id, &name)?;
 
     let metrics = Metrics { allocations: true, syscalls: true, addresses: true };
+    let (base, head) = (base.explicit(|_| true)?, head.explicit(|_| true)?);
     let [of_base, of_head] = workshop.count(&base, &head, &|_| metrics, DEADLINE)?;
     let (of_base, of_head) = (one(of_base, &name)?, one(of_head, "the working tree")?);
     let explanation = Explainer::default().explain(&of_base, &of_head, &[&workshop.root()])?;

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::args::GateArgs;
 use crate::bench::code_hash::hex;
-use crate::bench::count::{Counted, Metrics};
+use crate::bench::count::Counted;
 use crate::bench::ids::Only;
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
@@ -29,7 +29,7 @@ use crate::gate::document::{self, document};
 use crate::gate::explain;
 use crate::gate::git::{self, Git, Side};
 use crate::gate::objects;
-use crate::gate::outcome::{Code, Outcome, Question, outcome};
+use crate::gate::outcome::{Code, Question, outcome};
 use crate::gate::past::{self, Fences};
 use crate::gate::render::{self, Facts};
 use crate::gate::sides::{Ready, Workshop, codes};
@@ -274,10 +274,11 @@ impl Gate<'_> {
             let counts = Counts { record: &tree.record, ids: &tree.ids, only: &self.only };
             outcome.spent = budgets::spend(self.expected.budgets(), counts);
         }
-        if let Some(sides) = &sides
-            && let Err(error) = self.count_allocations(&outcome, sides, &mut counted, workshop)
-        {
-            facts.remarks.push(format!("allocations are not explained: {error:#}"));
+        if let Some(sides) = &sides {
+            let deadline = tree::deadline(&self.args.selection);
+            let told = explain::recount(&outcome, sides, &mut counted, workshop, deadline);
+            let remark = |error| format!("changes are explained by function only: {error:#}");
+            facts.remarks.extend(told.err().map(remark));
         }
         explain::attach(&mut outcome, &counted[0], &counted[1], &workshop.root());
         let folder = self.workspace.perf()?.join(document::FLAMEGRAPHS);
@@ -304,44 +305,6 @@ impl Gate<'_> {
         let text = render::text(&facts, &outcome, exit, self.ui.colour());
         self.ui.result(&text, &render::json(&facts, &outcome, exit))?;
         Ok(exit)
-    }
-
-    /// Finds out who allocates in the ids that regressed, where nobody asked for it before. Their
-    /// counts stay as they were judged.
-    fn count_allocations(
-        &self,
-        outcome: &Outcome,
-        sides: &[Ready; 2],
-        counted: &mut [Vec<Counted>; 2],
-        workshop: &Workshop<'_>,
-    ) -> anyhow::Result<()> {
-        let mut ids = explain::regressed(outcome);
-        let unknown = |id: &String| {
-            counted.iter().all(|side| side.iter().any(|c| c.id() == *id && c.dhat.is_empty()))
-        };
-        ids.retain(unknown);
-        ids.truncate(explain::RERUNS_MAX);
-        if ids.is_empty() || process::interrupted() {
-            return Ok(());
-        }
-        let only = |side: &Ready| {
-            let mut side = side.clone();
-            side.benches.retain(|bench| ids.contains(&bench.id));
-            side
-        };
-        let [base, head] = [&sides[0], &sides[1]].map(only);
-        let metrics = Metrics { allocations: true, addresses: true, ..Metrics::INSTRUCTIONS };
-        let deadline = tree::deadline(&self.args.selection);
-        let again = workshop.count(&base, &head, &|_| metrics, deadline)?;
-        for (side, again) in counted.iter_mut().zip(again) {
-            for again in again.into_iter().flatten() {
-                let known = side.iter_mut().find(|known| known.id() == again.id());
-                if let Some(known) = known.filter(|_| !again.callgrind.is_empty()) {
-                    (known.callgrind, known.dhat) = (again.callgrind, again.dhat);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The ids that must be counted, of those that the user asked for; `None` where no list says.

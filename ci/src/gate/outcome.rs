@@ -105,6 +105,11 @@ impl Judged {
         Some((count(self.pair.measured_base()?)?, count(self.pair.measured_head()?)?))
     }
 
+    /// Whether it is better or worse.
+    pub(crate) fn changed(&self) -> bool {
+        matches!(self.verdict, Verdict::Regressed | Verdict::Improved)
+    }
+
     /// The id, and the metric where it is another than instructions.
     pub(crate) fn name(&self) -> String {
         named(&self.pair.id, &self.pair.metric)
@@ -160,7 +165,7 @@ fn judged(pair: Pair, question: Question<'_>) -> Judged {
     if let (true, Some((base, head))) = (same_code, judged.counts().filter(|(b, h)| b != h)) {
         let reason = format!("it does not repeat: the same code counted {base} and {head}");
         // Within the limit the note suffices; beyond it no verdict on the code is possible.
-        if matches!(judged.verdict, Verdict::Regressed | Verdict::Improved) {
+        if judged.changed() {
             judged.verdict = Verdict::Incomparable(reason.clone());
         }
         judged.note = Some(reason);

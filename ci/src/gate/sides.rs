@@ -19,6 +19,7 @@ use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables}
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Metrics, Place, count};
 use crate::bench::ids::Bench;
+use crate::bench::lean;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -27,8 +28,10 @@ use crate::workspace::Workspace;
 pub(crate) struct Ready {
     /// As git knows it.
     pub(crate) side: Side,
-    /// Where it is counted.
+    /// Where it is counted: executables without their debug information.
     pub(crate) place: Place,
+    /// As [`place`](Self::place), with paths as long, and with the debug information.
+    explicit: Place,
     /// What it has to count.
     pub(crate) benches: Vec<Bench>,
     runner: Option<PathBuf>,
@@ -39,6 +42,18 @@ impl Ready {
     pub(crate) fn jobs(&self, metrics: &dyn Fn(&str) -> Metrics) -> impl Iterator<Item = Job<'_>> {
         let job = |bench| Job { place: &self.place, bench, metrics: metrics(&bench.id) };
         self.benches.iter().map(job)
+    }
+
+    /// The benches with these ids of the executables that have their debug information: slower to
+    /// start, and what they count can be explained. Forgets what was counted of them before.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn explicit(&self, wanted: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
+        let mut side = Self { place: self.explicit.clone(), ..self.clone() };
+        side.benches.retain(|bench| wanted(&bench.id));
+        side.place.clear()?;
+        Ok(side)
     }
 }
 
@@ -76,11 +91,15 @@ impl Workshop<'_> {
         features: &[String],
     ) -> anyhow::Result<Ready> {
         let built = self.build(&side, name, features, &COUNTS)?;
-        let folder = self.workspace.perf_dir("gate/run")?.join(letter);
-        let benches = lay_out(&built.benches, &folder)?;
-        let home = self.workspace.perf_dir("gate/out")?.join(letter);
-        let place = Place { benches, folder, home, padding: 0, extra_turns: None };
-        let mut ready = Ready { side, place, benches: Vec::new(), runner: built.runner };
+        // Names of equal length again: what is counted twice counts the same.
+        let place = |run, out, put: Put| -> anyhow::Result<Place> {
+            let folder = self.workspace.perf_dir(&format!("gate/{run}"))?.join(letter);
+            let benches = lay_out(&built.benches, &folder, put)?;
+            let home = self.workspace.perf_dir(&format!("gate/{out}"))?.join(letter);
+            Ok(Place { benches, folder, home, padding: 0, extra_turns: None })
+        };
+        let (explicit, place) = (place("dbg", "why", link)?, place("run", "out", lean)?);
+        let mut ready = Ready { side, place, explicit, benches: Vec::new(), runner: built.runner };
         self.install_runner(&ready)?;
         ready.benches = ready.place.list()?;
         Ok(ready)
@@ -188,15 +207,19 @@ pub(crate) fn codes(base: &Ready, head: &Ready) -> (BTreeMap<String, Code>, Vec<
     (codes, remarks)
 }
 
-/// Links the executables into `folder` under their targets' names, and nothing else.
+/// How an executable gets to its place.
+type Put = fn(&Path, &Path) -> std::io::Result<()>;
+
+/// Puts the executables into `folder` under their targets' names, and nothing else.
 fn lay_out(
     benches: &BTreeMap<String, PathBuf>,
     folder: &Path,
+    put: Put,
 ) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let _older = fs::remove_dir_all(folder);
     let place = |(target, path): (&String, &PathBuf)| {
         let there = folder.join(target);
-        link(path, &there).map(|()| (target.clone(), there))
+        put(path, &there).map(|()| (target.clone(), there))
     };
     fs::create_dir_all(folder)
         .and_then(|()| benches.iter().map(place).collect())
@@ -207,6 +230,11 @@ fn lay_out(
 pub(crate) fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     let _older = fs::remove_file(to);
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+}
+
+/// A copy without debug information where there is some, a [`link`] where not.
+fn lean(from: &Path, to: &Path) -> std::io::Result<()> {
+    if lean::copy(from, to)? { Ok(()) } else { link(from, to) }
 }
 
 fn same_runner(base: &Ready, head: &Ready) -> bool {
@@ -240,7 +268,8 @@ mod tests {
         let (a, b) = (folder.path().join("run/a"), folder.path().join("run/b"));
         fs::create_dir_all(&a).expect("create");
         fs::write(a.join("count_old"), "left over").expect("write");
-        let (a, b) = (lay_out(&benches, &a).expect("a"), lay_out(&benches, &b).expect("b"));
+        let (a, b) =
+            (lay_out(&benches, &a, lean).expect("a"), lay_out(&benches, &b, lean).expect("b"));
         let length = |places: &BTreeMap<String, PathBuf>| places["count_a"].as_os_str().len();
         assert_eq!(length(&a), length(&b));
         assert_eq!(fs::read_dir(folder.path().join("run/a")).expect("list").count(), 1);
