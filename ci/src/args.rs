@@ -114,6 +114,12 @@ fn percent(text: &str) -> Result<f64, String> {
     if fine { Ok(percent) } else { Err("write a number from 0 to 100".to_owned()) }
 }
 
+/// What passes of a time: nothing is unchanged without it.
+pub(crate) fn margin(text: &str) -> Result<f64, String> {
+    let margin = percent(text).ok().filter(|&margin| margin > 0.0 && margin < 100.0);
+    margin.ok_or_else(|| "write a number above 0 and below 100, as in 0.5".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +128,9 @@ mod tests {
     fn a_percentage_is_a_number_from_0_to_100() {
         assert_eq!((percent("0"), percent("0.5"), percent("100")), (Ok(0.0), Ok(0.5), Ok(100.0)));
         for wrong in ["", "x", "-1", "100.1", "NaN", "inf", "1 %", "1; ls"] {
-            assert!(percent(wrong).is_err(), "{wrong}");
+            assert!(percent(wrong).is_err() && margin(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(margin("0.5"), Ok(0.5));
+        assert!(margin("0").is_err() && margin("100").is_err());
     }
 }

@@ -1,10 +1,14 @@
-//! The thresholds by which counts are judged: `ci/policy.toml` of the working tree, or the one this
-//! program was built with.
+//! The thresholds by which counts and times are judged, and how long times are measured:
+//! `ci/policy.toml` of the working tree, or the one this program was built with.
 
 use std::path::Path;
 
 use anyhow::Context;
-use bench_core::judge::Policy;
+use bench_core::judge::band::Bands;
+use bench_core::judge::policy::Rule;
+use bench_core::judge::target::Target;
+use bench_core::judge::{Glob, Policy, TimeRule};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::exit::{Exit, failure};
@@ -12,8 +16,82 @@ use crate::workspace::Workspace;
 
 const BUILT_IN: &str = include_str!("../policy.toml");
 
+/// The file as a whole.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    rule: Vec<Rule>,
+    #[serde(default)]
+    compare: Vec<Pace>,
+    #[serde(default)]
+    target: Vec<Target>,
+    change: Option<Bands>,
+}
+
+/// How times of the ids that match are compared in interleaved rounds: what passes, and what it may
+/// take to find out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "WrittenPace")]
+pub(crate) struct Pace {
+    pub(crate) rule: TimeRule,
+    /// Seconds after which an id without a verdict is left undecided.
+    pub(crate) seconds: u64,
+    /// How many CPUs the benches may use; all where nothing is said.
+    pub(crate) cpus: Option<usize>,
+}
+
+/// A pace as it is written down, not yet known to make sense.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPace {
+    #[serde(default = "Glob::any")]
+    id: Glob,
+    margin: f64,
+    floor_ns: f64,
+    seconds: u64,
+    cpus: Option<usize>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { rule: TimeRule::default(), seconds: 60, cpus: None }
+    }
+}
+
+impl Pace {
+    /// Of those that match `id` the last one; without one, the default.
+    pub(crate) fn of(paces: &[Self], id: &str) -> Self {
+        paces.iter().rev().find(|pace| pace.rule.id.matches(id)).cloned().unwrap_or_default()
+    }
+}
+
+impl TryFrom<WrittenPace> for Pace {
+    type Error = String;
+
+    fn try_from(written: WrittenPace) -> Result<Self, String> {
+        let WrittenPace { id, margin, floor_ns, seconds, cpus } = written;
+        for (name, zero) in [("seconds", seconds == 0), ("cpus", cpus == Some(0))] {
+            if zero {
+                return Err(format!("{name} = 0 for {id}: write 1 or more"));
+            }
+        }
+        Ok(Self { rule: TimeRule::new(id, margin, floor_ns)?, seconds, cpus })
+    }
+}
+
 /// The policy of the working tree, or the one this program was built with.
 pub(crate) fn read(root: &Path) -> anyhow::Result<Policy> {
+    let Written { rule, compare: _, target, change } = written(root)?;
+    Ok(Policy { rules: rule, targets: target, bands: change })
+}
+
+/// How times are compared, from the general to the particular.
+pub(crate) fn paces(root: &Path) -> anyhow::Result<Vec<Pace>> {
+    Ok(written(root)?.compare)
+}
+
+fn written(root: &Path) -> anyhow::Result<Written> {
     let path = root.join("ci/policy.toml");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -82,6 +160,32 @@ mod tests {
     }
 
     #[test]
+    fn the_last_matching_pace_holds_and_without_one_the_default() {
+        let paces = paces(Path::new("/nonexistent")).expect("own");
+        assert_eq!(Pace::of(&paces, "pool/cycle/4KiB").cpus, Some(1));
+        assert_eq!(Pace::of(&paces, "storage/write/4KiB").seconds, 120);
+        assert_eq!(Pace::of(&[], "storage/write/4KiB"), Pace::default());
+    }
+
+    #[test]
+    fn a_pace_that_makes_no_sense_is_refused() {
+        let pace = |from: &str, to: &str| {
+            let text = "margin = 0.005\nfloor_ns = 1.0\nseconds = 60\ncpus = 1\n";
+            toml::from_str::<Pace>(&text.replace(from, to))
+        };
+        pace("", "").expect("sound");
+        for (from, to, complaint) in [
+            ("0.005", "0.0", "margin = 0 for *"),
+            ("60", "0", "seconds = 0 for *"),
+            ("cpus = 1", "cpus = 0", "cpus = 0 for *"),
+            ("margin", "margins", "margins"),
+        ] {
+            let error = pace(from, to).expect_err(to).to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
+    }
+
+    #[test]
     fn an_error_is_one_sentence_with_its_line() {
         let bad = [
             ("\n[[rule]]\nmetric = 'instructions'\nrelativ = 1\n", " in line 4: "),
@@ -89,7 +193,7 @@ mod tests {
             ("[[rule]]\nmetric = 'nosuch'\nrelative = 0\nabsolute = 0\n", "'nosuch'"),
         ];
         for (text, part) in bad {
-            let error = parse::<Policy>(Path::new("ci/policy.toml"), text).expect_err(text);
+            let error = parse::<Written>(Path::new("ci/policy.toml"), text).expect_err(text);
             assert_eq!(crate::exit::of(&error), Exit::Usage);
             let said = error.to_string();
             assert!(said.contains(part) && said.starts_with("ci/policy.toml"), "{said}");

@@ -14,7 +14,7 @@
 //! - [`matrix`]: rows as arms, and the ranking in words.
 //! - [`target`]: what an id has to reach by itself.
 //! - [`policy`]: how much change is too much, by metric and id.
-//! - [`time_rule`]: the same for times, and how long to look.
+//! - [`time_rule`]: the same for times.
 //! - [`glob`]: the pattern by which policies and filters name ids.
 //! - [`verdict`]: the opinion, and how opinions join.
 //! - [`decide`]: what a policy says about a pair.

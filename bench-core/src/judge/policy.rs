@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::band::Bands;
 use super::glob::Glob;
 use super::target::Target;
-use super::time_rule::TimeRule;
 use crate::record::Metric;
 
 /// A list of rules. Of those that match a row the *last* one holds, so that a file goes from the
@@ -22,9 +21,6 @@ pub struct Policy {
     /// From the general to the particular.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
-    /// For times that are compared in interleaved rounds; of those that match the last holds.
-    #[serde(default, rename = "compare")]
-    pub times: Vec<TimeRule>,
     /// What ids have to reach by themselves; all that match hold.
     #[serde(default, rename = "target")]
     pub targets: Vec<Target>,

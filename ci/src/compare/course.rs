@@ -120,7 +120,7 @@ impl Course {
     }
 
     fn is_time_up(&self) -> bool {
-        self.spent.as_secs() >= self.subject.rule.seconds
+        self.spent.as_secs() >= self.subject.seconds
     }
 
     fn judge(&mut self, round: &Round) -> Option<End> {
@@ -196,7 +196,8 @@ pub(crate) mod tests {
             id: id.to_owned(),
             key: "wall_a".to_owned(),
             same_code: false,
-            rule: TimeRule { margin: 0.01, floor_ns: 0.0, seconds: 60, ..TimeRule::default() },
+            rule: TimeRule { margin: 0.01, floor_ns: 0.0, ..TimeRule::default() },
+            seconds: 60,
             settings: Settings::default(),
         }
     }

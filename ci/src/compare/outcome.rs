@@ -142,7 +142,7 @@ fn notes(course: &Course) -> Vec<String> {
             let side = if failed.arm == BASE { "base" } else { "head" };
             notes.push(format!("{side} failed in round {}: {}", failed.round, failed.why));
         }
-        Some(End::Budget) => notes.push(format!("{} s are up", course.subject.rule.seconds)),
+        Some(End::Budget) => notes.push(format!("{} s are up", course.subject.seconds)),
         Some(End::Decided) => {}
         None => notes.push("interrupted".to_owned()),
     }

@@ -13,6 +13,7 @@ use crate::bench::ids::Only;
 use crate::bench::timed::{self, Bench, Conditions};
 use crate::exit::{Exit, failure};
 use crate::pairs::slice::Settings;
+use crate::policy::Pace;
 
 /// One id that both sides have.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,10 @@ pub(crate) struct Subject {
     /// Whether both sides run the same instructions on the same constants, so that a difference
     /// can't come from the code.
     pub(crate) same_code: bool,
-    /// How much change passes, and after how many seconds it is left undecided.
+    /// How much change passes.
     pub(crate) rule: TimeRule,
+    /// After how many seconds it is left undecided.
+    pub(crate) seconds: u64,
     /// How each of its slices is measured.
     pub(crate) settings: Settings,
 }
@@ -48,9 +51,11 @@ pub(crate) struct Subjects {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) only: &'a Only,
-    pub(crate) rules: &'a [TimeRule],
-    /// In place of what the rules say.
+    pub(crate) paces: &'a [Pace],
+    /// In place of what the paces say.
     pub(crate) seconds: Option<u64>,
+    /// The fraction of the base that passes, in place of what the paces say.
+    pub(crate) margin: Option<f64>,
 }
 
 /// Asks the executables of both sides for their ids, and pairs them.
@@ -116,15 +121,17 @@ fn pair(
         let same_code = *same
             .entry(key.clone())
             .or_insert_with(|| same_code(&one.executable, &other.executable));
-        let mut rule = TimeRule::of(wanted.rules, id);
-        rule.seconds = wanted.seconds.unwrap_or(rule.seconds);
+        let Pace { mut rule, seconds, cpus: number } = Pace::of(wanted.paces, id);
+        rule.margin = wanted.margin.unwrap_or(rule.margin);
+        let seconds = wanted.seconds.unwrap_or(seconds);
         let settings = Settings {
-            cpus: cpus(rule.cpus),
+            cpus: cpus(number),
             scale: conditions.scale.name().to_owned(),
             deadline_s: conditions.deadline.as_secs(),
             ..Settings::default()
         };
-        subjects.both.push(Subject { id: id.clone(), key, same_code, rule, settings });
+        let id = id.clone();
+        subjects.both.push(Subject { id, key, same_code, rule, seconds, settings });
     }
     let listed = head.expected.iter().flat_map(|list| list.timed(conditions.scale));
     let nowhere = |id: &&String| !of_base.contains_key(*id) && !of_head.contains_key(*id);
@@ -187,12 +194,17 @@ mod tests {
     }
 
     fn ask(base: &Side, head: &Side, only: &Only, scratch: &Path) -> anyhow::Result<Subjects> {
-        let rules: Vec<TimeRule> =
+        let paces: Vec<Pace> =
             serde_json::from_str(r#"[{"margin": 0.01, "floor_ns": 1, "seconds": 9, "cpus": 1}]"#)
                 .expect("sound");
         let deadline = Duration::from_secs(60);
         let conditions = Conditions { scale: Scale::Smoke, deadline, folder: scratch, scratch };
-        subjects(base, head, Wanted { only, rules: &rules, seconds: None }, conditions)
+        subjects(
+            base,
+            head,
+            Wanted { only, paces: &paces, seconds: None, margin: None },
+            conditions,
+        )
     }
 
     #[test]
@@ -213,7 +225,7 @@ mod tests {
         assert_eq!(found.new, ["a/new"]);
         let keys = found.executables.map(|side| side.into_keys().collect::<Vec<_>>());
         assert_eq!(keys[0], keys[1]);
-        assert_eq!((found.both[0].rule.seconds, found.both[0].settings.deadline_s), (9, 60));
+        assert_eq!((found.both[0].seconds, found.both[0].settings.deadline_s), (9, 60));
         let same = ask(&base, &base, &Only::default(), folder.path()).expect("all in common");
         assert!(same.both.iter().all(|one| one.same_code));
     }

@@ -1,6 +1,5 @@
 //! Judges the rounds of a journal many times over.
 
-use bench_core::judge::TimeRule;
 use bench_core::judge::sequential::Rule;
 
 use super::record::SLOW;
@@ -12,7 +11,7 @@ use super::trials::{Arms, Replay, Step, Tally, replays};
 use crate::cmd::soak::ReplayArgs;
 use crate::exit::{Exit, failure};
 use crate::pairs::journal;
-use crate::policy;
+use crate::policy::{self, Pace};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -43,13 +42,13 @@ pub(crate) fn run(args: &ReplayArgs, ui: Ui) -> anyhow::Result<Exit> {
         None => workspace.perf()?.join("soak.jsonl"),
     };
     let mut series = series(&journal::read(&path)?);
-    let rules = policy::read(&workspace.root)?.times;
+    let paces = policy::paces(&workspace.root)?;
     let mut all = Vec::new();
     for subject in &SUBJECTS {
         let of_id = series.remove(subject.id).filter(|series| !series.rounds.is_empty());
         let none = || format!("{} holds no round of {} to judge", path.display(), subject.id);
         let of_id = of_id.ok_or_else(|| failure(Exit::NotMeasured, none()))?;
-        let rule = Rule::of(&TimeRule::of(&rules, subject.id), SUBJECTS.len());
+        let rule = Rule::of(&Pace::of(&paces, subject.id).rule, SUBJECTS.len());
         all.push(told(subject, of_id, rule, args.stride));
     }
     ui.result(&render::text(&all, ui.colour()), &render::json(&all))?;

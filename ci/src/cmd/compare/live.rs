@@ -47,13 +47,14 @@ pub(crate) fn run(
 ) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let workspace = workspace.map_or_else(here, Ok)?;
-    let policy = policy::read(&workspace.root)?;
+    let paces = policy::paces(&workspace.root)?;
     let folder = workspace.perf_dir("compare")?;
     let _only_one = lock(&folder, ui)?;
     let scratch = workspace.scratch()?;
     let base = Asked { name: &args.base, kind: chosen.base, features: &[] };
     let head = Asked { name: &args.head, kind: chosen.head, features: &args.measure.features };
-    let sides = sides(base, head, &workspace, git, ui)?;
+    let mut sides = sides(base, head, &workspace, git, ui)?;
+    sides.remarks.extend(args.measure.margin.map(policy::told));
     sides.remarks.iter().for_each(|remark| ui.say(remark));
     let conditions = Conditions {
         scale: args.measure.scale.unwrap_or(Scale::Quick),
@@ -62,7 +63,8 @@ pub(crate) fn run(
         scratch: scratch.path(),
     };
     let seconds = args.measure.seconds_per_id.map(|seconds| seconds.as_secs());
-    let wanted = Wanted { only, rules: &policy.times, seconds };
+    let margin = args.measure.margin.map(|percent| percent / 100.0);
+    let wanted = Wanted { only, paces: &paces, seconds, margin };
     let subjects = subjects(&sides.base, &sides.head, wanted, conditions)?;
     let arms = arms(&subjects, scratch.path())?;
     drop(sides.stage);
@@ -120,7 +122,7 @@ fn arms(subjects: &Subjects, scratch: &Path) -> anyhow::Result<Vec<Arm>> {
 
 fn announce(courses: &[Course], run: &Run, ui: Ui) {
     let open = || courses.iter().filter(|course| course.end.is_none());
-    let (ids, seconds) = (open().count(), open().map(|course| course.subject.rule.seconds));
+    let (ids, seconds) = (open().count(), open().map(|course| course.subject.seconds));
     let total = number::time(seconds.sum::<u64>() as f64 * 1e9);
     let again = if run.resumed { "; goes on with an older run" } else { "" };
     ui.say(&format!(

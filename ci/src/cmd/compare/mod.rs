@@ -9,7 +9,7 @@ use std::time::Duration;
 use bench_core::scale::Scale;
 use clap::Args;
 
-use crate::args::seconds;
+use crate::args::{margin, seconds};
 use crate::bench::ids::Only;
 use crate::compare::name::{Kind, choose, look};
 use crate::exit::{Exit, failure};
@@ -61,6 +61,12 @@ pub(crate) struct MeasureArgs {
     /// How long an id may take to be decided [default: by id, in ci/policy.toml]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds_per_id: Option<Duration>,
+    /// The change in per cent that passes, in place of every `margin` in ci/policy.toml
+    ///
+    /// An id is unchanged when its interval lies within. Floors hold as before, and a run is resumed
+    /// with the margin that it began with.
+    #[arg(long, value_name = "PERCENT", value_parser = margin)]
+    pub(crate) margin: Option<f64>,
     /// Which ids: smoke, quick or full [default: quick]
     #[arg(long)]
     pub(crate) scale: Option<Scale>,
@@ -80,6 +86,7 @@ impl MeasureArgs {
     fn given(&self) -> Option<&'static str> {
         let flags = [
             ("--seconds-per-id", self.seconds_per_id.is_some()),
+            ("--margin", self.margin.is_some()),
             ("--scale", self.scale.is_some()),
             ("--features", !self.features.is_empty()),
             ("--deadline", self.deadline.is_some()),
