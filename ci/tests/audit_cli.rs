@@ -5,7 +5,7 @@ mod checkout;
 
 use std::process::Stdio;
 
-use checkout::{Checkout, await_file, interrupt, said};
+use checkout::{Checkout, await_file, expect, interrupt, said};
 use serde_json::Value;
 
 /// A checkout in which the bench `pool/cycle/4KiB` counts what `shell` makes of `$N`.
@@ -20,15 +20,6 @@ fn counting(shell: &str) -> Checkout {
 
 fn audit(checkout: &Checkout, args: &[&str]) -> (i32, String) {
     said(checkout.perf("audit", args).output().expect("the audit runs"))
-}
-
-#[track_caller]
-fn expect(answer: &(i32, String), code: i32, parts: &[&str]) {
-    let (found, text) = answer;
-    assert_eq!(*found, code, "{text}");
-    for part in parts {
-        assert!(text.contains(part), "no '{part}' in:\n{text}");
-    }
 }
 
 #[test]

@@ -15,9 +15,8 @@ use crate::exit::{Exit, failure};
 use crate::history::place::Place;
 use crate::records;
 use crate::render::past::{self, Past};
-use crate::render::text::markdown::BYTES_MAX;
 use crate::render::trend::Trend;
-use crate::render::{Report, disk, html, source, text};
+use crate::render::{MARKDOWN_BYTES_MAX, Report, disk, html, source, text};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -150,7 +149,7 @@ fn write(
     ui: Ui,
 ) -> anyhow::Result<Option<PathBuf>> {
     let (name, text) = match format {
-        Format::Markdown => ("report.md", text::markdown::report(report, link, BYTES_MAX)),
+        Format::Markdown => ("report.md", text::markdown::report(report, link, MARKDOWN_BYTES_MAX)),
         Format::Html => (PAGE, html::page::report(report)),
         Format::Csv => ("report.csv", text::csv::report(report)),
         Format::Json => ("report.json", text::json::report(report)),
@@ -176,7 +175,7 @@ fn summarise(report: &Report<'_>, link: &str, path: PathBuf, ui: Ui) -> anyhow::
         Err(error) => return Err(error).with_context(wrong),
     };
     let room = SUMMARY_MAX.saturating_sub(old.len() as u64 + 1) as usize;
-    let text = text::markdown::report(report, link, BYTES_MAX.min(room));
+    let text = text::markdown::report(report, link, MARKDOWN_BYTES_MAX.min(room));
     if text.len() > room {
         ui.say("the step's summary is full; the report is not in it");
         return Ok(path);

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use super::names::{readable, shorten, standard};
 use super::symbols::Symbols;
 use crate::bench::dhat::{Frame, Heap};
+use crate::render::verdicts::Site;
 
 /// Where valgrind loads a position-independent executable on 64-bit Linux (`m_ume/elf.c`). That it
 /// did is checked by the symbol at each address.
@@ -20,32 +19,13 @@ const LOADED_AT: u64 = 0x10_8000;
 /// What stands between a caller and the allocator, where no file is known.
 const ALLOCATOR: [&str; 6] = ["alloc::", "<alloc::", "core::", "<core::", "__rust", "std::"];
 
-/// How the allocations of one site changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct SiteChange {
-    /// The function that allocates.
-    pub(crate) function: String,
-    /// File and line after the change, or before it where the site is gone.
-    pub(crate) place: String,
-    /// Allocation calls before.
-    pub(crate) base_allocations: u64,
-    /// Allocation calls after.
-    pub(crate) head_allocations: u64,
-    /// Bytes asked for before.
-    pub(crate) base_bytes: u64,
-    /// Bytes asked for after.
-    pub(crate) head_bytes: u64,
-}
-
-impl SiteChange {
-    fn size(&self) -> (u64, u64) {
-        let calls = self.base_allocations.abs_diff(self.head_allocations);
-        (self.base_bytes.abs_diff(self.head_bytes), calls)
-    }
-}
-
 /// One call of a stack with its inlined ones resolved: function, file, line.
 type Call = (String, String, u64);
+
+fn size(site: &Site) -> (u64, u64) {
+    let calls = site.base_allocations.abs_diff(site.head_allocations);
+    (site.base_bytes.abs_diff(site.head_bytes), calls)
+}
 
 /// The sites whose allocations changed, the largest difference in bytes first, and in calls where
 /// the bytes are the same.
@@ -53,8 +33,8 @@ pub(crate) fn changes(
     base: (&Heap, &mut Symbols),
     head: (&Heap, &mut Symbols),
     roots: &[&Path],
-) -> Vec<SiteChange> {
-    let mut sites: BTreeMap<String, SiteChange> = BTreeMap::new();
+) -> Vec<Site> {
+    let mut sites: BTreeMap<String, Site> = BTreeMap::new();
     for ((heap, symbols), is_head) in [(base, false), (head, true)] {
         let executable: Rc<str> = heap.executable.as_str().into();
         for point in &heap.points {
@@ -72,9 +52,8 @@ pub(crate) fn changes(
             site.function = function;
         }
     }
-    let mut changes: Vec<SiteChange> =
-        sites.into_values().filter(|site| site.size() != (0, 0)).collect();
-    changes.sort_by_key(|site| std::cmp::Reverse(site.size()));
+    let mut changes: Vec<Site> = sites.into_values().filter(|site| size(site) != (0, 0)).collect();
+    changes.sort_by_key(|site| std::cmp::Reverse(size(site)));
     changes
 }
 
@@ -134,7 +113,7 @@ mod tests {
         Heap { points: points.iter().map(point).collect(), executable: String::new() }
     }
 
-    fn subtract(base: &Heap, head: &Heap) -> Vec<SiteChange> {
+    fn subtract(base: &Heap, head: &Heap) -> Vec<Site> {
         let (mut before, mut after) = (Symbols::default(), Symbols::default());
         changes((base, &mut before), (head, &mut after), &[Path::new("/w")])
     }
@@ -153,7 +132,7 @@ mod tests {
             (2, 36, &[MALLOC, ("w::read", "/w/src/read.rs:11")]),
             (2, 20, &[MALLOC, ("w::same", "/w/src/same.rs:5")]),
         ]);
-        let expected = SiteChange {
+        let expected = Site {
             function: "w::read".into(),
             place: "src/read.rs:11".into(),
             base_allocations: 1,

@@ -21,7 +21,6 @@ pub(crate) mod tables;
 use std::path::{Path, PathBuf};
 
 use functions::Change;
-use heap::SiteChange;
 use profile::Profile;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -30,6 +29,7 @@ use symbols::Symbols;
 
 use crate::bench::count::Counted;
 use crate::bench::dhat;
+use crate::render::verdicts::Site;
 use crate::render::{COMMENT_ROWS_MAX, disk};
 
 /// Where the difference of one id came from.
@@ -39,7 +39,7 @@ pub(crate) struct Explanation {
     /// Every function whose own instructions changed, the largest change first.
     pub(crate) functions: Vec<Change>,
     /// Every site whose allocations changed; none where they were not counted.
-    pub(crate) allocations: Vec<SiteChange>,
+    pub(crate) allocations: Vec<Site>,
     /// Both sides' call stacks.
     pub(crate) stacks: Node,
 }

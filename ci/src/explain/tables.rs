@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::functions::Change;
-use super::heap::SiteChange;
 use super::names::short;
 use super::{Explanation, flame};
 use crate::render::html::escape::Html;
 use crate::render::markdown::cell;
 use crate::render::table::{Table, Tone};
+use crate::render::verdicts::Site;
 use crate::render::words::difference;
 use crate::render::{COMMENT_ROWS_MAX, PAGE_ROWS_MAX, number};
 
@@ -28,7 +28,7 @@ fn function(change: &Change) -> Vec<String> {
     ]
 }
 
-fn site(site: &SiteChange) -> Vec<String> {
+fn site(site: &Site) -> Vec<String> {
     vec![
         short(&site.function),
         number::count(site.base_allocations),
@@ -183,12 +183,12 @@ mod tests {
             head: 2_501,
             place: Some(name.to_owned()),
         };
-        let site = SiteChange {
+        let site = Site {
             function: name.to_owned(),
             place: name.to_owned(),
             head_allocations: 3,
             head_bytes: 4096,
-            ..SiteChange::default()
+            ..Site::default()
         };
         Explanation {
             id: format!("a/{name}"),

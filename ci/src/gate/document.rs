@@ -7,10 +7,9 @@ use super::outcome::{self, Mended, New, Outcome};
 use super::render::{self, Facts, verdict_sentence};
 use crate::exit::Exit;
 use crate::explain::file_name;
-use crate::explain::heap::SiteChange;
 use crate::render::text::markdown;
 use crate::render::verdicts::{Function, Judged, Side, Site, Verdicts, Word};
-use crate::render::{PAGE_ROWS_MAX, Report, number};
+use crate::render::{MARKDOWN_BYTES_MAX, PAGE_ROWS_MAX, Report, number};
 
 /// The records beside the document.
 pub(crate) const BASE: &str = "gate-base.json";
@@ -57,7 +56,7 @@ pub(crate) fn document(facts: &Facts, outcome: &Outcome, exit: Exit) -> Verdicts
 /// The document as `gate.md`: a comment on a pull request, cut to what one may hold.
 pub(crate) fn markdown(all: &Verdicts, base: &RunRecord, head: &RunRecord) -> String {
     let report = Report { base: Some(base), verdicts: Some(all), ..Report::of(head) };
-    markdown::report(&report, &format!("{FLAMEGRAPHS}/index.html"), markdown::BYTES_MAX)
+    markdown::report(&report, &format!("{FLAMEGRAPHS}/index.html"), MARKDOWN_BYTES_MAX)
 }
 
 fn judged(one: &outcome::Judged, outcome: &Outcome) -> Judged {
@@ -92,15 +91,7 @@ fn judged(one: &outcome::Judged, outcome: &Outcome) -> Judged {
 fn sites(outcome: &Outcome, id: &str) -> Vec<Site> {
     let explained = outcome.explanations.iter().find(|explained| explained.id == id);
     let changes = explained.map(|explained| explained.allocations.iter()).into_iter().flatten();
-    let site = |change: &SiteChange| Site {
-        function: change.function.clone(),
-        place: change.place.clone(),
-        base_allocations: change.base_allocations,
-        head_allocations: change.head_allocations,
-        base_bytes: change.base_bytes,
-        head_bytes: change.head_bytes,
-    };
-    changes.take(PAGE_ROWS_MAX).map(site).collect()
+    changes.take(PAGE_ROWS_MAX).cloned().collect()
 }
 
 #[cfg(test)]
@@ -161,7 +152,7 @@ mod tests {
         let facts = Facts { same_code: true, text_sha256: "ab".repeat(32), ..Facts::default() };
         let all = document(&facts, &outcome(&base, &head, question), Exit::Regressed);
         let told = markdown(&all, &base, &head);
-        assert!(told.len() <= markdown::BYTES_MAX, "{}", told.len());
+        assert!(told.len() <= MARKDOWN_BYTES_MAX, "{}", told.len());
         assert!(told.starts_with("# gate did not pass (exit 3): 2000 regressed"), "{told}");
         assert!(told.contains("same code on both sides (.text sha256 abababababababab"));
         assert!(told.contains("more table rows are in"));

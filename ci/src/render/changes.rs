@@ -10,8 +10,6 @@ use crate::history::changes::{Change, Way, short};
 use crate::history::range::Range;
 use crate::history::read::Series;
 
-/// GitHub takes issues of 65,536 characters; the rest is for whoever puts words around it.
-pub(crate) const BYTES_MAX: usize = 60_000;
 /// For the line that says what was left out.
 const RESERVE: usize = 200;
 

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 use bench_core::record::RunRecord;
 
+/// GitHub takes comments and issues of 65,536 characters; the rest is for whoever puts words around it.
+pub(crate) const MARKDOWN_BYTES_MAX: usize = 60_000;
 /// A reader of a comment wants the first functions and sites of a difference; the page has more.
 pub(crate) const COMMENT_ROWS_MAX: usize = 10;
 /// More functions or sites of one difference than a reader of a page would scroll through.

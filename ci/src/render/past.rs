@@ -1,14 +1,14 @@
 //! How the ids of a record went over the runs in the history: one trend per id and metric, on the
 //! environment that the record has.
 
-use bench_core::judge::changepoint::{ChangePoint, Settings, change_points};
+use bench_core::judge::changepoint::{ChangePoint, Settings};
 use bench_core::record::RunRecord;
 
 use super::trend::{Change, Step, Trend};
-use crate::history::Store;
 use crate::history::key::keys;
 use crate::history::place::Place;
 use crate::history::read::Point;
+use crate::history::{Store, changes};
 
 /// Fewer runs are no trend.
 pub(crate) const RUNS_MIN: usize = 3;
@@ -35,14 +35,13 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<Past> 
     let known = store.environments()?;
     let (mut trends, mut few) = (Vec::new(), 0);
     for (row, key) in record.rows.iter().zip(keys(record)) {
-        let mut points = store.series(&row.id, row.metric.name(), &key.hash)?;
-        points.retain(|point| point.value.is_finite());
+        let (points, _changed_trees) =
+            changes::measured(store.series(&row.id, row.metric.name(), &key.hash)?);
         if points.len() < RUNS_MIN {
             few += 1;
             continue;
         }
-        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-        let changes = change_points(&values, Settings::OTAVA);
+        let changes = changes::of(&points, row.metric.direction(), Settings::OTAVA);
         let facts = known.iter().find(|known| known.key == key.hash);
         let facts = facts.map(|known| known.facts.as_slice()).unwrap_or_default();
         // The unit is with the values.
@@ -53,7 +52,7 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<Past> 
             metric: row.metric.clone(),
             unit: row.unit.clone(),
             environment: told.collect::<Vec<_>>().join(", "),
-            changes: changes.iter().map(|change| of(change, &points)).collect(),
+            changes: changes.iter().map(drawn).collect(),
             points: points.into_iter().map(step).collect(),
         });
     }
@@ -66,18 +65,9 @@ fn step(point: Point) -> Step {
     Step { commit: point.commit, at: point.started_at, value: point.value }
 }
 
-fn of(change: &ChangePoint, points: &[Point]) -> Change {
-    let commit = |index: usize| points[index].commit.as_deref();
-    let between = match (commit(change.index - 1), commit(change.index)) {
-        (Some(last), Some(first)) if last != first => {
-            let short = |commit: &str| commit.chars().take(12).collect::<String>();
-            Some(format!("between {} and {}", short(last), short(first)))
-        }
-        (Some(_), Some(_)) => Some("within one commit: not the code alone".to_owned()),
-        _ => None,
-    };
-    let (index, p_value) = (change.index, change.p_value);
-    Change { index, before: change.before, after: change.after, p_value, note: between }
+fn drawn(change: &changes::Change) -> Change {
+    let ChangePoint { index, before, after, p_value, .. } = change.point;
+    Change { index, before, after, p_value, note: Some(change.note()) }
 }
 
 /// As many as a page holds; always the first.
@@ -127,6 +117,22 @@ mod tests {
         assert_eq!(change.index, 10);
         let note = change.note.as_deref().expect("both commits are known");
         assert_eq!(note, "between 0a0a0a0a0a0a and 0b0b0b0b0b0b");
+    }
+
+    #[test]
+    fn runs_of_changed_trees_are_no_steps_of_a_trend() {
+        let folder = tempfile::tempdir().expect("folder");
+        let place = Place::File(folder.path().join("history.sqlite"));
+        let mut store = Store::open(&place).expect("opened");
+        for day in 1..=5 {
+            let mut run = run(day, if day == 3 { 9_000 } else { 1_000 });
+            run.environment.git_dirty = Some(day == 3);
+            store.record(&run).expect("stored");
+        }
+        drop(store);
+        let past = trends(&run(5, 1_000), &place).expect("read");
+        let values: Vec<f64> = past.trends[0].points.iter().map(|step| step.value).collect();
+        assert_eq!(values, [1_000.0; 4]);
     }
 
     #[test]

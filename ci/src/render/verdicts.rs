@@ -91,15 +91,19 @@ pub(crate) struct Function {
 }
 
 /// How often one function allocated, and how many bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Site {
     /// Demangled, without hash.
     pub(crate) function: String,
-    /// `file:line`, as in [`Function::place`].
+    /// `file:line` as in [`Function::place`], after the change, or before it where the site is gone.
     pub(crate) place: String,
+    /// Allocation calls before.
     pub(crate) base_allocations: u64,
+    /// Allocation calls after.
     pub(crate) head_allocations: u64,
+    /// Bytes asked for before.
     pub(crate) base_bytes: u64,
+    /// Bytes asked for after.
     pub(crate) head_bytes: u64,
 }
 

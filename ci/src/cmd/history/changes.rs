@@ -15,8 +15,8 @@ use crate::history::changes::{LENGTH_MIN, Since, Start, Way, measured, of};
 use crate::history::place::Place;
 use crate::history::range::{Range, between};
 use crate::history::read::Series;
-use crate::render::changes::{BYTES_MAX, Found, json, markdown, sentence, table};
-use crate::render::disk;
+use crate::render::changes::{Found, json, markdown, sentence, table};
+use crate::render::{MARKDOWN_BYTES_MAX, disk};
 use crate::ui::Ui;
 
 /// More needs more than 4 MB and sees less: short changes drown.
@@ -162,7 +162,7 @@ fn write<'a>(path: Option<&'a Path>, found: &[Found], ui: Ui) -> anyhow::Result<
         ui.say(&format!("no change point: {} was not written", path.display()));
         return Ok(None);
     }
-    disk::write(path, markdown(found, BYTES_MAX).as_bytes())?;
+    disk::write(path, markdown(found, MARKDOWN_BYTES_MAX).as_bytes())?;
     Ok(Some(path))
 }
 

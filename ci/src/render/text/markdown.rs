@@ -9,9 +9,6 @@ use super::super::verdicts::{Function, Judged, Site, Verdicts, Word};
 use super::super::view::View;
 use super::super::{COMMENT_ROWS_MAX, Report, number, words};
 
-/// GitHub takes comments of 65,536 characters; the rest is for whoever puts words around it.
-pub(crate) const BYTES_MAX: usize = 60_000;
-
 /// The report in at most `max` bytes, cut at a whole row; what is left out is said, with a link to
 /// where all of it is.
 pub(crate) fn report(report: &Report<'_>, link: &str, max: usize) -> String {
@@ -177,10 +174,14 @@ fn fit(text: String, link: &str, max: usize) -> String {
 mod tests {
     use super::super::golden::{self, EVIL, Small};
     use super::*;
+    use crate::render::MARKDOWN_BYTES_MAX;
 
     #[test]
     fn the_report_is_as_it_was_agreed() {
-        golden::agrees("verdict.md", &report(&Small::new().report(), "report.html", BYTES_MAX));
+        golden::agrees(
+            "verdict.md",
+            &report(&Small::new().report(), "report.html", MARKDOWN_BYTES_MAX),
+        );
     }
 
     #[test]
@@ -188,8 +189,12 @@ mod tests {
         let mut small = Small::new();
         small.repeat(300);
         let whole = report(&small.report(), "report.html", usize::MAX);
-        let cut = report(&small.report(), "report.html", BYTES_MAX);
-        assert!(whole.len() > 2 * BYTES_MAX && cut.len() <= BYTES_MAX, "{}", cut.len());
+        let cut = report(&small.report(), "report.html", MARKDOWN_BYTES_MAX);
+        assert!(
+            whole.len() > 2 * MARKDOWN_BYTES_MAX && cut.len() <= MARKDOWN_BYTES_MAX,
+            "{}",
+            cut.len()
+        );
         let rows = |text: &str| text.lines().filter(|line| line.starts_with("| ")).count();
         let left = format!("{} more table rows", number::count((rows(&whole) - rows(&cut)) as u64));
         let (kept, said) = cut.rsplit_once("\nCut here for length: ").expect("it is said");
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        let told = report(&Small::spoilt(EVIL).report(), EVIL, BYTES_MAX);
+        let told = report(&Small::spoilt(EVIL).report(), EVIL, MARKDOWN_BYTES_MAX);
         assert!(!told.contains("<img") && !told.contains("</script>"), "{told}");
         let foreign = |c: char| c.is_control() && c != '\n' || c == '\u{2028}';
         assert!(!told.contains(foreign), "{told:?}");
@@ -215,7 +220,7 @@ mod tests {
     fn ten_functions_and_sites_are_told_and_how_many_more_there_are() {
         let mut small = Small::new();
         small.explain(12);
-        let told = report(&small.report(), "report.html", BYTES_MAX);
+        let told = report(&small.report(), "report.html", MARKDOWN_BYTES_MAX);
         assert!(told.contains("fill_9 ") && !told.contains("fill_10 "), "{told}");
         assert!(told.contains("And 2 more functions."), "{told}");
         assert!(told.contains("| site_9 | 1 | 3 | +2 | +8,192 |"), "{told}");
@@ -224,7 +229,7 @@ mod tests {
 
     #[test]
     fn names_of_people_issues_and_sites_are_no_links() {
-        let told = report(&Small::spoilt(EVIL).report(), "report.html", BYTES_MAX);
+        let told = report(&Small::spoilt(EVIL).report(), "report.html", MARKDOWN_BYTES_MAX);
         assert!(told.contains("all") && told.contains("a.b"), "{told}");
         for live in ["@all", "#1", "https://", "www."] {
             assert!(!told.contains(live), "{live} in\n{told}");
