@@ -5,7 +5,7 @@ mod checkout;
 
 use std::process::Stdio;
 
-use checkout::{Checkout, await_file, interrupt, runs, said};
+use checkout::{Checkout, await_file, expect, interrupt, runs, said};
 
 /// A checkout with the files that canaries are injected into.
 fn checkout() -> Checkout {
@@ -22,15 +22,6 @@ fn checkout() -> Checkout {
 
 fn selftest(checkout: &Checkout, args: &[&str]) -> (i32, String) {
     said(checkout.perf("selftest", args).output().expect("the self-test runs"))
-}
-
-#[track_caller]
-fn expect(answer: &(i32, String), code: i32, parts: &[&str]) {
-    let (found, text) = answer;
-    assert_eq!(*found, code, "{text}");
-    for part in parts {
-        assert!(text.contains(part), "no '{part}' in:\n{text}");
-    }
 }
 
 #[test]
@@ -59,6 +50,27 @@ fn a_canary_that_is_not_there_is_no_success() {
     let checkout = checkout();
     std::fs::write(checkout.root().join("benches/expected.toml"), "").expect("written");
     expect(&selftest(&checkout, &["--only=hang"]), 4, &["has no list of counts to inject into"]);
+}
+
+#[test]
+fn what_can_not_be_blessed_tests_nothing_and_says_why() {
+    let answer = selftest(&checkout(), &["--only=text-baseline"]);
+    let why = "text-baseline: was not tested: no answer of the gate, exit code 4: error: no id \
+               matches --only 'payload/fill/64KiB'";
+    expect(&answer, 4, &[why, "0 of 1 as wanted; exit code 4"]);
+}
+
+#[test]
+fn a_copy_that_does_not_build_tests_nothing_and_the_compiler_says_why() {
+    let checkout = checkout();
+    let cargo = checkout.read_tool("cargo");
+    let script = cargo.strip_prefix("#!/bin/sh\n").expect("a script");
+    let broken = "*) printf 'error[E0308]: mismatched types\n --> a.rs:1:2\n  |\n1 | x\n' >&2; exit 101;; esac";
+    let (before, _) = script.rsplit_once("*)").expect("a case");
+    checkout.tool("cargo", &format!("{before}{broken}"));
+    let answer = selftest(&checkout, &["--only=same-code"]);
+    let why = "does not build: error[E0308]: mismatched types\n --> a.rs:1:2\n  |\n1 | x";
+    expect(&answer, 4, &["same-code: was not tested", why]);
 }
 
 #[test]

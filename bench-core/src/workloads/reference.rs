@@ -60,6 +60,8 @@ impl Workload for Hash {
     }
 
     fn run(&mut self) {
+        #[cfg(feature = "canary-syscall")]
+        crate::fixture::canary::system_call();
         let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(FNV.1);
         self.answer = Some(black_box(&self.bytes).iter().fold(FNV.0, step));
     }
@@ -131,6 +133,8 @@ impl Workload for Sum {
 
     fn run(&mut self) {
         let words = black_box(&self.words);
+        #[cfg(feature = "canary-per-byte")]
+        crate::fixture::canary::per_byte(words.len());
         self.answer = Some(words.iter().fold(0, |sum: u64, word| sum.wrapping_add(*word)));
     }
 

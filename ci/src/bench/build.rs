@@ -12,6 +12,8 @@ use crate::process::{self, Ending, Outcome};
 use crate::ui::Ui;
 use crate::workspace::cargo;
 
+/// So much of an error of cargo's own: a build script says why it failed below what cargo says.
+const CARGO_LINES_MAX: usize = 20;
 /// A build that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(3600);
 /// What gungraun's benches call; built beside them, at the path that is compiled into them.
@@ -159,15 +161,9 @@ fn first_error(outcome: &Outcome) -> String {
         let is_error = message["level"] == "error";
         is_error.then(|| message["rendered"].as_str().unwrap_or_default().trim().to_owned())
     });
-    let cargo = || {
-        let lines = outcome.stderr.lines();
-        let from_error: Vec<&str> = lines.skip_while(|line| !line.starts_with("error")).collect();
-        from_error.iter().take(6).copied().collect::<Vec<_>>().join("\n").trim().to_owned()
-    };
-    match compiler.unwrap_or_else(cargo) {
-        empty if empty.is_empty() => format!("cargo {}", outcome.ending),
-        error => error,
-    }
+    let cargo = || outcome.errors(CARGO_LINES_MAX);
+    let told = compiler.filter(|told| !told.is_empty()).or_else(cargo);
+    told.unwrap_or_else(|| format!("cargo {}", outcome.ending))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bench_core::judge::Glob;
 use clap::Args;
+use serde_json::Value;
 
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
@@ -24,6 +25,8 @@ use crate::selftest::render::{self, Told};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+/// So much of what a compiler has to say of a copy that does not build.
+const ERROR_LINES_MAX: usize = 20;
 /// A gate that takes longer hangs; the first ones build.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
@@ -87,8 +90,31 @@ fn choose(only: &[String]) -> anyhow::Result<Vec<&'static Canary>> {
     Ok(CANARIES.iter().filter(wanted).collect())
 }
 
-/// Runs the gate on the copy; `None` when interrupted.
+/// Runs the gate on the copy, and before it, where the canary asks for it, what makes the baseline
+/// that it judges by; `None` when interrupted.
 fn ask(canary: &Canary, aviary: &Aviary, target: &Path) -> anyhow::Result<Option<Answer>> {
+    if canary.state == State::Blessed {
+        let only = canary.arguments.iter().filter(|argument| argument.starts_with("--only="));
+        let arguments = std::iter::once("bless").chain(only.copied());
+        match perf(aviary, target, arguments)? {
+            Some(blessed) if blessed.code == Some(0) => {}
+            // What it says of its own is no answer of the gate.
+            Some(blessed) => return Ok(Some(Answer { json: Value::Null, ..blessed })),
+            None => return Ok(None),
+        }
+    }
+    let features = format!("--features={FEATURES}");
+    let features = (canary.state >= State::Blessed).then_some(features.as_str());
+    let arguments = std::iter::once("gate").chain(canary.arguments.iter().copied());
+    perf(aviary, target, arguments.chain(features))
+}
+
+/// What this very program answers in the copy; `None` when interrupted.
+fn perf<'a>(
+    aviary: &Aviary,
+    target: &Path,
+    arguments: impl Iterator<Item = &'a str>,
+) -> anyhow::Result<Option<Answer>> {
     let program = std::env::current_exe().context("failed to find this very program")?;
     let mut command = Command::new(program);
     command
@@ -98,11 +124,8 @@ fn ask(canary: &Canary, aviary: &Aviary, target: &Path) -> anyhow::Result<Option
         .env("CARGO_TARGET_DIR", target)
         .env_remove("CARGO_BUILD_BUILD_DIR")
         .env_remove("WEIGHBRIDGE_HISTORY")
-        .args(["--json", "gate"])
-        .args(canary.arguments);
-    if canary.state == State::Injected {
-        command.arg(format!("--features={FEATURES}"));
-    }
+        .arg("--json")
+        .args(arguments);
     let started = Instant::now();
     let outcome = process::run_patiently(&mut command, DEADLINE)?;
     if outcome.ending == Ending::Interrupted || process::interrupted() {
@@ -113,7 +136,8 @@ fn ask(canary: &Canary, aviary: &Aviary, target: &Path) -> anyhow::Result<Option
         _ => None,
     };
     let json = serde_json::from_str(&outcome.stdout).unwrap_or_default();
-    Ok(Some(Answer { code, json, said: outcome.last_words(), took: started.elapsed() }))
+    let said = outcome.errors(ERROR_LINES_MAX).unwrap_or_else(|| outcome.last_words());
+    Ok(Some(Answer { code, json, said, took: started.elapsed() }))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::canary::{EXPONENT_MAX, QUADRATIC, State, VANISHED};
+use super::canary::{EXPONENT_MAX, PER_BYTE, QUADRATIC, State, VANISHED};
 use crate::exit::{Exit, failure};
 use crate::gate::git::{Git, answer, plain};
 use crate::gate::stage::Stage;
@@ -21,6 +21,8 @@ const SETTINGS: [&str; 5] = [
     "core.hooksPath=/dev/null",
     "core.autocrlf=false",
 ];
+/// Says nothing that a compiler listens to.
+const COMMENT: &str = "// Every line below is one further down than it was.\n";
 /// Where the list of expected counts begins.
 const LIST: &str = "[count]\nids = [\n";
 /// Targets whose benches fail, as the gate builds and counts them: `count_*`.
@@ -99,6 +101,9 @@ impl Aviary {
     /// refuses.
     pub(crate) fn bring(&mut self, state: State) -> anyhow::Result<()> {
         assert!(self.state <= state, "canaries are asked for in the order of their states");
+        if self.state < State::Commented && state >= State::Commented {
+            comment(&self.root)?;
+        }
         if self.state < State::NoBaselines && state >= State::NoBaselines {
             remove_baselines(&self.root)?;
         }
@@ -127,6 +132,38 @@ fn found(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Puts a comment on top of every source file below the folders that are named after benches, so that
+/// no line is where it was.
+fn comment(root: &Path) -> anyhow::Result<()> {
+    let is_bench = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"bench"))
+    };
+    let mut folders: Vec<PathBuf> =
+        entries(root)?.into_iter().filter(is_bench).filter(|path| path.is_dir()).collect();
+    let mut commented = 0;
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder)? {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                write(&path, &format!("{COMMENT}{}", read(&path)?))?;
+                commented += 1;
+            }
+        }
+    }
+    if commented == 0 {
+        let sentence = format!("{} has no source file below bench*/", root.display());
+        return Err(failure(Exit::NotMeasured, sentence));
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let told = || format!("failed to list {}", folder.display());
+    let entries = fs::read_dir(folder).with_context(told)?;
+    entries.map(|entry| Ok(entry.with_context(told)?.path())).collect()
+}
+
 fn remove_baselines(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("ci/baselines");
     match fs::remove_dir_all(&folder) {
@@ -148,8 +185,10 @@ fn inject(root: &Path) -> anyhow::Result<()> {
         let sentence = format!("{} has no list of counts to inject into", list.display());
         return Err(failure(Exit::NotMeasured, sentence));
     };
-    let budget = format!("\n[[budget]]\nid = \"{QUADRATIC}/*\"\nexponent = {EXPONENT_MAX}\n");
-    write(&list, &format!("{before}{LIST}    \"{VANISHED}\",\n{after}{budget}"))
+    let grows = format!("\n[[budget]]\nid = \"{QUADRATIC}/*\"\nexponent = {EXPONENT_MAX}\n");
+    let (id, _, allowed) = PER_BYTE;
+    let each = format!("\n[[budget]]\nid = \"{id}\"\ninstructions_per_byte = {allowed}\n");
+    write(&list, &format!("{before}{LIST}    \"{VANISHED}\",\n{after}{grows}{each}"))
 }
 
 fn append(path: &Path, more: &str) -> anyhow::Result<()> {
@@ -203,6 +242,7 @@ mod tests {
         assert_eq!(held, "not committed\n");
         assert_eq!(git(&aviary.root, &["status", "--porcelain"]), "");
         assert_eq!(git(&aviary.root, &["ls-tree", "--name-only", "HEAD~1"]), "");
+        aviary.bring(State::Commented).expect("commented");
         aviary.bring(State::NoBaselines).expect("removed");
         assert!(!aviary.root.join("ci/baselines").exists());
         aviary.bring(State::Injected).expect("injected");
@@ -210,6 +250,9 @@ mod tests {
         let list: toml::Table = list.parse().expect("sound");
         assert_eq!(list["count"]["ids"][0].as_str(), Some(VANISHED));
         assert_eq!(list["budget"][0]["id"].as_str(), Some("payload/verify/*"));
+        assert_eq!(list["budget"][1]["id"].as_str(), Some(PER_BYTE.0));
+        let pool = fs::read_to_string(aviary.root.join("benches/count/pool.rs")).expect("there");
+        assert_eq!(pool, COMMENT, "commented once");
         assert_eq!(git(folder.path(), &["status", "--porcelain"]), before);
     }
 

@@ -104,7 +104,7 @@ mod tests {
             judgement,
         };
         let slept = Judgement::Slept("it lets 2 ids pass".into());
-        let all = [told(0, 0, Judgement::Found), told(3, 0, slept)];
+        let all = [told(0, 0, Judgement::Found), told(5, 0, slept)];
         let said = text(&all, &["hang"], Exit::Broke, false);
         for part in [
             "instructions      0.5 % more instructions       3    0      1.5  slept",

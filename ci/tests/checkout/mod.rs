@@ -179,6 +179,16 @@ pub(crate) fn said(output: Output) -> (i32, String) {
     (output.status.code().unwrap_or(-1), text.concat())
 }
 
+/// That a command ended with this code and said all this.
+#[track_caller]
+pub(crate) fn expect(answer: &(i32, String), code: i32, parts: &[&str]) {
+    let (found, text) = answer;
+    assert_eq!(*found, code, "{text}");
+    for part in parts {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+}
+
 pub(crate) fn await_file(path: &Path) {
     let started = Instant::now();
     while !path.exists() {
