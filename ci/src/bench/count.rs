@@ -17,6 +17,7 @@ use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
 
 use super::build::Executables;
+use super::hidden::without_debug_information;
 use super::ids::{Bench, parse_listing};
 use super::output::{Output, read_output};
 use crate::exit::{self, Exit, failure};
@@ -44,6 +45,8 @@ pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     /// Where gungraun keeps its output. Emptied by [`Place::clear`].
     pub(crate) home: PathBuf,
+    /// Whether nobody asks who it was in a library of the system: valgrind starts sooner.
+    pub(crate) nameless: bool,
     /// Bytes by which the environment of the benches is longer than it need be: none, but in an
     /// audit.
     pub(crate) padding: usize,
@@ -130,6 +133,7 @@ impl Place {
             benches: executables.benches.clone(),
             folder: folder.to_owned(),
             home: home.to_owned(),
+            nameless: false,
             padding: 0,
             extra_turns: None,
         }
@@ -264,7 +268,13 @@ fn count_one(job: Job<'_>, deadline: Duration) -> Option<Counted> {
     let recorded = job.place.home.join(format!("{}.jsonl", job.bench.path));
     command.args(["--bench", "--save-summary=json"]).args(job.metrics.arguments());
     command.arg(&job.bench.path).env(ROWS_VARIABLE, &recorded);
-    let result = match process::run(&mut command, deadline) {
+    let mut run = || process::run(&mut command, deadline);
+    // DHAT names functions, by which it is told what belongs to the operation.
+    let outcome = match job.place.nameless && !job.metrics.allocations {
+        true => without_debug_information(run),
+        false => run(),
+    };
+    let result = match outcome {
         Ok(outcome) if outcome.ending == Ending::Interrupted => return None,
         Ok(outcome) if outcome.success() => read_output(&job.place.output(job.bench), job.metrics),
         Ok(outcome) => Err(match outcome.ending {
@@ -312,6 +322,7 @@ mod tests {
             benches: BTreeMap::new(),
             folder: folder.to_owned(),
             home: folder.join("out"),
+            nameless: false,
             padding: 0,
             extra_turns: None,
         }

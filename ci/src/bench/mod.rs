@@ -4,6 +4,7 @@
 //! - [`code_hash`]: whether two of them run the same code.
 //! - [`ids`]: what they measure, and what of it the user asked for.
 //! - [`count`]: instructions, several ids at once, and what else is counted on the way.
+//! - [`hidden`]: debug information that valgrind need not read.
 //! - [`lean`]: a copy that valgrind starts sooner.
 //! - [`output`]: what a count leaves behind.
 //! - [`dhat`]: allocations, read from DHAT's output.
@@ -13,6 +14,7 @@ pub(crate) mod build;
 pub(crate) mod code_hash;
 pub(crate) mod count;
 pub(crate) mod dhat;
+mod hidden;
 pub(crate) mod ids;
 pub(crate) mod lean;
 mod output;

@@ -28,7 +28,7 @@ use crate::workspace::Workspace;
 pub(crate) struct Ready {
     /// As git knows it.
     pub(crate) side: Side,
-    /// Where it is counted: executables without their debug information.
+    /// Where it is counted: executables without their debug information, nor the system's.
     pub(crate) place: Place,
     /// As [`place`](Self::place), with paths as long, and with the debug information.
     explicit: Place,
@@ -92,13 +92,14 @@ impl Workshop<'_> {
     ) -> anyhow::Result<Ready> {
         let built = self.build(&side, name, features, &COUNTS)?;
         // Names of equal length again: what is counted twice counts the same.
-        let place = |run, out, put: Put| -> anyhow::Result<Place> {
+        let place = |(run, out), nameless, put: Put| -> anyhow::Result<Place> {
             let folder = self.workspace.perf_dir(&format!("gate/{run}"))?.join(letter);
             let benches = lay_out(&built.benches, &folder, put)?;
             let home = self.workspace.perf_dir(&format!("gate/{out}"))?.join(letter);
-            Ok(Place { benches, folder, home, padding: 0, extra_turns: None })
+            Ok(Place { benches, folder, home, nameless, padding: 0, extra_turns: None })
         };
-        let (explicit, place) = (place("dbg", "why", link)?, place("run", "out", lean)?);
+        let (explicit, place) =
+            (place(("dbg", "why"), false, link)?, place(("run", "out"), true, lean)?);
         let mut ready = Ready { side, place, explicit, benches: Vec::new(), runner: built.runner };
         self.install_runner(&ready)?;
         ready.benches = ready.place.list()?;
