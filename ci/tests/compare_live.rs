@@ -90,6 +90,27 @@ fn the_same_executable_is_unchanged_and_leaves_records_exports_and_verdicts() {
     critcmp_reads(&head, "(head)");
 }
 
+#[test]
+fn a_side_may_be_named_from_the_folder_that_we_are_in() {
+    let folder = Folder::new();
+    bench(&folder, "wall_a", &IDS[..1], "ns=1000");
+    compare(&folder, &["wall_a", "./wall_a"]).exits(0).prints("same code");
+}
+
+/// `ns` is one per cent more on the head, which is beyond every margin of the policy.
+#[test]
+fn a_margin_decides_what_passes_and_is_told() {
+    let folder = Folder::new();
+    let base = bench(&folder, "wall_a", &IDS[..1], "ns=1000");
+    let head = bench(&folder, "next/wall_a", &IDS[..1], "ns=1010");
+    compare(&folder, &[&base, &head]).exits(3);
+    let told = compare(&folder, &[&base, &head, "--margin", "5"]).exits(0);
+    told.prints("margin of 5.00 %").prints("changes up to 5 % pass here");
+    let again = compare(&folder, &[&base, &head, "--margin", "2", "--resume"]).exits(2);
+    let why = "another margin, floor or CPUs for a/x/1KiB; compare without --resume";
+    assert!(again.stderr.contains(why), "{}", again.stderr);
+}
+
 /// What critcmp 0.1.8 asks of an export, by its src/data.rs: it refuses a file without one of these.
 fn critcmp_reads(path: &str, name: &str) {
     let json: Value =

@@ -128,12 +128,15 @@ fn side(
 }
 
 fn found(asked: Asked<'_>) -> anyhow::Result<Side> {
+    // They run in folders of their own, where no path leads that begins in ours.
+    let absolute = |(target, path): (String, PathBuf)| Ok((target, std::path::absolute(path)?));
+    let executables = program::at(Path::new(asked.name))?.into_iter().map(absolute);
     Ok(Side {
         name: asked.name.to_owned(),
         git: None,
         lockfile_hash: None,
         expected: None,
-        executables: program::at(Path::new(asked.name))?,
+        executables: executables.collect::<std::io::Result<_>>()?,
     })
 }
 
