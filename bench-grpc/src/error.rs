@@ -68,7 +68,7 @@ pub enum Error {
     },
     /// Nobody answered.
     #[error(
-        "no server answered at {target} ({attempts} attempts within {within:?}; the last one: {source}); start it or correct the address"
+        "no server answered at {target} (attempts: {attempts} within {within:?}; the last one: {source}); start it or correct the address"
     )]
     Unreachable {
         /// What was called.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bench_core::units::ByteSize;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -15,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::frames::Opening;
+use super::frames::{EXCERPT_BYTES, Opening};
 use super::observe::Observed;
 use super::socket::{Socket, SocketFacts};
 use crate::effective::Effective;
@@ -66,8 +67,12 @@ impl Spoke {
         match excerpt {
             // Content types alert and handshake, major version 3 (RFC 8446, section 5.1).
             [0x15 | 0x16, 3, ..] => Self::Tls,
-            _ if excerpt.starts_with(b"HTTP/1") => {
-                let line = excerpt.split(|byte| *byte == b'\r').next().unwrap_or(excerpt);
+            // Some answer what they take for HTTP/0.9, with a page and no status line.
+            _ if [&b"HTTP/1"[..], b"<!DOCTYPE", b"<html"]
+                .iter()
+                .any(|it| excerpt.starts_with(it)) =>
+            {
+                let line = excerpt.split(|byte| b"\r\n".contains(byte)).next().unwrap_or(excerpt);
                 Self::Http1(String::from_utf8_lossy(line).into_owned())
             }
             _ => Self::Unknown(excerpt[..excerpt.len().min(16)].to_vec()),
@@ -91,6 +96,8 @@ impl fmt::Display for Spoke {
 enum Refusal {
     /// Not there, or not yet.
     Absent(io::Error),
+    /// There, but it let go without a word.
+    Mute,
     /// Something else is there.
     Foreign(Spoke),
     /// It cannot be tried at all.
@@ -110,6 +117,13 @@ pub(crate) async fn dial(dial: &Dial<'_>) -> Result<Connection, Error> {
             Err(Refusal::Foreign(spoke)) => return Err(Error::Foreign { target, spoke }),
             Err(Refusal::Fault(error)) => return Err(error),
             Err(Refusal::Absent(source)) => source,
+            Err(Refusal::Mute) => match what_else(dial.target).await {
+                Some(spoke) => return Err(Error::Foreign { target, spoke }),
+                None => io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "it accepted the connection and closed it without a word",
+                ),
+            },
         };
         if begun.elapsed() + pause > dial.within {
             let within = dial.within;
@@ -147,7 +161,7 @@ async fn attempt(dial: &Dial<'_>, bound: Duration) -> Result<Connection, Refusal
             Err(refusal(&observed, &status))
         }
         (Err(_), _) => Err(match refusal(&observed, "no answer in time") {
-            Refusal::Absent(_) => Refusal::Foreign(Spoke::Nothing(bound)),
+            Refusal::Mute => Refusal::Foreign(Spoke::Nothing(bound)),
             other => other,
         }),
     }
@@ -170,6 +184,32 @@ async fn connect(target: &Target, buffer: Option<ByteSize>) -> io::Result<Socket
     }
 }
 
+/// The shortest beginning of TLS: a record with a ClientHello of one byte (RFC 8446, section 5.1).
+const HELLO: [u8; 10] = [0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0];
+
+/// The shortest question in HTTP/1.
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// What a server speaks that closed the connection without a word, by asking in what it may speak.
+/// Common ones, OpenSSL's among them, send no alert when a connection begins in plain text; others
+/// reset it, and their answer is lost.
+async fn what_else(target: &Target) -> Option<Spoke> {
+    for question in [&HELLO, GET] {
+        let mut answer = [0; EXCERPT_BYTES];
+        let ask = async {
+            let mut socket = connect(target, None).await?;
+            socket.write_all(question).await?;
+            socket.read(&mut answer).await
+        };
+        let Ok(Ok(length)) = timeout(ANSWER_MIN, ask).await else { continue };
+        let spoke = Spoke::from_excerpt(&answer[..length]);
+        if let Spoke::Tls | Spoke::Http1(_) = spoke {
+            return Some(spoke);
+        }
+    }
+    None
+}
+
 /// What every gRPC server answers: the standard health check, which most say they do not have.
 async fn probe(channel: &Channel) -> Result<(), Status> {
     let mut grpc = Grpc::new(channel.clone());
@@ -184,12 +224,7 @@ fn refusal(observed: &Observed, status: &str) -> Refusal {
         (Opening::Announced(_) | Opening::Complete(_), _) => {
             Refusal::Foreign(Spoke::Http2(status.to_owned()))
         }
-        (Opening::Silent | Opening::Foreign, excerpt) if excerpt.is_empty() => {
-            Refusal::Absent(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "it closed the connection without a word, as a TLS server may in plain text",
-            ))
-        }
+        (Opening::Silent | Opening::Foreign, excerpt) if excerpt.is_empty() => Refusal::Mute,
         (Opening::Silent | Opening::Foreign, excerpt) => {
             Refusal::Foreign(Spoke::from_excerpt(&excerpt))
         }

@@ -62,7 +62,10 @@ fn a_server_that_is_not_there_is_tried_again_and_then_named() {
     let error = call(Target::Tcp(address), Duration::ZERO);
     assert!(matches!(error, Error::Unreachable { attempts: 1, .. }), "{error}");
     let error = call(Target::Unix("/no/such/socket".into()), Duration::ZERO).to_string();
-    assert!(error.starts_with("no server answered at unix:/no/such/socket (1 attempt"), "{error}");
+    assert!(
+        error.starts_with("no server answered at unix:/no/such/socket (attempts: 1 "),
+        "{error}"
+    );
     let error = call(Target::Host("no-such-host.invalid:50051".to_owned()), Duration::ZERO);
     let error = error.to_string();
     assert!(error.starts_with("no server answered at no-such-host.invalid:50051 ("), "{error}");
@@ -95,6 +98,8 @@ fn a_server_that_comes_up_late_is_found() {
 
 #[test]
 fn a_server_that_speaks_http_1_is_named() {
+    let error = told(b"<!DOCTYPE HTML>\n<html lang=\"en\">\n", false);
+    assert!(error.ends_with("it speaks HTTP/1 ('<!DOCTYPE HTML>')"), "{error}");
     let error = told(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", false);
     assert_eq!(
         error,
@@ -115,8 +120,37 @@ fn a_server_that_wants_tls_is_named() {
         let error = told(answer, hold);
         assert!(error.ends_with("it speaks TLS, and calls are made in plain text only"), "{error}");
     }
-    let error = told(b"", false);
-    assert!(error.contains("closed the connection without a word, as a TLS server may"), "{error}");
+}
+
+/// A server that closes whatever does not begin as `answers` says, and answers that.
+fn closing(answers: Option<(&'static [u8], &'static [u8])>, connections: usize) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+    let target = Target::Tcp(listener.local_addr().expect("address"));
+    let thread = std::thread::spawn(move || {
+        for _ in 0..connections {
+            let (mut socket, _) = listener.accept().expect("accept");
+            let mut beginning = [0; 10];
+            socket.read_exact(&mut beginning).expect("a beginning");
+            if let Some((to, answer)) = answers
+                && beginning.starts_with(to)
+            {
+                socket.write_all(answer).expect("answer");
+            }
+        }
+    });
+    let error = call(target, Duration::ZERO).to_string();
+    thread.join().expect("server");
+    error
+}
+
+#[test]
+fn a_server_that_closes_without_a_word_is_asked_what_it_speaks() {
+    let error = closing(Some((&[0x16, 3, 1], &[0x15, 3, 3, 0, 2, 2, 50])), 2);
+    assert!(error.ends_with("it speaks TLS, and calls are made in plain text only"), "{error}");
+    let error = closing(Some((b"GET / HTTP", b"HTTP/1.1 200 OK\r\n")), 3);
+    assert!(error.ends_with("it speaks HTTP/1 ('HTTP/1.1 200 OK')"), "{error}");
+    let error = closing(None, 3);
+    assert!(error.contains("it accepted the connection and closed it without a word"), "{error}");
 }
 
 #[test]

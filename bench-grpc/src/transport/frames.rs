@@ -13,7 +13,7 @@ const OPENING_FRAMES_MAX: usize = 64;
 /// HTTP/2 allows no longer SETTINGS to an end that has not announced a larger frame.
 const SETTINGS_BYTES_MAX: usize = 16 << 10;
 /// So much of what is not HTTP/2 is kept to say what it was.
-const EXCERPT_BYTES: usize = 48;
+pub(crate) const EXCERPT_BYTES: usize = 48;
 
 const HEADER_BYTES: usize = 9;
 const DATA: u8 = 0;
