@@ -13,17 +13,21 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use bench_core::fixture::cpus::Pinned;
 use bench_core::fixture::{Mismatch, Payload};
-use bench_core::units::MIB;
+use bench_core::units::{ByteSize, MIB};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Error;
 use crate::intake::{Sink, compare};
+use crate::layout::Pins;
 use crate::operation::{Operation, expect_length};
+use crate::transport::socket::set_buffers;
 use crate::{Layout, Wire};
 
 /// What one read or write asks the kernel for. Larger ones leave the cache, smaller ones are more
@@ -35,10 +39,16 @@ const PIECE_BYTES: usize = MIB as usize;
 pub struct CeilingConfig {
     /// Who runs where.
     pub layout: Layout,
+    /// Keeps the two threads where [`Loopback`](crate::Loopback) keeps its own when pinned.
+    pub pinned: bool,
     /// What connects the two.
     pub wire: Wire,
     /// What a transfer moves.
     pub payload: Payload,
+    /// `SO_SNDBUF` and `SO_RCVBUF` of both ends, as far as the kernel's limits allow; `None` lets
+    /// the kernel resize them. The kernel's buffers decide how much of a transfer lies in caches,
+    /// so they must be those of the gRPC that this is the ceiling of.
+    pub socket_buffer: Option<ByteSize>,
 }
 
 /// Two ends of a connection. Dropping it ends both.
@@ -51,8 +61,10 @@ pub struct CeilingConfig {
 ///
 /// let mut ceiling = Ceiling::start(CeilingConfig {
 ///     layout: Layout::OneThread,
+///     pinned: true,
 ///     wire: Wire::Tcp,
 ///     payload: Payload::seeded(42, ByteSize::kib(256)),
+///     socket_buffer: None,
 /// })?;
 /// ceiling.transfer(Operation::Write)?; // measure this
 /// # Ok::<(), bench_grpc::Error>(())
@@ -64,6 +76,7 @@ pub struct Ceiling {
     end: End,
     runtime: Runtime,
     _peer: Option<Peer>,
+    _pins: Pins,
 }
 
 impl Ceiling {
@@ -72,22 +85,32 @@ impl Ceiling {
     /// # Errors
     /// What the machine refused, or what was wrong with the content.
     pub fn start(config: CeilingConfig) -> Result<Self, Error> {
-        let content = config.payload.to_bytes();
+        Self::start_with(config, config.payload.to_bytes())
+    }
+
+    /// The same with content that the caller has already, so that it is in memory only once. It
+    /// must be the payload's.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_with(config: CeilingConfig, content: Bytes) -> Result<Self, Error> {
         Self::connect(config, content.clone(), content)
     }
 
     /// The same with other content at the peer than here.
     fn connect(config: CeilingConfig, here: Bytes, there: Bytes) -> Result<Self, Error> {
-        let (near, far) = Socket::pair(config.wire).map_err(Error::machine("connect sockets"))?;
+        let (near, far) = Socket::pair(config.wire, config.socket_buffer)
+            .map_err(Error::machine("connect two sockets"))?;
+        let pins = Pins::choose(config.layout, config.pinned)?;
         let runtime = runtime()?;
         let peer = if config.layout == Layout::OneThread {
             runtime.spawn(End::over(far, there, &runtime)?.serve());
             None
         } else {
-            Some(Peer::start(far, there)?)
+            Some(Peer::start(far, there, pins.server)?)
         };
         let end = End::over(near, here, &runtime)?;
-        let mut ceiling = Self { end, runtime, _peer: peer };
+        let mut ceiling = Self { end, runtime, _peer: peer, _pins: pins };
         for operation in Operation::ALL {
             ceiling.transfer_verified(operation)?;
         }
@@ -126,13 +149,23 @@ fn runtime() -> Result<Runtime, Error> {
 struct Peer(Option<JoinHandle<()>>);
 
 impl Peer {
-    fn start(socket: Socket, content: Bytes) -> Result<Self, Error> {
+    fn start(socket: Socket, content: Bytes, cpu: Option<usize>) -> Result<Self, Error> {
         let runtime = runtime()?;
         let end = End::over(socket, content, &runtime)?;
+        let (tell, told) = mpsc::channel();
+        let body = move || {
+            let _pinned = match cpu.map(Pinned::to).transpose() {
+                Ok(pinned) => pinned,
+                Err(error) => return drop(tell.send(Err(error.into()))),
+            };
+            drop(tell.send(Ok(())));
+            runtime.block_on(end.serve());
+        };
         let thread = std::thread::Builder::new()
             .name("ceiling-peer".to_owned())
-            .spawn(move || runtime.block_on(end.serve()))
+            .spawn(body)
             .map_err(Error::machine("spawn the peer's thread"))?;
+        told.recv().unwrap_or(Err(Error::ServerGone))?;
         Ok(Self(Some(thread)))
     }
 }
@@ -153,13 +186,14 @@ enum Socket {
 }
 
 impl Socket {
-    fn pair(wire: Wire) -> io::Result<(Self, Self)> {
+    fn pair(wire: Wire, buffer: Option<ByteSize>) -> io::Result<(Self, Self)> {
         match wire {
             Wire::Tcp => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
                 let near = TcpStream::connect(listener.local_addr()?)?;
                 let (far, _) = listener.accept()?;
                 for socket in [&near, &far] {
+                    set_buffers(socket, buffer)?;
                     socket.set_nodelay(true)?;
                     socket.set_nonblocking(true)?;
                 }
@@ -167,8 +201,10 @@ impl Socket {
             }
             Wire::Unix => {
                 let (near, far) = UnixStream::pair()?;
-                near.set_nonblocking(true)?;
-                far.set_nonblocking(true)?;
+                for socket in [&near, &far] {
+                    set_buffers(socket, buffer)?;
+                    socket.set_nonblocking(true)?;
+                }
                 Ok((Self::Unix(near), Self::Unix(far)))
             }
         }
@@ -273,12 +309,11 @@ fn broken(source: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use bench_core::units::ByteSize;
-
     use super::*;
 
     fn config(layout: Layout, wire: Wire, size: u64) -> CeilingConfig {
-        CeilingConfig { layout, wire, payload: Payload::seeded(3, ByteSize::new(size)) }
+        let payload = Payload::seeded(3, ByteSize::new(size));
+        CeilingConfig { layout, pinned: true, wire, payload, socket_buffer: None }
     }
 
     #[test]
@@ -309,7 +344,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_gone_is_an_error() {
         let config = config(Layout::OneThread, Wire::Unix, 1000);
-        let (near, far) = Socket::pair(config.wire).expect("pair");
+        let (near, far) = Socket::pair(config.wire, Some(ByteSize::kib(64))).expect("pair");
         let runtime = runtime().expect("runtime");
         let mut end = End::over(near, config.payload.to_bytes(), &runtime).expect("end");
         drop(far);

@@ -79,6 +79,7 @@ mod tests {
             (TransportProfile::DEFAULT, Operation::Read, 33.0, 3.3),
             (TransportProfile::AGGRESSIVE, Operation::Stream, 134.0, 13.0),
             (TransportProfile::BULK, Operation::Write, 134.0, 13.0),
+            (TransportProfile::LOCAL, Operation::Read, 16.0, 1.6),
             (TransportProfile::ADAPTIVE, Operation::Write, 134.0, 13.0),
         ];
         for (profile, operation, one, ten) in rows {

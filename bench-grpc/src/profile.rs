@@ -54,6 +54,12 @@ impl TransportProfile {
     /// The same with frames of 1 MiB, for few system calls with large messages on any link.
     pub const BULK: Self =
         Self { name: "bulk", max_frame_size: Some(MIB as u32), ..Self::AGGRESSIVE };
+    /// 2 MiB streams with frames of 512 KiB, for two ends on one machine: what is under way stays
+    /// in the processor's caches, which larger windows and frames leave. 1 Gbit/s over up to 16 ms.
+    pub const LOCAL: Self = Self {
+        max_frame_size: Some(512 * KIB as u32),
+        ..Self::windows("local", 2 * MIB, 32 * MIB, 1024)
+    };
     /// 64 KiB at first, grown up to 16 MiB as the measured bandwidth-delay product asks for it: for
     /// links that nobody knows beforehand, at the cost of a slow beginning.
     pub const ADAPTIVE: Self = Self { name: "adaptive", adaptive_window: true, ..Self::TONIC };
@@ -70,13 +76,14 @@ impl TransportProfile {
     };
 
     /// The profiles that ids name.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DEFAULT,
         Self::CONSERVATIVE,
         Self::AGGRESSIVE,
         Self::TONIC,
         Self::ADAPTIVE,
         Self::BULK,
+        Self::LOCAL,
     ];
 
     const fn windows(name: &'static str, stream: u64, connection: u64, streams: u32) -> Self {
@@ -221,7 +228,7 @@ mod tests {
         assert_eq!(
             error,
             "'fast' is not a transport profile; \
-             write one of default, conservative, aggressive, tonic, adaptive, bulk"
+             write one of default, conservative, aggressive, tonic, adaptive, bulk, local"
         );
     }
 

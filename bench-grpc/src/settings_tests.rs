@@ -122,6 +122,7 @@ fn both_ends_announce_the_profile() {
         TransportProfile::CONSERVATIVE,
         TransportProfile::AGGRESSIVE,
         TransportProfile::BULK,
+        TransportProfile::LOCAL,
         TransportProfile { max_frame_size: Some((1 << 24) - 1), ..TransportProfile::AGGRESSIVE },
     ];
     for profile in profiles {
