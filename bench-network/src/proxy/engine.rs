@@ -52,6 +52,9 @@ pub(super) struct Engine {
     /// Likewise: the client's socket has the number, the server's the next.
     connections: BTreeMap<u64, Connection>,
     next_number: u64,
+    /// From here on the next round of turns begins: behind whoever last found room in the queue of
+    /// the link, so that it is not always the same one.
+    first: u64,
     spare: Spare,
     tally: Tally,
     start: Instant,
@@ -79,6 +82,7 @@ impl Engine {
             routes: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_number: COMMANDS + 2,
+            first: 0,
             spare: Spare::default(),
             tally: Tally::new(),
             start: Instant::now(),
@@ -196,7 +200,9 @@ impl Engine {
             tally: &mut self.tally,
             held_max: self.held_max,
         };
-        for (&number, connection) in &mut self.connections {
+        let (first, mut next_first) = (self.first, self.first);
+        let mut serve = |(&number, connection): (&u64, &mut Connection)| {
+            let taken = shared.tally.bytes;
             let due_ns = match connection.turn(&mut shared, || elapsed_ns(start)) {
                 Turn::Wait(due_ns) => due_ns,
                 Turn::Again => Some(0),
@@ -205,8 +211,14 @@ impl Engine {
                     None
                 }
             };
+            if shared.tally.bytes != taken {
+                next_first = number + 1;
+            }
             next_ns = [next_ns, due_ns].into_iter().flatten().min();
-        }
+        };
+        self.connections.range_mut(first..).for_each(&mut serve);
+        self.connections.range_mut(..first).for_each(&mut serve);
+        self.first = next_first;
         for number in over {
             if let Some(connection) = self.connections.remove(&number) {
                 self.tally.refused += u64::from(connection.refused());

@@ -186,6 +186,37 @@ fn many_connections_share_one_link() {
 }
 
 #[test]
+fn connections_share_a_narrow_link_evenly() {
+    let mut link = rtt(2 * MS);
+    link.up.capacity = Capacity::kbit(20_000);
+    link.up.queue = Queue::Bytes(ByteSize::new(6_000));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+    let to = listener.local_addr().expect("port");
+    let proxy = DelayProxy::start(to, &link).expect("start");
+    let connect = |_| {
+        let client = TcpStream::connect(proxy.address()).expect("connect");
+        (client, listener.accept().expect("accept").0)
+    };
+    let [(first, mut to_first), (second, mut to_second)] = [0, 1].map(connect);
+    // Both have more to send than is waited for; the end of the proxy ends them.
+    let senders = [first, second]
+        .map(|mut client| thread::spawn(move || drop(client.write_all(&vec![0; 8_000_000]))));
+    for to in [&mut to_first, &mut to_second] {
+        to.read_exact(&mut [0]).expect("both are on their way");
+    }
+    to_first.read_exact(&mut vec![0; 300_000]).expect("a part of it");
+    drop(proxy);
+    let mut shared = vec![];
+    let _ = to_second.read_to_end(&mut shared);
+    assert!(
+        shared.len() > 100_000,
+        "{} bytes of the second for 300,000 of the first",
+        shared.len()
+    );
+    senders.into_iter().for_each(|sender| sender.join().expect("sender"));
+}
+
+#[test]
 fn dropping_the_proxy_ends_every_connection_and_its_listener() {
     let (proxy, mut client, mut server) = over(&rtt(50 * MS));
     client.write_all(&[0; 100_000]).expect("send");
