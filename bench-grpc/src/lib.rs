@@ -3,7 +3,7 @@
 //!
 //! - [`profile`]: the HTTP/2 settings of a connection, applied to both of its ends.
 //! - [`link`]: what a window is worth over a round trip.
-//! - [`serve`] and [`connection`]: a server at any address, and connections to one.
+//! - [`mod@serve`] and [`connection`]: a server at any address, and connections to one.
 //! - [`standalone`]: a server that runs until it is told to end.
 //! - [`compat`]: a blob cache of another make, in its own calls.
 //! - [`process`]: a server in a process of its own.

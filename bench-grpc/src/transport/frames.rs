@@ -15,6 +15,10 @@ const SETTINGS_BYTES_MAX: usize = 16 << 10;
 /// So much of what is not HTTP/2 is kept to say what it was.
 pub(crate) const EXCERPT_BYTES: usize = 48;
 
+/// The call that ends an opening is one empty message. Some servers give these bytes back before
+/// they answer, and nobody grows a window by so little.
+const FIRST_CALL_BYTES: u32 = 5;
+
 const HEADER_BYTES: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -163,7 +167,9 @@ impl Parser {
             }
             (DATA | HEADERS, Some(_)) => return self.complete(),
             (WINDOW_UPDATE, Some(settings)) if stream == [0; 4] => {
-                if let Ok(grown) = payload.try_into().map(u32::from_be_bytes) {
+                if let Ok(grown) = payload.try_into().map(u32::from_be_bytes)
+                    && grown > FIRST_CALL_BYTES
+                {
                     let window = &mut settings.connection_window;
                     *window = window.saturating_add(grown);
                 }
@@ -228,8 +234,8 @@ mod tests {
         max_frame_size: 1 << 20,
     };
 
-    /// SETTINGS with a setting that nobody knows, an acknowledgement, a PING, window updates of
-    /// the connection and of a stream, and a call.
+    /// SETTINGS with a setting that nobody knows, an acknowledgement, a PING, a window that grows,
+    /// what the first call sent given back, another stream's update, and a call.
     fn opening() -> Vec<u8> {
         let settings =
             [setting(3, 100), setting(4, 4 << 20), setting(5, 1 << 20), setting(99, 7)].concat();
@@ -238,6 +244,7 @@ mod tests {
             frame(SETTINGS, ACK, 0, &[]),
             frame(6, 0, 0, &[0; 8]),
             frame(WINDOW_UPDATE, 0, 0, &1000_u32.to_be_bytes()),
+            frame(WINDOW_UPDATE, 0, 0, &FIRST_CALL_BYTES.to_be_bytes()),
             frame(WINDOW_UPDATE, 0, 1, &5000_u32.to_be_bytes()),
             frame(HEADERS, 4, 1, &[0; 40]),
             frame(WINDOW_UPDATE, 0, 0, &9000_u32.to_be_bytes()),
