@@ -32,6 +32,7 @@ pub struct ByteSize(u64);
 
 impl ByteSize {
     /// `bytes` bytes.
+    #[inline]
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
@@ -53,6 +54,7 @@ impl ByteSize {
     }
 
     /// The size in bytes.
+    #[inline]
     pub const fn bytes(self) -> u64 {
         self.0
     }

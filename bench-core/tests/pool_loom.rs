@@ -3,7 +3,9 @@
 
 #![cfg(loom)]
 
-use bench_core::fixture::{BufferPool, PooledBuf};
+use std::future::Future;
+
+use bench_core::fixture::{BufferPool, PooledBuf, PooledBytes, Priority};
 use bench_core::units::ByteSize;
 use bytes::BufMut;
 use loom::sync::Arc;
@@ -12,9 +14,18 @@ use loom::thread;
 
 const CLASS: ByteSize = ByteSize::kib(4);
 
+/// With magazines of one buffer, so that few steps fill and exchange them.
 fn pool_of(buffers: u64) -> BufferPool {
     let limit = ByteSize::new(buffers * CLASS.bytes());
-    BufferPool::builder(limit).class(CLASS).build().expect("a valid pool")
+    BufferPool::builder(limit).class(CLASS).magazine(CLASS).build().expect("a valid pool")
+}
+
+/// Every interleaving in which no thread is interrupted more than three times: all of them are too
+/// many, and the known bugs of concurrent code need two (Musuvathi and Qadeer, PLDI 2007).
+fn model(body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(body);
 }
 
 /// Runs `body` on this thread and on another, both with the pool and a count of the holders.
@@ -56,7 +67,7 @@ fn check_nothing_lost(pool: &BufferPool, buffers: u64) {
 
 #[test]
 fn two_threads_never_share_the_only_buffer() {
-    loom::model(|| {
+    model(|| {
         let pool = pool_of(1);
         race(&pool, |pool, holders| {
             hold_one(pool, holders);
@@ -68,7 +79,7 @@ fn two_threads_never_share_the_only_buffer() {
 
 #[test]
 fn frozen_bytes_count_until_they_are_dropped() {
-    loom::model(|| {
+    model(|| {
         let pool = pool_of(1);
         race(&pool, |pool, holders| {
             if let Ok(buffer) = pool.try_acquire(CLASS) {
@@ -84,7 +95,7 @@ fn frozen_bytes_count_until_they_are_dropped() {
 
 #[test]
 fn two_buffers_are_enough_for_two_threads() {
-    loom::model(|| {
+    model(|| {
         let pool = pool_of(2);
         race(&pool, |pool, _| {
             let mut buffer = pool.try_acquire(CLASS).expect("one for each");
@@ -96,7 +107,7 @@ fn two_buffers_are_enough_for_two_threads() {
 
 #[test]
 fn a_trim_beside_a_return_frees_only_what_is_idle() {
-    loom::model(|| {
+    model(|| {
         let pool = pool_of(1);
         let mut buffer = pool.try_acquire(CLASS).expect("room");
         let trimmer = thread::spawn({
@@ -108,5 +119,101 @@ fn a_trim_beside_a_return_frees_only_what_is_idle() {
         let trimmed = trimmer.join().expect("no panic on the other thread");
         assert_eq!(pool.stats().idle_bytes.bytes() + trimmed, CLASS.bytes());
         assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+    });
+}
+
+#[test]
+fn whole_magazines_go_from_one_thread_to_the_other() {
+    model(|| {
+        let pool = pool_of(4);
+        let hold = |count: usize| -> Vec<PooledBuf> {
+            (0..count).map(|_| pool.try_acquire(CLASS).expect("room")).collect()
+        };
+        let away = hold(3);
+        // Three that come back on a thread with room for two: one magazine goes to the depot, the
+        // others with the thread's end. Meanwhile this thread looks for one.
+        let other = thread::spawn(move || drop(away));
+        write_and_read(&mut hold(1)[0]);
+        other.join().expect("no panic on the other thread");
+        check_nothing_lost(&pool, 4);
+        let all = hold(4);
+        assert!(pool.stats().misses <= 4, "an idle buffer was not found");
+        drop(all);
+    });
+}
+
+#[test]
+fn who_waits_is_served_by_a_return_and_by_a_magazine() {
+    model(|| {
+        let pool = pool_of(1);
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                if let Ok(mut buffer) = pool.try_acquire(CLASS) {
+                    write_and_read(&mut buffer);
+                }
+            }
+        });
+        let acquire = pool.acquire(CLASS, Priority::Demand);
+        write_and_read(&mut loom::future::block_on(acquire).expect("nobody closes"));
+        other.join().expect("no panic on the other thread");
+        check_nothing_lost(&pool, 1);
+    });
+}
+
+#[test]
+fn who_gives_up_waiting_takes_no_buffer_along() {
+    model(|| {
+        let pool = pool_of(1);
+        let held = pool.try_acquire(CLASS).expect("room");
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                let mut acquire = Box::pin(pool.acquire(CLASS, Priority::Prefetch));
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                drop(acquire.as_mut().poll(&mut context));
+            }
+        });
+        drop(held);
+        other.join().expect("no panic on the other thread");
+        assert_eq!((pool.stats().in_use_bytes.bytes(), pool.stats().waiting), (0, 0));
+        drop(pool.try_acquire(CLASS).expect("it is idle"));
+    });
+}
+
+#[test]
+fn of_two_shares_one_reclaims_or_the_last_sends_the_buffer_home() {
+    model(|| {
+        let pool = pool_of(1);
+        let mut buffer = pool.try_acquire(CLASS).expect("room");
+        write_and_read(&mut buffer);
+        let shares = buffer.freeze();
+        let other = shares.slice(1..3);
+        let reclaim = |bytes: PooledBytes| match bytes.try_reclaim() {
+            Ok(mut buffer) => {
+                buffer.clear();
+                write_and_read(&mut buffer);
+            }
+            Err(bytes) => assert!(b"mine".windows(bytes.len()).any(|part| part == &bytes[..])),
+        };
+        let thread = thread::spawn(move || reclaim(other));
+        reclaim(shares);
+        thread.join().expect("no panic on the other thread");
+        check_nothing_lost(&pool, 1);
+    });
+}
+
+#[test]
+fn the_last_handle_goes_beside_the_last_buffer_and_a_filled_magazine() {
+    model(|| {
+        let pool = pool_of(2);
+        let mut buffer = pool.try_acquire(CLASS).expect("room");
+        drop(pool.try_acquire(CLASS).expect("room"));
+        let other = thread::spawn(move || {
+            write_and_read(&mut buffer);
+            drop(buffer);
+        });
+        drop(pool);
+        other.join().expect("no panic on the other thread");
     });
 }

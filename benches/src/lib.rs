@@ -6,6 +6,7 @@ pub mod canary;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
 pub mod load;
+pub mod pools;
 
 use bench_core::counting::GLIBC_TUNABLES;
 use bench_core::measure::recorder::Recorder;

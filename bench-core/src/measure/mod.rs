@@ -4,6 +4,7 @@
 //! - [`recorder`]: how a bench executable hands its rows to the front door.
 //! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies;
 //!   `scenario`: the `main` around them.
+//! - `turns`: arms of a comparison in turns, on pinned threads.
 //! - `wall`: a workload under criterion; `profiler`: its flamegraph.
 //!
 //! The first two are always there, since the front door reads records without a harness; the rest
@@ -21,5 +22,7 @@ pub mod scenario;
 pub mod schedule;
 #[cfg(feature = "measure")]
 mod selection;
+#[cfg(feature = "measure")]
+pub mod turns;
 #[cfg(feature = "measure")]
 pub mod wall;
