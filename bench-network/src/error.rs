@@ -81,6 +81,16 @@ pub enum Error {
     /// The thread that a fixture's work is done on has ended before it was told to.
     #[error("the {0} has ended: its thread panicked")]
     Gone(&'static str),
+    /// This machine, or this process on it, cannot have a backend.
+    #[error("the {backend} is not available here: {reason}; {instead}")]
+    Unavailable {
+        /// Which backend.
+        backend: &'static str,
+        /// What was refused.
+        reason: String,
+        /// What to do.
+        instead: &'static str,
+    },
     /// A simulated host gave up.
     #[error(
         "a host gave up after {after:?} over link '{link}': what it sent was lost again and again; \

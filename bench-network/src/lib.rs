@@ -3,6 +3,8 @@
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
+//! - [`tun`]: such a link between two networks of its own, with the kernel's TCP at both ends.
+//! - [`calibrate`]: whether a link takes as long as it was asked to.
 //! - [`sim`]: TCP over such a link without a socket: seeded, and the same on every machine.
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
@@ -11,6 +13,7 @@
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
 
+pub mod calibrate;
 pub mod connect;
 pub mod echo;
 pub mod error;
@@ -20,6 +23,8 @@ pub mod proxy;
 pub mod sim;
 
 pub mod socket;
+pub mod tun;
+mod wait;
 pub mod workloads;
 
 pub use error::Error;

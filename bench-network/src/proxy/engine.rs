@@ -19,10 +19,10 @@ use rustix::time::{ClockId, clock_gettime};
 use super::connection::{Connection, Shared, Turn, Way};
 use super::pipe::Spare;
 use super::report::{Report, Tally};
-use super::wait::Waiter;
 use crate::error::Error;
 use crate::link::model::LinkModel;
 use crate::socket;
+use crate::wait::Waiter;
 
 /// How many events are taken at once; more come with the next look.
 const EVENTS: usize = 256;

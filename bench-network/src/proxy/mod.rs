@@ -16,14 +16,12 @@
 //! [`DelayProxy::start`] and [`DelayProxy::address`] are all that a client needs;
 //! [`DelayProxy::calibrate`] says whether this machine keeps the time now.
 
-pub mod calibrate;
 mod connection;
 mod engine;
 mod pipe;
 mod report;
-mod wait;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -34,6 +32,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use self::engine::{Command, Engine};
 pub use self::report::Report;
+use crate::calibrate::{Calibration, calibrate};
 use crate::error::Error;
 use crate::link::model::LinkModel;
 use crate::link::{Direction, LinkProfile, Loss};
@@ -129,6 +128,21 @@ impl DelayProxy {
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Measures the round trip of one byte over this link and through this proxy's thread, for about
+    /// a second.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
+    pub fn calibrate(&self) -> Result<Calibration, Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = listener.map_err(Error::io("listen on loopback"))?;
+        let to = listener.local_addr().map_err(Error::io("read the port"))?;
+        let client = TcpStream::connect(self.route(to)?);
+        let client = client.map_err(Error::io("connect to the delay proxy"))?;
+        let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
+        calibrate(&self.link, client, server)
     }
 
     /// What it did since it was started.

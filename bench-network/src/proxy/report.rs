@@ -69,7 +69,7 @@ pub struct Report {
 
 impl Report {
     /// Why what was measured over this link is not valid; `None` where it is. `tolerance` is what
-    /// a one-way delay may be wrong by, see [`tolerance`](super::calibrate::tolerance).
+    /// a one-way delay may be wrong by, see [`tolerance`](crate::calibrate::tolerance).
     pub fn spoiled(&self, tolerance: Duration) -> Option<String> {
         if self.overflows > 0 {
             return Some(format!(

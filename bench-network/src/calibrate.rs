@@ -1,11 +1,10 @@
 //! Whether a link takes as long as it was asked to, measured before anything else is.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::DelayProxy;
 use crate::error::Error;
 use crate::link::{Capacity, Direction, LinkProfile};
 use crate::socket;
@@ -42,40 +41,29 @@ pub fn tolerance(round_trip: Duration) -> Duration {
     (round_trip / 200).max(Duration::from_micros(250))
 }
 
-impl DelayProxy {
-    /// Measures the round trip of one byte, between two sockets that block, over this link and
-    /// through this proxy's thread, for about a second.
-    ///
-    /// # Errors
-    /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
-    pub fn calibrate(&self) -> Result<Calibration, Error> {
-        let asked = asked(&self.link);
-        let limit = GIVE_UP + asked;
-        let (client, server) = self.connect_through(limit)?;
-        let answering = thread::Builder::new().name("echo-server".to_owned());
-        let answering = answering.spawn(move || answer(&server));
-        let answering = answering.map_err(Error::io("start a thread"))?;
-        let samples = echoes(&client, count(asked)).map_err(Error::Measured);
-        drop(client);
-        // It ends with the client, whose end the link hands on, or by its own time limit.
-        let _ = answering.join();
-        judge(&self.link, asked, samples?)
+/// Measures the round trip of one byte between two ends of a connection over a link, for about a
+/// second.
+///
+/// # Errors
+/// [`Error::OutOfTolerance`] with both numbers; what the system refused.
+pub fn calibrate(
+    link: &LinkProfile,
+    client: TcpStream,
+    server: TcpStream,
+) -> Result<Calibration, Error> {
+    let asked = asked(link);
+    for end in [&client, &server] {
+        socket::set_nodelay(end)?;
+        end.set_read_timeout(Some(GIVE_UP + asked)).map_err(Error::io("set a time limit"))?;
     }
-
-    /// Both ends of a connection over this link to a server of our own.
-    fn connect_through(&self, limit: Duration) -> Result<(TcpStream, TcpStream), Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let listener = listener.map_err(Error::io("listen on loopback"))?;
-        let to = listener.local_addr().map_err(Error::io("read the port"))?;
-        let client = TcpStream::connect(self.route(to)?);
-        let client = client.map_err(Error::io("connect to the delay proxy"))?;
-        let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
-        for end in [&client, &server] {
-            socket::set_nodelay(end)?;
-            end.set_read_timeout(Some(limit)).map_err(Error::io("set a time limit"))?;
-        }
-        Ok((client, server))
-    }
+    let answering = thread::Builder::new().name("echo-server".to_owned());
+    let answering = answering.spawn(move || answer(&server));
+    let answering = answering.map_err(Error::io("start a thread"))?;
+    let samples = echoes(&client, count(asked)).map_err(Error::Measured);
+    drop(client);
+    // It ends with the client, whose end the link hands on, or by its own time limit.
+    let _ = answering.join();
+    judge(link, asked, samples?)
 }
 
 /// The round trip of a small packet by the profile alone.

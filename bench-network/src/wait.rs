@@ -21,13 +21,13 @@ const TAIL_NS_MAX: u64 = 300_000;
 
 /// How the calling thread waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waiter {
+pub(crate) struct Waiter {
     spins: bool,
 }
 
 impl Waiter {
     /// Sets the calling thread's timer slack to the least, where the system lets it.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Not fatal: the spun tail covers the 50 microseconds of the ordinary slack.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         Self { spins: cpus::available().is_ok_and(|cpus| cpus.len() > 1) }
@@ -35,7 +35,7 @@ impl Waiter {
 
     /// Fills `events` with what the sockets have to say, at once if they have or if `until_ns` has
     /// passed, else when either comes. `None` waits for the sockets alone.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         self,
         epoll: &OwnedFd,
         events: &mut Vec<epoll::Event>,

@@ -1,0 +1,88 @@
+//! What no safe crate wraps: a network namespace for one thread, and the requests that make a TUN
+//! device in it and give it an address.
+
+#![expect(unsafe_code, reason = "unshare, and ioctls on sockets and on /dev/net/tun")]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+/// The device that TUN interfaces are made by.
+pub(super) const DEVICE: &str = "/dev/net/tun";
+
+/// `struct ifreq`: a name and a union of 24 bytes, of which requests read what they need.
+#[repr(C)]
+struct InterfaceRequest {
+    name: [u8; 16],
+    union: [u8; 24],
+}
+
+const _: () = assert!(size_of::<InterfaceRequest>() == size_of::<libc::ifreq>());
+
+/// Gives the calling thread a network namespace of its own: no interface but a `lo` that is down.
+pub(super) fn leave_network() -> io::Result<()> {
+    // SAFETY: what makes it unsafe is a table of descriptors of one's own, which is not asked for.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(Into::into)
+}
+
+/// A TUN interface in the calling thread's namespace: packets with a virtio header before each,
+/// TCP segments up to 64 KiB that nobody has cut yet, checksums that nobody has computed yet. It is
+/// gone when the file is closed.
+pub(super) fn tun(name: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let device = options.open(DEVICE)?;
+    let flags = (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as i16;
+    interface(device.as_raw_fd(), libc::TUNSETIFF, name, &flags.to_ne_bytes())?;
+    let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4;
+    // SAFETY: this request takes a number and no pointer.
+    let done =
+        unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETOFFLOAD, offloads as libc::c_ulong) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(device) }
+}
+
+/// Gives the interface an address in a net of 256, an MTU and a queue, and takes it up.
+pub(super) fn take_up(
+    name: &str,
+    address: Ipv4Addr,
+    mtu: u32,
+    queue_packets: u32,
+) -> io::Result<()> {
+    // Any socket of this namespace will do.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let ask = |request: libc::c_ulong, union: &[u8]| {
+        interface(socket.as_raw_fd(), request as libc::Ioctl, name, union)
+    };
+    ask(libc::SIOCSIFADDR, &socket_address(address))?;
+    ask(libc::SIOCSIFNETMASK, &socket_address(Ipv4Addr::new(255, 255, 255, 0)))?;
+    ask(libc::SIOCSIFMTU, &mtu.to_ne_bytes())?;
+    ask(libc::SIOCSIFTXQLEN, &queue_packets.to_ne_bytes())?;
+    ask(libc::SIOCSIFFLAGS, &((libc::IFF_UP | libc::IFF_RUNNING) as i16).to_ne_bytes())
+}
+
+/// `struct sockaddr_in` without a port.
+fn socket_address(address: Ipv4Addr) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+    bytes[4..8].copy_from_slice(&address.octets());
+    bytes
+}
+
+/// A request that is about an interface.
+///
+/// # Panics
+/// When the name or what is asked does not fit the request, which those of this file do.
+fn interface(fd: RawFd, request: libc::Ioctl, name: &str, union: &[u8]) -> io::Result<()> {
+    let mut asked = InterfaceRequest { name: [0; 16], union: [0; 24] };
+    assert!(name.len() < asked.name.len(), "an interface's name has up to 15 bytes");
+    asked.name[..name.len()].copy_from_slice(name.as_bytes());
+    asked.union[..union.len()].copy_from_slice(union);
+    // SAFETY: every request of this file reads or writes a `struct ifreq`, which this is by size and
+    // layout; it lives until the call returns, and the kernel keeps no pointer to it.
+    let done = unsafe { libc::ioctl(fd, request, &raw mut asked) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,245 @@
+//! One direction of an emulated link: a thread that fetches packets from one interface, asks the
+//! link's model what becomes of each segment, and hands on in time what arrives.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::packet::{self, Shape, VIRTIO_BYTES};
+use crate::error::Error;
+use crate::link::model::{Counts, Delivery, Fate, LinkModel};
+use crate::wait::Waiter;
+
+/// The largest packet that the kernel hands over, with its header.
+const PACKET_BYTES: usize = VIRTIO_BYTES + 65_536;
+/// So many are fetched before what is due is looked at again.
+const FETCHED: usize = 64;
+/// What may lie unused for the next burst.
+const SPARE_MAX: usize = 4096;
+const LATENESS_NS_MAX: u64 = 10_000_000_000;
+const BELL: u64 = 0;
+const PACKETS: u64 = 1;
+
+/// What a pump counts.
+#[derive(Clone, Debug)]
+pub(super) struct Tally {
+    pub(super) segments: Counts,
+    /// Packets that were no IPv4, or that the receiving interface did not take.
+    pub(super) refused: u64,
+    pub(super) lateness: Histogram<u64>,
+    pub(super) cpu: Duration,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        let lateness = Histogram::new_with_max(LATENESS_NS_MAX, 2).expect("these bounds are valid");
+        Self { segments: Counts::default(), refused: 0, lateness, cpu: Duration::ZERO }
+    }
+}
+
+/// Everything one thread owns.
+pub(super) struct Pump {
+    epoll: OwnedFd,
+    from: File,
+    to: File,
+    model: LinkModel,
+    waiting: BinaryHeap<Waiting>,
+    made: u64,
+    spare: Vec<Vec<u8>>,
+    tally: Arc<Mutex<Tally>>,
+    start: Instant,
+}
+
+/// A packet on its way. The one that is due first is the greatest; of one time, the one made first.
+struct Waiting {
+    due_ns: u64,
+    made: u64,
+    bytes: Vec<u8>,
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.due_ns, other.made).cmp(&(self.due_ns, self.made))
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+impl Pump {
+    pub(super) fn new(
+        bell: &OwnedFd,
+        from: &File,
+        to: &File,
+        model: LinkModel,
+        tally: Arc<Mutex<Tally>>,
+    ) -> Result<Self, Error> {
+        let share = |file: &File| file.try_clone().map_err(Error::io("share a TUN device"));
+        let (from, to) = (share(from)?, share(to)?);
+        let epoll =
+            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Error::io("make an epoll"))?;
+        epoll::add(&epoll, bell, EventData::new_u64(BELL), EventFlags::IN)
+            .map_err(Error::io("watch for the end"))?;
+        epoll::add(&epoll, &from, EventData::new_u64(PACKETS), EventFlags::IN)
+            .map_err(Error::io("watch a TUN device"))?;
+        let (waiting, spare, start) = (BinaryHeap::new(), Vec::new(), Instant::now());
+        Ok(Self { epoll, from, to, model, waiting, made: 0, spare, tally, start })
+    }
+
+    /// Works until the bell rings.
+    ///
+    /// # Panics
+    /// When the system refuses to wait, which an emulator cannot go on without.
+    pub(super) fn run(mut self) {
+        let waiter = Waiter::new();
+        let mut events = Vec::with_capacity(4);
+        let mut fetched = vec![0; PACKET_BYTES];
+        let mut more = false;
+        loop {
+            let start = self.start;
+            let until_ns = if more { Some(0) } else { self.waiting.peek().map(|next| next.due_ns) };
+            waiter
+                .wait(&self.epoll, &mut events, until_ns, || elapsed_ns(start))
+                .unwrap_or_else(|error| panic!("failed to wait for packets: {error}"));
+            if events.iter().any(|event| event.data.u64() == BELL) {
+                return;
+            }
+            more = self.fetch(&mut fetched);
+            self.hand_on();
+        }
+    }
+
+    /// Lets in what the kernel has. Whether it may have more.
+    fn fetch(&mut self, fetched: &mut [u8]) -> bool {
+        for _ in 0..FETCHED {
+            match (&self.from).read(fetched) {
+                Ok(bytes) => self.enter(&fetched[..bytes]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                Err(_) => return false, // Nothing there now; the epoll tells when there is.
+            }
+        }
+        true
+    }
+
+    /// Asks the model for each segment, and keeps those together that arrive together.
+    fn enter(&mut self, packet: &[u8]) {
+        let now_ns = elapsed_ns(self.start);
+        let Some(shape) = Shape::of(packet) else {
+            lock(&self.tally).refused += 1;
+            return;
+        };
+        let mut run: Option<(Range<usize>, u64)> = None;
+        for segment in 0..shape.segments() {
+            let fate = self.model.offer(now_ns, shape.wire_bytes(segment));
+            let plain = match fate {
+                Fate::Delivered(Delivery { at_ns, twice: false, flipped_bit: None }) => Some(at_ns),
+                _ => None,
+            };
+            if let Some((range, _)) = run.as_mut().filter(|(_, due_ns)| Some(*due_ns) == plain) {
+                range.end = segment + 1;
+                continue;
+            }
+            if let Some((range, due_ns)) = run.take() {
+                self.keep(packet, shape, range, due_ns, None);
+            }
+            match fate {
+                Fate::Dropped(_) => (),
+                Fate::Delivered(delivery) if plain.is_some() => {
+                    run = Some((segment..segment + 1, delivery.at_ns));
+                }
+                Fate::Delivered(delivery) => {
+                    for _ in 0..1 + u32::from(delivery.twice) {
+                        let alone = segment..segment + 1;
+                        self.keep(packet, shape, alone, delivery.at_ns, delivery.flipped_bit);
+                    }
+                }
+            }
+        }
+        if let Some((range, due_ns)) = run {
+            self.keep(packet, shape, range, due_ns, None);
+        }
+    }
+
+    fn keep(
+        &mut self,
+        packet: &[u8],
+        shape: Shape,
+        segments: Range<usize>,
+        due_ns: u64,
+        flipped_bit: Option<u32>,
+    ) {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        shape.cut(packet, segments.start, segments.end, &mut bytes);
+        if let Some(bit) = flipped_bit {
+            packet::finish_checksum(&mut bytes);
+            packet::flip(&mut bytes, bit);
+        }
+        self.made += 1;
+        self.waiting.push(Waiting { due_ns, made: self.made, bytes });
+    }
+
+    /// Writes what is due, and tells how late that was.
+    fn hand_on(&mut self) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now_ns = elapsed_ns(self.start);
+            let Some(next) = self.waiting.peek().filter(|next| next.due_ns <= now_ns) else {
+                break;
+            };
+            tally.lateness.saturating_record(now_ns - next.due_ns);
+            let next = self.waiting.pop().expect("just seen");
+            if (&self.to).write(&next.bytes).is_err() {
+                tally.refused += 1;
+            }
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push(next.bytes);
+            }
+        }
+        tally.segments = self.model.counts();
+        let cpu = clock_gettime(ClockId::ThreadCPUTime);
+        tally.cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
+    }
+}
+
+fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn elapsed_ns(start: Instant) -> u64 {
+    start.elapsed().as_nanos() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_leave_by_their_time_and_then_in_the_order_they_came() {
+        let waiting = |due_ns, made| Waiting { due_ns, made, bytes: Vec::new() };
+        let mut heap: BinaryHeap<Waiting> =
+            [waiting(5, 1), waiting(3, 2), waiting(5, 0), waiting(4, 3)].into();
+        let order: Vec<_> =
+            std::iter::from_fn(|| heap.pop()).map(|it| (it.due_ns, it.made)).collect();
+        assert_eq!(order, [(3, 2), (4, 3), (5, 0), (5, 1)]);
+    }
+}

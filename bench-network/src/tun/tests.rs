@@ -1,0 +1,172 @@
+//! Whether kernel TCP meets the link that was asked for. Where no such link can be made the tests
+//! say why and check that the reason is one sentence. Bounds in time are lower bounds only.
+
+use std::io::{Read, Write};
+use std::time::Instant;
+
+use bench_core::fixture::Payload;
+use bench_core::units::ByteSize;
+
+use super::*;
+use crate::link::{Capacity, Loss, Queue};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The link, or `None` where this machine cannot have one.
+#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+fn link(profile: &LinkProfile) -> Option<TunLink> {
+    match TunLink::available() {
+        Ok(()) => Some(TunLink::start(profile, 42).expect("start")),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(
+                text.starts_with("the TUN emulator is not available here: failed to "),
+                "{text}"
+            );
+            eprintln!("skipped: {text}");
+            None
+        }
+    }
+}
+
+fn rtt(round_trip: Duration) -> LinkProfile {
+    LinkProfile::round_trip(round_trip)
+}
+
+fn pair(link: &TunLink) -> (TcpStream, TcpStream) {
+    let listener = link.listen().expect("listen");
+    let client = link.connect(listener.local_addr().expect("port")).expect("connect");
+    let (server, _) = listener.accept().expect("accept");
+    for end in [&client, &server] {
+        end.set_nodelay(true).expect("nodelay");
+        end.set_read_timeout(Some(Duration::from_secs(60))).expect("time limit");
+    }
+    (client, server)
+}
+
+/// Sends a payload and receives it at the other end; returns how long that took.
+fn transfer(mut from: TcpStream, mut to: TcpStream, size: ByteSize) -> Duration {
+    let payload = Payload::seeded(1, size);
+    let start = Instant::now();
+    let sender = thread::spawn(move || from.write_all(&payload.to_bytes()).map(|()| from));
+    let mut received = vec![0; size.len()];
+    to.read_exact(&mut received).expect("receive");
+    let took = start.elapsed();
+    payload.verify_all(&received).expect("every byte in its place");
+    drop(sender.join().expect("sender").expect("send"));
+    took
+}
+
+#[test]
+fn connecting_takes_a_round_trip_and_so_does_an_echo() {
+    let Some(link) = link(&rtt(20 * MS)) else { return };
+    let listener = link.listen().expect("listen");
+    let to = listener.local_addr().expect("port");
+    let start = Instant::now();
+    let mut client = link.connect(to).expect("connect");
+    assert!(start.elapsed() >= 20 * MS, "{:?}", start.elapsed());
+    let (mut server, _) = listener.accept().expect("accept");
+    let start = Instant::now();
+    client.write_all(b"?").expect("send");
+    server.read_exact(&mut [0]).expect("receive");
+    assert!(start.elapsed() >= 10 * MS, "{:?}", start.elapsed());
+    let report = link.report().expect("alive");
+    assert!(report.up.segments.offered >= 3 && report.down.segments.offered >= 1, "{report:?}");
+    assert_eq!((report.up.overflowed, report.up.refused, report.down.refused), (0, 0, 0));
+}
+
+#[test]
+fn every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts() {
+    let mut profile = rtt(4 * MS);
+    for way in [&mut profile.up, &mut profile.down] {
+        way.loss = Loss::Bernoulli(0.01);
+        (way.duplicate, way.corrupt) = (0.01, 0.01);
+    }
+    let Some(link) = link(&profile) else { return };
+    let (client, server) = pair(&link);
+    transfer(client, server, ByteSize::mib(2));
+    let up = link.report().expect("alive").up;
+    // 1,449 segments at least, and one in a hundred of each.
+    assert!(up.segments.offered >= 1_449 && up.segments.lost > 0, "{up:?}");
+    assert!(up.segments.duplicated > 0 && up.segments.corrupted > 0, "{up:?}");
+}
+
+#[test]
+fn a_rate_is_not_exceeded() {
+    let mut profile = rtt(2 * MS);
+    profile.up.capacity = Capacity::kbit(80_000);
+    profile.up.queue = Queue::Bytes(ByteSize::new(60_000));
+    let Some(link) = link(&profile) else { return };
+    let (client, server) = pair(&link);
+    let took = transfer(client, server, ByteSize::new(2_896_000));
+    // 2000 full packets of 1500 bytes, each 0.15 ms.
+    assert!(took >= 300 * MS, "{took:?}");
+}
+
+#[test]
+fn the_same_packets_are_lost_with_the_same_seed() {
+    // Which packets come is the kernel's business; what becomes of number n is the seed's.
+    let mut profile = rtt(2 * MS);
+    profile.up.loss = Loss::Script([0].into());
+    let Some(link) = link(&profile) else { return };
+    let start = Instant::now();
+    let (client, server) = pair(&link);
+    // Packet 0 is the first SYN, and the kernel sends it again after a second.
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    transfer(client, server, ByteSize::kib(100));
+    assert_eq!(link.report().expect("alive").up.segments.lost, 1);
+}
+
+#[test]
+fn two_links_at_once_do_not_meet() {
+    let (Some(one), Some(two)) = (link(&rtt(MS)), link(&rtt(MS))) else { return };
+    let listener = one.listen().expect("listen");
+    let to = listener.local_addr().expect("port");
+    let error = two.connect(to).expect_err("another network").to_string();
+    assert!(error.starts_with("failed to connect over the link"), "{error}");
+    let (client, server) = pair(&one);
+    transfer(client, server, ByteSize::kib(10));
+}
+
+#[test]
+fn dropping_a_link_ends_its_threads_and_leaves_the_host_alone() {
+    let interfaces = || std::fs::read_to_string("/proc/net/dev").expect("proc").lines().count();
+    let before = interfaces();
+    let Some(link) = link(&rtt(50 * MS)) else { return };
+    let (client, _server) = pair(&link);
+    assert_eq!(interfaces(), before, "the link is not in this network");
+    drop(link); // Would hang if a thread did not end.
+    drop(client);
+    assert_eq!(interfaces(), before);
+}
+
+#[test]
+fn a_calibration_is_within_tolerance_or_refused_with_both_numbers() {
+    let Some(link) = link(&rtt(20 * MS)) else { return };
+    match link.calibrate() {
+        Ok(found) => assert!(found.round_trip_p50 >= 20 * MS, "{found:?}"),
+        // On a busy machine that is the right answer.
+        Err(error @ Error::OutOfTolerance { .. }) => {
+            assert!(error.to_string().contains("where 20ms was asked for"), "{error}");
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_run_is_spoiled_by_overflow_or_lateness() {
+    let way = WayReport {
+        segments: Counts::default(),
+        overflowed: 0,
+        refused: 0,
+        lateness_p50: MS,
+        lateness_p99: MS,
+        lateness_max: MS,
+        cpu: MS,
+    };
+    let report = Report { up: way, down: way };
+    assert_eq!(report.spoiled(MS), None);
+    assert!(report.spoiled(MS / 2).expect("late").contains("late up"));
+    let report = Report { up: way, down: WayReport { overflowed: 2, ..way } };
+    assert!(report.spoiled(MS).expect("lossy").contains("2 packets down"));
+}
