@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bench_core::fixture::Mismatch;
+
 use crate::link::LinkError;
 
 use bench_core::fixture::cpus::CpuError;
@@ -91,6 +93,15 @@ pub enum Error {
         /// What to do.
         instead: &'static str,
     },
+    /// No backend can carry this link here.
+    #[error("no backend can carry this link here: {0}")]
+    NoBackend(String),
+    /// A backend that nobody knows.
+    #[error("'{0}' is no backend; write auto, exact:tun, exact:proxy or exact:simulation")]
+    UnknownBackend(String),
+    /// What arrived is not what was sent.
+    #[error(transparent)]
+    Content(#[from] Mismatch),
     /// A simulated host gave up.
     #[error(
         "a host gave up after {after:?} over link '{link}': what it sent was lost again and again; \

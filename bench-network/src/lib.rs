@@ -6,6 +6,7 @@
 //! - [`tun`]: such a link between two networks of its own, with the kernel's TCP at both ends.
 //! - [`calibrate`]: whether a link takes as long as it was asked to.
 //! - [`sim`]: TCP over such a link without a socket: seeded, and the same on every machine.
+//! - [`backend`]: these three behind one interface, chosen by what the machine can do.
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
@@ -13,6 +14,7 @@
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
 
+pub mod backend;
 pub mod calibrate;
 pub mod connect;
 pub mod echo;

@@ -94,11 +94,19 @@ impl DelayProxy {
     /// That the profile makes no sense, or asks for what a byte stream cannot have
     /// ([`Error::NotModelled`]); what the system refused.
     pub fn start(to: SocketAddr, link: &LinkProfile) -> Result<Self, Error> {
-        let config = ProxyConfig { seed: 42, held_max: ByteSize::mib(256) };
+        Self::start_with_seed(to, link, 42)
+    }
+
+    /// As [`start`](Self::start), with a seed.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_seed(to: SocketAddr, link: &LinkProfile, seed: u64) -> Result<Self, Error> {
+        let config = ProxyConfig { seed, held_max: ByteSize::mib(256) };
         Self::start_with_config(to, link, config)
     }
 
-    /// As [`start`](Self::start), with a seed and a bound of memory.
+    /// As [`start`](Self::start), with a seed and another bound of memory.
     ///
     /// # Errors
     /// As [`start`](Self::start).

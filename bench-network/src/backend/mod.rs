@@ -1,0 +1,228 @@
+//! Who carries the packets of a link, behind one interface: the TUN emulator, the proxy, or the
+//! simulation.
+//!
+//! | | handshake | loss and retransmission | congestion control | time | needs |
+//! |---|---|---|---|---|---|
+//! | TUN emulator | kernel's | kernel's, each segment for itself | kernel's | real | namespaces, `/dev/net/tun` |
+//! | in-process proxy | none | refused | none | real | nothing |
+//! | simulation | modelled | modelled | NewReno, CUBIC | simulated, exact | nothing |
+//!
+//! [`start`] takes the one that was asked for, or the best that this machine can do, and says which
+//! and why: a row without that is no result.
+
+mod real;
+mod simulated;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bench_core::units::ByteSize;
+
+use self::real::Real;
+use self::simulated::Simulated;
+use crate::error::Error;
+use crate::link::LinkProfile;
+use crate::proxy::{self, DelayProxy};
+use crate::tun::TunLink;
+use crate::{sim, tun};
+
+/// A link with a client and a server of its own.
+pub trait Backend: Send {
+    /// Makes a new connection; how long that took the client.
+    ///
+    /// # Errors
+    /// What the system refused; that nobody answers.
+    fn connect(&mut self) -> Result<Duration, Error>;
+
+    /// Sends so many bytes from the client to the server and as many back, over the last connection;
+    /// from the first byte written to the last received.
+    ///
+    /// # Errors
+    /// What the connection failed with; that there is none.
+    fn round_trip(&mut self, size: ByteSize) -> Result<Duration, Error>;
+
+    /// Sends so many bytes from the client to the server, over the last connection; from the first
+    /// byte written to the last received. Where there is content it is checked.
+    ///
+    /// # Errors
+    /// What the connection failed with; that there is none; content that differs.
+    fn transfer(&mut self, size: ByteSize) -> Result<Duration, Error>;
+
+    /// Why what was measured so far is not valid; `None` where it is.
+    ///
+    /// # Errors
+    /// That the backend cannot tell.
+    fn spoiled(&self) -> Result<Option<String>, Error>;
+
+    /// What rows record of it.
+    fn dimensions(&self) -> Vec<(&'static str, String)>;
+}
+
+/// Which backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// [`TunLink`].
+    Tun,
+    /// [`DelayProxy`].
+    Proxy,
+    /// [`sim::Simulation`].
+    Simulation,
+}
+
+/// What a backend models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fidelity {
+    /// Connecting takes a round trip.
+    pub handshake: bool,
+    /// Packets may be lost, and are sent again.
+    pub loss: bool,
+    /// The window grows and falls as TCP's does.
+    pub congestion_control: bool,
+    /// Times are measured with a clock, of bytes that really went.
+    pub real: bool,
+}
+
+/// Which backend a user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Choice {
+    /// The best that this machine can do for the profile.
+    Auto,
+    /// This one, or an error.
+    Exact(Kind),
+}
+
+/// A backend at work, and how it came to be the one.
+pub struct Started {
+    /// The backend.
+    pub backend: Box<dyn Backend>,
+    /// What was asked for.
+    pub asked: Choice,
+    /// What was taken.
+    pub used: Kind,
+    /// Why, as one sentence.
+    pub reason: String,
+}
+
+/// Puts a link between a client and a server.
+///
+/// # Errors
+/// That the profile makes no sense; that the backend that has to be taken is not available or cannot
+/// do what the profile asks for. `auto` fails only where no backend can.
+pub fn start(choice: Choice, link: &LinkProfile, seed: u64) -> Result<Started, Error> {
+    link.check()?;
+    if let Choice::Exact(used) = choice {
+        let backend = used.start(link, seed)?;
+        return Ok(Started { backend, asked: choice, used, reason: "it was asked for".to_owned() });
+    }
+    let mut reasons = Vec::new();
+    for used in Kind::ALL {
+        match used.start(link, seed) {
+            Ok(backend) => {
+                let reason = match &reasons[..] {
+                    [] => "nothing is closer to a real link here".to_owned(),
+                    reasons => reasons.join("; "),
+                };
+                return Ok(Started { backend, asked: choice, used, reason });
+            }
+            // Others are broken here, or by this profile, in the same way.
+            Err(error @ (Error::Unavailable { .. } | Error::NotModelled { .. })) => {
+                reasons.push(error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::NoBackend(reasons.join("; ")))
+}
+
+impl Kind {
+    /// All backends, the one closest to a real link first.
+    pub const ALL: [Self; 3] = [Self::Tun, Self::Proxy, Self::Simulation];
+
+    /// As ids and the command line call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tun => "tun",
+            Self::Proxy => "proxy",
+            Self::Simulation => "simulation",
+        }
+    }
+
+    /// As rows and people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Tun => tun::BACKEND,
+            Self::Proxy => proxy::BACKEND,
+            Self::Simulation => sim::BACKEND,
+        }
+    }
+
+    /// What it models.
+    pub const fn fidelity(self) -> Fidelity {
+        let (tcp, real) = match self {
+            Self::Tun => (true, true),
+            Self::Proxy => (false, true),
+            Self::Simulation => (true, false),
+        };
+        Fidelity { handshake: tcp, loss: tcp, congestion_control: tcp, real }
+    }
+
+    fn start(self, link: &LinkProfile, seed: u64) -> Result<Box<dyn Backend>, Error> {
+        Ok(match self {
+            Self::Tun => {
+                TunLink::available()?;
+                Box::new(Real::over_tun(TunLink::start(link, seed)?, link)?)
+            }
+            Self::Proxy => Box::new(Real::over_proxy(
+                |server| DelayProxy::start_with_seed(server, link, seed),
+                link,
+            )?),
+            Self::Simulation => Box::new(Simulated::new(link, seed)?),
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Exact(kind) => f.pad(&format!("exact:{kind}")),
+        }
+    }
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = Kind::ALL.into_iter().map(Self::Exact);
+        let known =
+            std::iter::once(Self::Auto).chain(all).find(|choice| choice.to_string() == text);
+        known.ok_or_else(|| Error::UnknownBackend(text.to_owned()))
+    }
+}
+
+impl Started {
+    /// What rows record: the backend's own, and how it came to be the one.
+    pub fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let mut dimensions = self.backend.dimensions();
+        dimensions.push(("link_backend_asked", self.asked.to_string()));
+        dimensions.push(("link_backend_reason", self.reason.clone()));
+        dimensions
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Started({}, because {})", self.used, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests;
