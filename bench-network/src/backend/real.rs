@@ -32,7 +32,7 @@ pub(super) struct Real {
 }
 
 enum Wire {
-    Tun(Box<TunLink>),
+    Tun(TunLink),
     Proxy(DelayProxy),
 }
 
@@ -40,7 +40,7 @@ impl Real {
     pub(super) fn over_tun(link: TunLink, profile: &LinkProfile) -> Result<Self, Error> {
         let listener = link.listen()?;
         let address = listener.local_addr().map_err(Error::io("read the port"))?;
-        let (wire, round_trip) = (Wire::Tun(Box::new(link)), profile.base_round_trip());
+        let (wire, round_trip) = (Wire::Tun(link), profile.base_round_trip());
         Ok(Self { wire, listener, address, ends: None, round_trip })
     }
 
