@@ -5,6 +5,7 @@
 //! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies;
 //!   `scenario`: the `main` around them.
 //! - `turns`: arms of a comparison in turns, on pinned threads.
+//! - `usage`: what this process uses meanwhile.
 //! - `wall`: a workload under criterion; `profiler`: its flamegraph.
 //!
 //! The first two are always there, since the front door reads records without a harness; the rest
@@ -24,5 +25,7 @@ pub mod schedule;
 mod selection;
 #[cfg(feature = "measure")]
 pub mod turns;
+#[cfg(feature = "measure")]
+pub mod usage;
 #[cfg(feature = "measure")]
 pub mod wall;
