@@ -46,6 +46,9 @@ enum Command {
     Soak(cmd::soak::SoakArgs),
     /// Store records, import others, find change points
     History(cmd::history::HistoryArgs),
+    /// Serve gRPC alone, for clients that somebody else runs
+    #[command(disable_help_flag = true)]
+    GrpcServer(cmd::grpc_server::GrpcServerArgs),
     /// Draw the flamegraph of one benchmark
     Profile(ProfileArgs),
     /// Write the report of a record, of two, or of what a gate or a comparison thought of them
@@ -73,6 +76,7 @@ pub(crate) fn run() -> anyhow::Result<Exit> {
         Command::Compare(args) => cmd::compare::run(args, ui),
         Command::Soak(args) => cmd::soak::run(args, ui),
         Command::History(args) => cmd::history::run(args, ui),
+        Command::GrpcServer(args) => cmd::grpc_server::run(args, ui),
         Command::Profile(args) => cmd::profile::run(args, ui),
         Command::Report(args) => cmd::report::run(args, ui),
         Command::Publish(args) => cmd::publish::run(args, ui),

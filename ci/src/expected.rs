@@ -12,6 +12,7 @@ use bench_core::scale::Scale;
 use serde::Deserialize;
 
 use crate::bench::ids::Only;
+use crate::bench::timed::Bench;
 use crate::policy;
 
 /// The file.
@@ -46,6 +47,9 @@ struct Timed {
     quick: Vec<String>,
     #[serde(default)]
     full: Vec<String>,
+    /// Long ones: at full scale, and below it where `--only` names them.
+    #[serde(default)]
+    asked: Vec<String>,
 }
 
 impl Expected {
@@ -74,8 +78,8 @@ impl Expected {
 
     /// Whether the time of this id must be measured, at whatever scale; `None` where no list says.
     pub(crate) fn expects_time(&self, id: &str) -> Option<bool> {
-        let Timed { smoke, quick, full } = &self.timed;
-        let mut listed = [smoke, quick, full].into_iter().flatten().peekable();
+        let Timed { smoke, quick, full, asked } = &self.timed;
+        let mut listed = [smoke, quick, full, asked].into_iter().flatten().peekable();
         listed.peek()?;
         Some(listed.any(|listed| listed == id))
     }
@@ -111,14 +115,32 @@ impl Expected {
         };
         let (counted, timed) = (measured(true), measured(false));
         let counts = self.count.ids.iter().filter(|id| !counted.contains(id.as_str()));
-        let times = self.timed(scale).filter(|id| !timed.contains(id.as_str()));
+        let asked = self.timed.asked.iter().filter(|_| self.asks(scale, only));
+        let times = self.timed(scale).chain(asked).filter(|id| !timed.contains(id.as_str()));
         counts.chain(times).filter(|id| only.wants(id)).cloned().collect()
+    }
+
+    /// Whether ids that are measured on demand are demanded.
+    fn asks(&self, scale: Scale, only: &Only) -> bool {
+        scale == Scale::Full || (scale == Scale::Quick && only.names_some())
+    }
+
+    /// Takes out the benches that are to be measured on demand only, unless they are demanded; how
+    /// many. A bench that measures several ids in turns has the parts of their names in common.
+    pub(crate) fn leave_out(&self, scale: Scale, only: &Only, benches: &mut Vec<Bench>) -> usize {
+        if scale == Scale::Smoke || self.asks(scale, only) {
+            return 0;
+        }
+        let all = benches.len();
+        let listed = |bench: &Bench| self.timed.asked.iter().any(|id| measures(&bench.id, id));
+        benches.retain(|bench| !listed(bench));
+        all - benches.len()
     }
 
     /// The measured ids that stand in no list; none where nothing is expected at all.
     pub(crate) fn unlisted<'a>(&self, rows: &'a [Row]) -> BTreeSet<&'a str> {
-        let Timed { smoke, quick, full } = &self.timed;
-        let lists = [&self.count.ids, smoke, quick, full];
+        let Timed { smoke, quick, full, asked } = &self.timed;
+        let lists = [&self.count.ids, smoke, quick, full, asked];
         let listed: BTreeSet<&String> = lists.into_iter().flatten().collect();
         let new = |row: &&Row| !listed.is_empty() && !listed.contains(&row.id);
         rows.iter().filter(new).map(|row| row.id.as_str()).collect()
@@ -126,10 +148,20 @@ impl Expected {
 
     /// The ids whose time must be measured at this scale.
     pub(crate) fn timed(&self, scale: Scale) -> impl Iterator<Item = &String> {
-        let Timed { smoke, quick, full } = &self.timed;
+        let Timed { smoke, quick, full, asked: _ } = &self.timed;
         let by_scale = [(Scale::Smoke, smoke), (Scale::Quick, quick), (Scale::Full, full)];
         by_scale.into_iter().filter(move |(from, _)| *from <= scale).flat_map(|(_, ids)| ids)
     }
+}
+
+/// Whether the bench is this id, or one whose arm the id names: `a/b/1MiB` measures `a/b/arm/1MiB`.
+fn measures(bench: &str, id: &str) -> bool {
+    let without_arm = || {
+        let (head, size) = id.rsplit_once('/')?;
+        let (cell, _arm) = head.rsplit_once('/')?;
+        Some(format!("{cell}/{size}"))
+    };
+    bench == id || without_arm().is_some_and(|cell| cell == bench)
 }
 
 /// The ids that are wanted and not there to be counted.
@@ -174,6 +206,31 @@ mod tests {
         let listing = expected("[count]\nids = ['a/b']\n[timed]\nfull = ['e/f']\n");
         assert_eq!(listing.expect("sound").unlisted(&rows), ["new/1"].into());
         assert!(Expected::default().unlisted(&rows).is_empty());
+    }
+
+    #[test]
+    fn what_is_measured_on_demand_is_left_out_until_somebody_asks() {
+        let text =
+            "[timed]\nquick = ['a/b']\nasked = ['m/read/default/1MiB', 'm/read/fast/1MiB']\n";
+        let expected = expected(text).expect("sound");
+        let bench = |id: &str| Bench { id: id.into(), target: "t".into(), executable: "e".into() };
+        let all = Only::default();
+        let some = Only::parse(&["m/*".into()]).expect("a glob");
+        for (scale, only, left) in [
+            (Scale::Quick, &all, 1),
+            (Scale::Quick, &some, 0),
+            (Scale::Smoke, &all, 0),
+            (Scale::Full, &all, 0),
+        ] {
+            let mut benches = vec![bench("a/b"), bench("m/read/1MiB")];
+            assert_eq!(expected.leave_out(scale, only, &mut benches), left, "{scale}");
+            assert_eq!(benches.len(), 2 - left);
+        }
+        assert_eq!(expected.missing(Scale::Quick, &all, &[]), ["a/b"]);
+        assert_eq!(expected.missing(Scale::Smoke, &some, &[]), [""; 0]);
+        let both = ["m/read/default/1MiB", "m/read/fast/1MiB"];
+        assert_eq!(expected.missing(Scale::Quick, &some, &[]), both);
+        assert_eq!(expected.missing(Scale::Full, &some, &[]), both);
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn expected_ids_are_unique_and_those_that_count_targets_declare() {
         .collect::<BTreeSet<_>>();
     assert_eq!(declared, counted, "benches/expected.toml and the count targets differ");
     let timed = &expected["timed"];
-    let timed = unique("timed", ["smoke", "quick", "full"].map(|scale| &timed[scale]));
+    let timed = unique("timed", ["smoke", "quick", "full", "asked"].map(|scale| &timed[scale]));
     // Odd sizes are counted only: they are there for the code that small and uneven sizes take.
     let workload =
         |id: &String| id.rsplit_once('/').map_or(id.as_str(), |(workload, _)| workload).to_owned();

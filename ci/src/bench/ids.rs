@@ -30,6 +30,11 @@ impl Only {
         Ok(Self(globs.iter().map(parse).collect::<anyhow::Result<_>>()?))
     }
 
+    /// Whether the user named anything.
+    pub(crate) fn names_some(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Whether the user asked for this id.
     pub(crate) fn wants(&self, id: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|glob| glob.matches(id))

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use bench_core::judge::matrix::CELL;
 use bench_core::measure::recorder::{self, ROWS_VARIABLE, Recorded};
 use bench_core::record::{Metric, Row};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
@@ -118,7 +119,9 @@ fn attempt(
     let recorded = recorder::read(rows_file)?;
     let mut rows = recorded.rows.clone();
     rows.extend(criterion::rows(&home, "new")?);
-    rows.retain(|row| row.id == bench.id);
+    // A scenario may measure several ids in turns, and says so in each of their rows.
+    let of_scenario = |row: &Row| row.dimensions.get(CELL).is_some_and(|cell| *cell == bench.id);
+    rows.retain(|row| row.id == bench.id || of_scenario(row));
     anyhow::ensure!(!rows.is_empty(), "it ended without an error and measured nothing");
     rows.iter_mut().for_each(|row| describe(row, bench, &recorded));
     check(&rows)?;
@@ -130,7 +133,7 @@ fn check(rows: &[Row]) -> anyhow::Result<()> {
     let mut seen = BTreeSet::new();
     for row in rows {
         row.check()?;
-        let first = seen.insert((&row.metric, &row.dimensions));
+        let first = seen.insert((&row.id, &row.metric, &row.dimensions));
         anyhow::ensure!(first, "it left two rows of {} with the same dimensions", row.metric);
     }
     Ok(())

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod gate;
+pub(crate) mod grpc_server;
 pub(crate) mod history;
 pub(crate) mod profile;
 pub(crate) mod publish;

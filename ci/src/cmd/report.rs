@@ -13,7 +13,9 @@ use crate::bench::ids::Only;
 use crate::compare::records::compare;
 use crate::exit::{Exit, failure};
 use crate::history::place::Place;
+use crate::policy;
 use crate::records;
+use crate::render::matrix::Matrix;
 use crate::render::past::{self, Past};
 use crate::render::trend::Trend;
 use crate::render::{MARKDOWN_BYTES_MAX, Report, disk, html, source, text};
@@ -91,10 +93,14 @@ pub(crate) fn run(args: &ReportArgs, ui: Ui) -> anyhow::Result<Exit> {
         written.extend(write(*format, &report, &args.link, &folder, ui)?);
     }
     let mut said = vec![text::sentence(&report)];
+    let (policy, _built_in) = policy::here()?;
+    let matrix = Matrix::of(&sides.head, &policy);
+    said.extend(matrix.as_ref().map(|matrix| matrix.text(ui.colour())));
     said.extend(written.iter().map(|path| format!("wrote {}", path.display())));
     let named = |name: &str| written.iter().find(|path| path.ends_with(name));
     let (markdown, html) = (named("report.md"), named(PAGE));
-    let json = json!({"record": path, "written": written, "markdown": markdown, "html": html});
+    let json = json!({"record": path, "written": written, "markdown": markdown, "html": html,
+        "matrix": matrix.as_ref().map(Matrix::json)});
     ui.result(&said.join("\n"), &json)?;
     Ok(Exit::Fine)
 }

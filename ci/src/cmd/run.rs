@@ -20,7 +20,9 @@ use crate::cmd::setup;
 use crate::doctor;
 use crate::exit::{Exit, failure};
 use crate::expected::Expected;
+use crate::policy;
 use crate::process;
+use crate::render::matrix::Matrix;
 use crate::render::words::DOCTOR;
 use crate::render::{self, table};
 use crate::ui::Ui;
@@ -57,6 +59,7 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let only = Only::parse(&args.selection.only)?;
     let expected = Expected::read(&workspace.root)?;
+    let policy = policy::read(&workspace.root)?;
     if args.setup {
         setup::ensure(ui)?;
     }
@@ -71,7 +74,13 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let (deadline, scratch) = (deadline(args), scratch.path());
     let conditions = Conditions { scale: args.scale, deadline, folder: &folder, scratch };
     let place = Place::of(&counted, &folder, &scratch.join("count"));
-    let (counts, benches) = choose(place.list()?, timed::benches(&timed, conditions)?, &only)?;
+    let mut listed = timed::benches(&timed, conditions)?;
+    let left = expected.leave_out(args.scale, &only, &mut listed);
+    let (counts, benches) = choose(place.list()?, listed, &only)?;
+    if left > 0 {
+        let asked = "ids are measured at this scale only where --only names them; see `asked` in";
+        ui.say(&format!("left out: {left} {asked} benches/expected.toml"));
+    }
 
     let mut record = RunRecord::begin(environment(&workspace, args, [&counted.benches, &timed])?);
     let path = perf.join(format!("run-{}.json", record.run_id));
@@ -89,7 +98,9 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
         return Err(failure(Exit::NotMeasured, why));
     }
     record.write(&perf.join("latest.json"))?;
-    conclude(&record, &file.path, &expected.missing(args.scale, &only, &record.rows), &expected, ui)
+    let missing = expected.missing(args.scale, &only, &record.rows);
+    let matrix = Matrix::of(&record, &policy);
+    conclude(&record, &file.path, &missing, &expected, matrix.as_ref(), ui)
 }
 
 fn deadline(args: &RunArgs) -> Duration {
@@ -182,13 +193,15 @@ fn conclude(
     path: &Path,
     missing: &[String],
     expected: &Expected,
+    matrix: Option<&Matrix>,
     ui: Ui,
 ) -> anyhow::Result<Exit> {
     let folder = path.parent().expect("a record lies in a folder");
     let written = render::write_reports(record, folder)?;
     let text = format!(
-        "{}\nrecord  {}\nreport  {}\n        {}",
+        "{}\n{}record  {}\nreport  {}\n        {}",
         table::run_table(record, ui.colour()),
+        matrix.map(|matrix| matrix.text(ui.colour()) + "\n").unwrap_or_default(),
         path.display(),
         written.markdown.display(),
         written.html.display()
@@ -199,6 +212,7 @@ fn conclude(
     let summary: Value = json!({
         "record": path, "markdown": written.markdown, "html": written.html,
         "rows": record.rows.len(), "failed": failed, "missing": missing, "new": new,
+        "matrix": matrix.map(Matrix::json),
     });
     ui.result(&text, &summary)?;
     if !new.is_empty() {
@@ -209,7 +223,14 @@ fn conclude(
         ui.say(&format!("measured with failed operations: {}", refused.join(", ")));
     }
     let interrupted = process::interrupted().then_some(record.rows.len());
-    verdict(interrupted, &failed, missing)
+    verdict(interrupted, &failed, missing)?;
+    match matrix.map(Matrix::missed).unwrap_or_default() {
+        none if none.is_empty() => Ok(Exit::Fine),
+        missed => {
+            let why = format!("targets of ci/policy.toml that are missed: {}", missed.join(", "));
+            Err(failure(Exit::Regressed, why))
+        }
+    }
 }
 
 /// How many operations of a measured id failed, where any did.

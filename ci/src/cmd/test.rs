@@ -20,7 +20,7 @@ struct Lane {
     variable: Option<(&'static str, &'static str)>,
 }
 
-const LANES: [Lane; 9] = [
+const LANES: [Lane; 10] = [
     Lane { what: "formatting", arguments: "fmt --all --check", variable: None },
     Lane {
         what: "lints",
@@ -59,6 +59,12 @@ const LANES: [Lane; 9] = [
         what: "the front door from end to end",
         arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked \
                     -- --test-threads=1",
+        variable: None,
+    },
+    Lane {
+        what: "gRPC with other implementations",
+        arguments: "test --package benches --features interop --test interop --locked \
+                    -- --nocapture",
         variable: None,
     },
     Lane {

@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub(crate) mod disk;
 pub(crate) mod html;
 pub(crate) mod markdown;
+pub(crate) mod matrix;
 pub(crate) mod number;
 pub(crate) mod past;
 mod shape;
