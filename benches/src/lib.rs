@@ -5,6 +5,10 @@
 pub mod canary;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
+pub mod grpc_matrix;
+pub mod grpc_server;
+#[cfg(any(feature = "peers", feature = "interop"))]
+pub mod grpcio;
 pub mod load;
 pub mod pools;
 

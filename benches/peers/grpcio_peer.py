@@ -1,0 +1,223 @@
+"""gRPC by Python's grpcio: a peer to measure against, and a stranger to understand.
+
+  bench CONTENT CHUNK           a client and a server in a process of its own, plain bytes as messages;
+                                reads `write|read|stream COUNT` a line, answers with nanoseconds of each
+  check ADDRESS CONTENT CHUNK   writes, reads and streams against the blob service at ADDRESS
+  serve CONTENT                 serves the blob service; prints its port; ends with its input
+
+CONTENT is a file. What moves is compared with it. Messages are encoded by hand: no protoc.
+"""
+
+import concurrent.futures
+import multiprocessing
+import pathlib
+import sys
+import time
+
+import grpc
+
+SERVICE = "weighbridge.blob.v1.Blob"
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+def varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def chunk_message(data):
+    return b"\x0a" + varint(len(data)) + data if data else b""
+
+
+def numbers_message(*numbers):
+    fields = enumerate(numbers, start=1)
+    return b"".join(bytes([field << 3]) + varint(number) for field, number in fields if number)
+
+
+def read_varint(message, at):
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def chunk_data(message):
+    if not message:
+        return b""
+    if message[0] != 0x0A:
+        raise ValueError("the message does not begin with its data")
+    length, at = read_varint(message, 1)
+    if at + length != len(message):
+        raise ValueError("the message has another length than it says")
+    return message[at:]
+
+
+def numbers(message, count):
+    found, at = [0] * count, 0
+    while at < len(message):
+        tag, at = read_varint(message, at)
+        found[(tag >> 3) - 1], at = read_varint(message, at)
+    return found
+
+
+def pieces(content, chunk):
+    return (content[at : at + chunk] for at in range(0, len(content), chunk))
+
+
+class Blob(grpc.GenericRpcHandler):
+    """The blob service on bytes, with protobuf around them or without."""
+
+    def __init__(self, content, chunk, protobuf):
+        self.content, self.chunk, self.protobuf = content, chunk, protobuf
+
+    def service(self, details):
+        name = details.method.rsplit("/", 1)[1]
+        if name == "Write":
+            return grpc.stream_unary_rpc_method_handler(self.write)
+        if name == "Read":
+            return grpc.unary_unary_rpc_method_handler(self.read)
+        if name == "Stream":
+            return grpc.unary_stream_rpc_method_handler(self.stream)
+        return None
+
+    def write(self, messages, context):
+        length = count = 0
+        for message in messages:
+            if self.protobuf:
+                data = chunk_data(message)
+                if self.content[length : length + len(data)] != data:
+                    context.abort(grpc.StatusCode.DATA_LOSS, "other content was written")
+                message = data
+            length += len(message)
+            count += 1
+        return numbers_message(length, count)
+
+    def read(self, message, context):
+        if not self.protobuf:
+            return self.content
+        offset, length = numbers(message, 2)
+        return chunk_message(self.content[offset : offset + length])
+
+    def stream(self, message, context):
+        if not self.protobuf:
+            yield from pieces(self.content, self.chunk)
+            return
+        offset, length, chunk = numbers(message, 3)
+        for piece in pieces(self.content[offset : offset + length], chunk):
+            yield chunk_message(piece)
+
+
+def start(content, chunk, protobuf):
+    workers = concurrent.futures.ThreadPoolExecutor(max_workers=8)
+    server = grpc.server(workers, options=UNLIMITED)
+    server.add_generic_rpc_handlers((Blob(content, chunk, protobuf),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+def serve_apart(path, chunk, pipe):
+    server, port = start(pathlib.Path(path).read_bytes(), chunk, False)
+    pipe.send(port)
+    try:
+        pipe.recv()
+    except EOFError:
+        pass
+    server.stop(None)
+
+
+def methods(channel):
+    return (
+        channel.stream_unary(f"/{SERVICE}/Write"),
+        channel.unary_unary(f"/{SERVICE}/Read"),
+        channel.unary_stream(f"/{SERVICE}/Stream"),
+    )
+
+
+def bench(path, chunk):
+    content = pathlib.Path(path).read_bytes()
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    apart = multiprocessing.get_context("spawn").Process(target=serve_apart, args=(path, chunk, there))
+    apart.start()
+    there.close()
+    channel = grpc.insecure_channel(f"127.0.0.1:{here.recv()}", options=UNLIMITED)
+    write, read, stream = methods(channel)
+
+    def once(operation, check):
+        if operation == "write":
+            length, _ = numbers(write(pieces(content, chunk)), 2)
+        elif operation == "read":
+            answer = read(b"")
+            length = len(answer)
+            if check and answer != content:
+                raise ValueError("read other content")
+        else:
+            length = 0
+            for piece in stream(b""):
+                if check and content[length : length + len(piece)] != piece:
+                    raise ValueError("streamed other content")
+                length += len(piece)
+        if length != len(content):
+            raise ValueError(f"{operation} moved {length} bytes of {len(content)}")
+
+    for operation in ("write", "read", "stream"):
+        once(operation, True)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        operation, count = line.split()
+        times = []
+        for _ in range(int(count)):
+            began = time.perf_counter_ns()
+            once(operation, False)
+            times.append(time.perf_counter_ns() - began)
+        print(*times, flush=True)
+    here.close()
+    channel.close()
+    apart.join(5)
+
+
+def check(address, path, chunk):
+    content = pathlib.Path(path).read_bytes()
+    channel = grpc.insecure_channel(address, options=UNLIMITED)
+    write, read, stream = methods(channel)
+    reply = numbers(write(map(chunk_message, pieces(content, chunk))), 2)
+    if reply != [len(content), -(-len(content) // chunk)]:
+        raise ValueError(f"write was answered with {reply}")
+    if chunk_data(read(numbers_message(0, len(content)))) != content:
+        raise ValueError("read other content")
+    request = numbers_message(0, len(content), chunk)
+    if b"".join(map(chunk_data, stream(request))) != content:
+        raise ValueError("streamed other content")
+    middle = numbers_message(len(content) // 3, len(content) // 2)
+    at = len(content) // 3
+    if chunk_data(read(middle)) != content[at : at + len(content) // 2]:
+        raise ValueError("read another range")
+    channel.close()
+    print(f"grpcio {grpc.__version__}: {len(content)} bytes written, read and streamed", flush=True)
+
+
+def serve(path):
+    server, port = start(pathlib.Path(path).read_bytes(), 0, True)
+    print(port, flush=True)
+    sys.stdin.read()
+    server.stop(None)
+
+
+if __name__ == "__main__":
+    mode, *arguments = sys.argv[1:]
+    if mode == "bench":
+        bench(arguments[0], int(arguments[1]))
+    elif mode == "check":
+        check(arguments[0], arguments[1], int(arguments[2]))
+    elif mode == "serve":
+        serve(arguments[0])
+    else:
+        sys.exit(__doc__)

@@ -1,0 +1,76 @@
+//! What takes turns in a cell: one way to move the bytes, be it a profile, a path or a raw socket.
+
+use std::time::Duration;
+
+use bench_core::measure::recorder::Dimensions;
+use bench_core::measure::usage::Usage;
+use bench_core::workload::Failure;
+use hdrhistogram::Histogram;
+
+use super::tally;
+
+/// What one arm did in one turn.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Operations that ended, well or not.
+    pub operations: u64,
+    /// From the start of the first to the end of the last.
+    pub elapsed: Duration,
+    /// Nanoseconds of each operation that succeeded.
+    pub latency: Histogram<u64>,
+    /// Nanoseconds until the first byte was there, where the arm can tell.
+    pub first_byte: Histogram<u64>,
+    /// Failed operations by kind.
+    pub errors: Vec<(String, u64)>,
+    /// What both ends used meanwhile, as far as they are in sight; the server's part apart.
+    pub usage: Usage,
+    /// The largest resident memory of this process meanwhile.
+    pub peak_bytes: Option<u64>,
+}
+
+impl Turn {
+    /// A turn in which nothing happened yet.
+    pub fn empty() -> Self {
+        Self {
+            operations: 0,
+            elapsed: Duration::ZERO,
+            latency: tally::histogram(),
+            first_byte: tally::histogram(),
+            errors: Vec::new(),
+            usage: Usage { cpu_ns: 0, other_cpu_ns: None, faults: None },
+            peak_bytes: None,
+        }
+    }
+
+    /// Counts an operation that failed in this way.
+    pub fn failed(&mut self, kind: String) {
+        match self.errors.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.errors.push((kind, 1)),
+        }
+    }
+}
+
+/// One way to move the bytes of a cell. A turn is short, and turns of several arms alternate.
+pub trait Arm {
+    /// The name by which it is ranked.
+    fn name(&self) -> &str;
+
+    /// Moves the payload this many times; whatever fails is counted in the turn.
+    fn turn(&mut self, operations: u64) -> Turn;
+
+    /// Moves it once, outside any clock, and looks at every byte.
+    ///
+    /// # Errors
+    /// What was wrong with the call or its content.
+    fn verify(&mut self) -> Result<(), Failure>;
+
+    /// What made the number.
+    fn dimensions(&self) -> Dimensions;
+}
+
+/// An arm, or why there is none.
+pub type Started = Result<Box<dyn Arm>, String>;
+
+/// Arms by name, in the order of their turns.
+pub type Arms = Vec<(String, Started)>;

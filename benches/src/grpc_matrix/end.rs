@@ -1,0 +1,302 @@
+//! Where the calls go: a server of our own beside the client, or one that somebody else runs;
+//! directly, or through a link that delays.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use bench_core::fixture::Payload;
+use bench_core::measure::recorder::Dimensions;
+use bench_core::measure::usage::Other;
+use bench_core::units::ByteSize;
+use bench_core::workload::Failure;
+use bench_grpc::compat::{CacheClient, CacheClients};
+use bench_grpc::{
+    Bind, Client, ConnectConfig, Connections, DataPath, Delivery, Error, Layout, Loopback,
+    LoopbackConfig, Operation, Server, ServerConfig, Sink, Target, TransportProfile, Wire,
+};
+use bench_network::link::LinkProfile;
+use bench_network::proxy::DelayProxy;
+use bytes::Bytes;
+use tokio::runtime::{Builder, Runtime};
+
+/// How long to look for a server that is not there yet.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How long storing the content once may take.
+const STORE_BOUND: Duration = Duration::from_secs(120);
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Beside the client, on a port of its own.
+    Here {
+        /// Who runs where.
+        layout: Layout,
+        /// What connects the two.
+        wire: Wire,
+    },
+    /// Where somebody else runs it.
+    Elsewhere(Target),
+}
+
+/// What every arm of a run has in common.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where the server is.
+    pub place: Place,
+    /// The round trip of a link between the two ends.
+    pub rtt: Option<Duration>,
+    /// How bytes go between the application and HTTP/2.
+    pub path: DataPath,
+    /// The largest message of Write and Stream.
+    pub chunk: ByteSize,
+    /// Calls at a time.
+    pub concurrency: usize,
+    /// Connections that they are spread over.
+    pub connections: usize,
+    /// What is spoken.
+    pub protocol: Protocol,
+}
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The blob service of bench-grpc.
+    Ours,
+    /// The three calls of a blob cache.
+    BlobCache,
+}
+
+/// A client of either protocol.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Of our service.
+    Ours(Client),
+    /// Of a cache.
+    Cache(CacheClient),
+}
+
+impl Caller {
+    /// The same, whose calls do this with content and are given up after this time.
+    #[must_use]
+    pub fn with(self, sink: Sink, limit: Duration) -> Self {
+        match self {
+            Self::Ours(client) => Self::Ours(client.with_sink(sink).with_time_limit(limit)),
+            Self::Cache(client) => Self::Cache(client.with_sink(sink).with_time_limit(limit)),
+        }
+    }
+
+    /// Runs one operation on the whole content.
+    ///
+    /// # Errors
+    /// What the call ended with.
+    pub async fn call(&self, operation: Operation) -> Result<Delivery, Error> {
+        match self {
+            Self::Ours(client) => client.call(operation).await,
+            Self::Cache(client) => client.call(operation).await,
+        }
+    }
+}
+
+impl Setup {
+    /// The layout that a raw socket is measured in beside it; none where the other end is
+    /// somebody else's or a link is between, which a raw socket would not pass.
+    pub fn ceiling(&self) -> Option<(Layout, Wire)> {
+        match self.place {
+            Place::Here { layout, wire } if self.rtt.is_none() => Some((layout, wire)),
+            _ => None,
+        }
+    }
+
+    /// The link in words: what a recommendation holds for.
+    pub fn link(&self) -> String {
+        let to = match &self.place {
+            Place::Here { wire, .. } => format!("{wire} on this machine"),
+            Place::Elsewhere(target) => format!("the way to {target}"),
+        };
+        match self.rtt {
+            Some(rtt) => format!("{to} with a round trip of {} ms more", rtt.as_secs_f64() * 1e3),
+            None => to,
+        }
+    }
+}
+
+/// Both ends of a connection, or ours of it.
+pub enum End {
+    /// Client and server of our own, and further connections beside the first.
+    Here(Box<Loopback>, Option<Connections>),
+    /// Our end, and what else of the connection is ours.
+    There(Box<There>),
+}
+
+/// Connections to an address, with what they lead through.
+pub struct There {
+    // Dropped in this order: the client, the link, the server.
+    connections: Connections,
+    runtime: Runtime,
+    link: Option<DelayProxy>,
+    server: Option<Server>,
+    /// Where the other end is a cache.
+    cache: Option<CacheClients>,
+}
+
+impl End {
+    /// Starts or connects what this arm needs to move this content.
+    ///
+    /// # Errors
+    /// What the machine or the other end refused.
+    pub fn open(
+        setup: &Setup,
+        profile: TransportProfile,
+        (payload, content): (Payload, Bytes),
+    ) -> Result<Self, Failure> {
+        match (&setup.place, setup.rtt) {
+            (Place::Here { layout, wire }, None) => {
+                let (layout, wire, socket_buffer) = (*layout, *wire, None);
+                let (path, chunk) = (setup.path, setup.chunk.min(payload.size));
+                let pinned = true;
+                let config = LoopbackConfig {
+                    profile,
+                    layout,
+                    pinned,
+                    wire,
+                    path,
+                    payload,
+                    chunk,
+                    socket_buffer,
+                };
+                let loopback = Loopback::start_with(config, content)?;
+                let more = setup.connections.checked_sub(1).filter(|more| *more > 0);
+                let more = more.map(|more| loopback.open(more)).transpose()?;
+                Ok(Self::Here(Box::new(loopback), more))
+            }
+            (Place::Here { .. }, Some(_)) => {
+                let address = Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+                let (path, workers, cpu, socket_buffer) = (setup.path, 1, None, None);
+                let config =
+                    ServerConfig { profile, address, path, payload, workers, cpu, socket_buffer };
+                let server = Server::start_with(config, content.clone())?;
+                let target = server.address().clone();
+                There::open(setup, target, profile, (payload, content), Some(server))
+            }
+            (Place::Elsewhere(target), _) => {
+                There::open(setup, target.clone(), profile, (payload, content), None)
+            }
+        }
+    }
+
+    /// One client for each connection.
+    pub fn clients(&self) -> Vec<Caller> {
+        let all = |connections: &Connections| -> Vec<Caller> {
+            (0..connections.count()).map(|n| Caller::Ours(connections.client(n))).collect()
+        };
+        match self {
+            Self::Here(loopback, more) => {
+                let more = more.as_ref().map(all).unwrap_or_default();
+                std::iter::once(Caller::Ours(loopback.client())).chain(more).collect()
+            }
+            Self::There(there) => match &there.cache {
+                Some(cache) => {
+                    let clients = 0..there.connections.count();
+                    clients.map(|number| Caller::Cache(cache.client(number))).collect()
+                }
+                None => all(&there.connections),
+            },
+        }
+    }
+
+    /// Where the server runs.
+    pub fn server(&mut self) -> Other {
+        const THREADS: Other = Other::Threads("grpc-server");
+        match self {
+            Self::Here(loopback, _) => match loopback.config().layout {
+                Layout::OneThread => Other::Unknown,
+                Layout::Processes => {
+                    loopback.server().process_id().map_or(Other::Unknown, Other::Process)
+                }
+                Layout::TwoThreads | Layout::MultiThread { .. } => THREADS,
+            },
+            Self::There(there) if there.server.is_some() => THREADS,
+            Self::There(_) => Other::Unknown,
+        }
+    }
+
+    /// Drives the client, and whatever of the server runs on this thread.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self {
+            Self::Here(loopback, _) => loopback.block_on(future),
+            Self::There(there) => there.runtime.block_on(future),
+        }
+    }
+
+    /// What made the number.
+    pub fn dimensions(&self) -> Dimensions {
+        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        match self {
+            Self::Here(loopback, _) => loopback.dimensions().into_iter().map(owned).collect(),
+            Self::There(there) => {
+                let effective = there.connections.effective().dimensions();
+                let link = there.link.as_ref().map(DelayProxy::dimensions).unwrap_or_default();
+                let mut dimensions: Dimensions =
+                    effective.into_iter().chain(link).map(owned).collect();
+                let backend = match (&there.server, &there.cache) {
+                    (Some(_), _) => "kernel loopback".to_owned(),
+                    (None, Some(_)) => format!("blob cache at {}", there.connections.target()),
+                    (None, None) => format!("server at {}", there.connections.target()),
+                };
+                dimensions.insert("backend".to_owned(), backend);
+                dimensions
+            }
+        }
+    }
+}
+
+impl There {
+    /// Connects to the server, through a link where one is asked for.
+    fn open(
+        setup: &Setup,
+        target: Target,
+        profile: TransportProfile,
+        (payload, content): (Payload, Bytes),
+        server: Option<Server>,
+    ) -> Result<End, Failure> {
+        let link = setup.rtt.map(|rtt| through(&target, rtt)).transpose()?;
+        let config = ConnectConfig {
+            target: link.as_ref().map_or(target, |link| link.address().into()),
+            profile,
+            path: setup.path,
+            payload,
+            chunk: setup.chunk.min(payload.size),
+            connections: setup.connections,
+            socket_buffer: None,
+            retry: RETRY,
+        };
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let connections = runtime.block_on(Connections::open_with(config, content))?;
+        let cache = match setup.protocol {
+            Protocol::Ours => None,
+            Protocol::BlobCache => {
+                let cache = CacheClients::over(&connections);
+                // What is to be read has to be there.
+                let store = Caller::Cache(cache.client(0)).with(Sink::Discard, STORE_BOUND);
+                runtime.block_on(store.call(Operation::Write))?;
+                Some(cache)
+            }
+        };
+        Ok(End::There(Box::new(Self { connections, runtime, link, server, cache })))
+    }
+}
+
+/// A link of this round trip before the server.
+fn through(target: &Target, rtt: Duration) -> Result<DelayProxy, Failure> {
+    let resolved = || -> std::io::Result<Option<SocketAddr>> {
+        match target {
+            Target::Tcp(address) => Ok(Some(*address)),
+            Target::Host(host) => Ok(host.to_socket_addrs()?.next()),
+            Target::Unix(_) => Ok(None),
+        }
+    };
+    let address = resolved()?.ok_or_else(|| format!("{target} has no address for a link"))?;
+    Ok(DelayProxy::start(address, &LinkProfile::round_trip(rtt))?)
+}

@@ -1,0 +1,237 @@
+//! The command line of the matrix, and what of it makes no sense.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bench_core::scale::Scale;
+use bench_core::units::ByteSize;
+use bench_grpc::{DataPath, Layout, Operation, Target, TransportProfile, Wire};
+use clap::Parser;
+
+use super::end::{Place, Protocol, Setup};
+use super::plan::{CHUNK, Cell, Effort, PROFILES, SIZES};
+
+/// Measures throughput over gRPC: profiles × operations × sizes, each cell by all profiles in turns.
+///
+/// Exit codes: 0 fine, 1 a cell failed, 2 usage, 4 nothing measured or interrupted.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "scenario_grpc", help_expected = true)]
+pub struct Flags {
+    /// A server that somebody else runs, as in cache-3:50051, in place of one of our own
+    ///
+    /// It must serve our content: `cargo perf grpc-server` does. The settings of its end are its
+    /// own; what it announced is recorded.
+    #[arg(long, value_name = "HOST:PORT")]
+    server: Option<Target>,
+    /// What the server speaks, where it is not our service: blobcache
+    ///
+    /// The cache's StoreContent, GetContent and GetContentStream; the content is stored first. The
+    /// time of a Write contains the cache's hashing.
+    #[arg(long, value_name = "PROTOCOL", requires = "server", value_parser = compat)]
+    proto_compat: Option<Protocol>,
+    /// Operations of each profile in each cell, in place of a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: Option<u64>,
+    /// How long each profile takes in each cell, in seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "iterations", value_parser = seconds)]
+    duration: Option<Duration>,
+    /// The largest message of Write and Stream [default: 4MiB, or the size where it is smaller]
+    #[arg(long, value_name = "SIZE")]
+    chunk_size: Option<ByteSize>,
+    /// Calls at a time
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
+    concurrency: usize,
+    /// Connections that the calls are spread over
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
+    connections: usize,
+    /// Only this operation: write, read or stream; may be repeated
+    #[arg(long, value_name = "OPERATION", value_parser = operation)]
+    only: Vec<Operation>,
+    /// A size; may be repeated [default: 1MiB, 16MiB, 64MiB, 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    size: Vec<ByteSize>,
+    /// A transport profile; may be repeated [default: default, conservative, aggressive]
+    ///
+    /// The first is what the others are measured by.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Vec<TransportProfile>,
+    /// How bytes go between the application and HTTP/2: vec, bytes or segments
+    #[arg(long, value_name = "PATH", default_value = "segments")]
+    path: DataPath,
+    /// Who runs where: one-thread, two-threads, multi-thread or processes
+    #[arg(long, value_name = "LAYOUT", default_value = "two-threads", value_parser = layout)]
+    layout: Layout,
+    /// What connects the two ends: tcp or unix
+    #[arg(long, value_name = "WIRE", default_value = "tcp", value_parser = wire)]
+    wire: Wire,
+    /// The round trip of a link that is put between the two ends, in milliseconds
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    rtt: Option<Duration>,
+    /// Write the record to this file; `cargo perf report FILE` reads it
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Measure the data path against plain tonic and raw sockets in place of profiles
+    #[cfg(feature = "peers")]
+    #[arg(long)]
+    peers: bool,
+}
+
+/// What the flags ask for.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// In the order of measuring.
+    pub cells: Vec<Cell>,
+    /// The first is the baseline.
+    pub profiles: Vec<TransportProfile>,
+    /// What all arms have in common.
+    pub setup: Setup,
+    /// How much each does.
+    pub effort: Effort,
+    /// Peers in place of profiles.
+    #[cfg(feature = "peers")]
+    pub peers: bool,
+    /// Where the record goes.
+    pub output: Option<PathBuf>,
+}
+
+impl Flags {
+    /// What the flags ask for; where they say nothing, what the scale does.
+    ///
+    /// # Errors
+    /// Flags that make no sense together, in one sentence.
+    pub fn matrix(self, scale: Scale) -> Result<Matrix, String> {
+        let sizes = or(self.size, &SIZES);
+        if let Some(size) = sizes.iter().find(|size| size.is_empty()) {
+            return Err(format!("--size {size}: an operation of no bytes moves nothing"));
+        }
+        let smallest = sizes.iter().min().copied().expect("there is a size");
+        if let Some(chunk) = self.chunk_size.filter(|chunk| chunk.is_empty() || *chunk > smallest) {
+            return Err(format!(
+                "--chunk-size {chunk}: write 1B to {smallest}, the smallest size that is measured"
+            ));
+        }
+        if self.server.is_some() && (self.layout != Layout::TwoThreads || self.wire != Wire::Tcp) {
+            return Err("--layout and --wire are those of a server of our own; leave them out \
+                        beside --server"
+                .to_owned());
+        }
+        if self.rtt.is_some() && (self.wire == Wire::Unix || self.layout == Layout::OneThread) {
+            return Err(
+                "--rtt puts a link between two TCP ends that do not share a thread; leave \
+                        out --wire unix and --layout one-thread"
+                    .to_owned(),
+            );
+        }
+        let operations = or(self.only, &Operation::ALL);
+        let cells = operations
+            .iter()
+            .flat_map(|&operation| sizes.iter().map(move |&size| Cell::of_matrix(operation, size)));
+        let mut effort = Effort::of(scale);
+        effort.operations = self.iterations;
+        if let Some(duration) = self.duration {
+            effort.turn = duration / u32::try_from(effort.rounds).unwrap_or(u32::MAX);
+        }
+        let place = match self.server {
+            Some(target) => Place::Elsewhere(target),
+            None => Place::Here { layout: self.layout, wire: self.wire },
+        };
+        let setup = Setup {
+            place,
+            rtt: self.rtt,
+            path: self.path,
+            chunk: self.chunk_size.unwrap_or(CHUNK),
+            concurrency: self.concurrency,
+            connections: self.connections,
+            protocol: self.proto_compat.unwrap_or(Protocol::Ours),
+        };
+        #[cfg(feature = "peers")]
+        let profiles = match self.peers {
+            // One, and the one for this machine.
+            true => or(self.profile, &[TransportProfile::LOCAL]),
+            false => or(self.profile, &PROFILES),
+        };
+        #[cfg(not(feature = "peers"))]
+        let profiles = or(self.profile, &PROFILES);
+        Ok(Matrix {
+            cells: cells.collect(),
+            profiles,
+            setup,
+            effort,
+            #[cfg(feature = "peers")]
+            peers: self.peers,
+            output: self.output,
+        })
+    }
+}
+
+/// What was asked for, each once, or all there is.
+fn or<T: Copy + PartialEq>(asked: Vec<T>, all: &[T]) -> Vec<T> {
+    let source = if asked.is_empty() { all } else { &asked };
+    let mut unique = Vec::new();
+    for item in source {
+        if !unique.contains(item) {
+            unique.push(*item);
+        }
+    }
+    unique
+}
+
+fn named<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        format!("write one of {}", names.join(", "))
+    })
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    named(text, &Operation::ALL.map(|operation| (operation.name(), operation)))
+}
+
+fn compat(text: &str) -> Result<Protocol, String> {
+    named(text, &[("blobcache", Protocol::BlobCache)])
+}
+
+fn wire(text: &str) -> Result<Wire, String> {
+    named(text, &Wire::ALL.map(|wire| (wire.name(), wire)))
+}
+
+fn layout(text: &str) -> Result<Layout, String> {
+    let many = Layout::MultiThread { server: 2, client: 2 };
+    let known = [
+        ("one-thread", Layout::OneThread),
+        ("two-threads", Layout::TwoThreads),
+        ("multi-thread", many),
+        ("processes", Layout::Processes),
+    ];
+    named(text, &known)
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count: usize = text.parse().map_err(|_| "write a whole number".to_owned())?;
+    if (1..=10_000).contains(&count) { Ok(count) } else { Err("write 1 to 10000".to_owned()) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    time(text, 1.0)
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    time(text, 1e-3)
+}
+
+/// Up to an hour.
+fn time(text: &str, unit: f64) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "write a number, as in 20".to_owned())?;
+    let seconds = number * unit;
+    let fine = seconds > 0.0 && seconds <= 3600.0;
+    if fine {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("write more than 0, up to an hour".to_owned())
+    }
+}
+
+#[cfg(test)]
+#[path = "flags_tests.rs"]
+mod tests;

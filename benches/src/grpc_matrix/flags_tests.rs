@@ -1,0 +1,68 @@
+//! What the command line takes and what it refuses.
+
+use super::*;
+
+fn parse(line: &str) -> Result<Matrix, String> {
+    let words = std::iter::once("scenario_grpc").chain(line.split_whitespace());
+    let flags = Flags::try_parse_from(words).map_err(|error| error.to_string())?;
+    flags.matrix(Scale::Quick)
+}
+
+#[test]
+fn without_flags_there_are_36_cells() {
+    let matrix = parse("").expect("fine");
+    assert_eq!(matrix.cells.len() * matrix.profiles.len(), 36);
+    assert_eq!(matrix.profiles[0].name, "default");
+    assert_eq!(matrix.setup.chunk, CHUNK);
+    assert_eq!(matrix.effort, Effort::of(Scale::Quick));
+}
+
+#[test]
+fn flags_choose_cells_profiles_and_effort() {
+    let line = "--only read --only stream --size 64KiB --size 1MiB --size 64KiB --profile tonic \
+                --iterations 100 --chunk-size 16KiB --concurrency 4 --connections 2 --path vec \
+                --wire unix --layout one-thread";
+    let matrix = parse(line).expect("fine");
+    assert_eq!(matrix.cells.len(), 4);
+    assert_eq!(matrix.cells[1].scenario(), "grpc/matrix/read/1MiB");
+    assert_eq!(matrix.profiles.iter().map(|p| p.name).collect::<Vec<_>>(), ["tonic"]);
+    assert_eq!(matrix.effort.operations, Some(100));
+    assert_eq!((matrix.setup.concurrency, matrix.setup.connections), (4, 2));
+    let long = parse("--duration 5").expect("fine").effort;
+    assert_eq!(long.turn, Duration::from_millis(500));
+    let server = parse("--server cache-3:50051 --rtt 20").expect("fine").setup;
+    assert!(matches!(server.place, Place::Elsewhere(_)));
+    assert_eq!(server.rtt, Some(Duration::from_millis(20)));
+}
+
+#[test]
+fn what_makes_no_sense_is_one_sentence() {
+    for (line, complaint) in [
+        ("--size 0", "--size 0B: an operation of no bytes"),
+        ("--size 1MB", "'1MB' is not a size"),
+        ("--size 1MiB --chunk-size 2MiB", "--chunk-size 2MiB: write 1B to 1MiB"),
+        ("--chunk-size 0", "--chunk-size 0B: write 1B to 1MiB"),
+        ("--only delete", "write one of write, read, stream"),
+        ("--profile fast", "'fast' is not a transport profile"),
+        ("--path zero", "'zero' is not a data path"),
+        ("--layout three", "write one of one-thread, two-threads"),
+        ("--wire udp", "write one of tcp, unix"),
+        ("--rtt=-1", "up to an hour"),
+        ("--rtt x", "write a number"),
+        ("--iterations 0", "0 is not in 1.."),
+        ("--iterations 5 --duration 1", "cannot be used with"),
+        ("--duration 0", "more than 0"),
+        ("--concurrency 0", "write 1 to 10000"),
+        ("--connections many", "write a whole number"),
+        ("--server nowhere", "write host:port"),
+        ("--server a:1 --wire unix", "leave them out"),
+        ("--proto-compat blobcache", "--server"),
+        ("--server a:1 --proto-compat redis", "write one of blobcache"),
+        ("--rtt 20 --layout one-thread", "--rtt puts a link"),
+        ("--fast", "unexpected argument"),
+        ("read", "unexpected argument"),
+    ] {
+        let error = parse(line).expect_err(line);
+        assert!(error.contains(complaint), "{line}: {error}");
+    }
+}

@@ -1,0 +1,109 @@
+//! A transport profile as an arm: calls of one operation over the connections of a client.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bench_core::measure::drive::{DriveConfig, Stop, WarmUp, drive};
+use bench_core::measure::recorder::Dimensions;
+use bench_core::measure::schedule::Schedule;
+use bench_core::measure::usage::{self, Other, Usage};
+use bench_core::workload::Failure;
+use bench_grpc::{Error, Operation, Sink};
+
+use super::arm::{Arm, Turn};
+use super::end::{Caller, End};
+use super::tally;
+
+/// A call that takes longer hangs: 256 MiB over a window of 64 KiB and 20 ms take a minute and a half.
+const CALL_BOUND: Duration = Duration::from_secs(600);
+
+/// Calls of one operation, so many at a time. Content is dropped as it comes while the clock runs,
+/// and looked at before and after.
+pub struct Grpc {
+    name: String,
+    operation: Operation,
+    concurrency: usize,
+    end: End,
+}
+
+impl Grpc {
+    /// Over the connections of `end`.
+    pub fn new(name: &str, operation: Operation, concurrency: usize, end: End) -> Self {
+        Self { name: name.to_owned(), operation, concurrency, end }
+    }
+}
+
+impl Arm for Grpc {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn turn(&mut self, operations: u64) -> Turn {
+        let operation = self.operation;
+        let dropping = |client: Caller| client.with(Sink::Discard, CALL_BOUND);
+        let clients: Vec<Caller> = self.end.clients().into_iter().map(dropping).collect();
+        let first_byte = RefCell::new(tally::histogram());
+        let config = DriveConfig {
+            schedule: Schedule::Closed,
+            workers: self.concurrency,
+            stop: Stop::Operations(operations),
+            warm_up: WarmUp::Operations(0),
+        };
+        let server = self.end.server();
+        usage::reset_peak();
+        let before = Usage::now(server);
+        let driven = self.end.block_on(drive(config, |index| {
+            let client = &clients[index.0 as usize % clients.len()];
+            let first_byte = &first_byte;
+            async move {
+                let began = Instant::now();
+                let delivery = client.call(operation).await.map_err(Kind)?;
+                if let Some(at) = delivery.first_byte() {
+                    let waited = tally::ns(at.saturating_duration_since(began));
+                    first_byte.borrow_mut().saturating_record(waited);
+                }
+                Ok::<(), Kind>(())
+            }
+        }));
+        let mut usage = Usage::now(server).since(before);
+        if let (Other::Process(_), Some(other)) = (server, usage.other_cpu_ns) {
+            usage.cpu_ns += other;
+        }
+        Turn {
+            operations: driven.operations,
+            elapsed: driven.elapsed,
+            latency: driven.service_time,
+            first_byte: first_byte.into_inner(),
+            errors: driven.errors.into_iter().collect(),
+            usage,
+            peak_bytes: usage::peak_bytes(),
+        }
+    }
+
+    fn verify(&mut self) -> Result<(), Failure> {
+        for client in self.end.clients() {
+            let client = client.with(Sink::Verify, CALL_BOUND);
+            self.end.block_on(client.call(self.operation))?;
+        }
+        Ok(())
+    }
+
+    fn dimensions(&self) -> Dimensions {
+        let mut dimensions = self.end.dimensions();
+        dimensions.insert("concurrency".to_owned(), self.concurrency.to_string());
+        dimensions
+    }
+}
+
+/// An error as a kind: the status by its code, so that a thousand messages are one kind.
+struct Kind(Error);
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Error::Status { status, .. } => write!(f, "{:?}", status.code()),
+            other => other.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The end-to-end throughput matrix: profiles × operations × sizes over gRPC, every cell measured by
+//! all profiles in turns.
+//!
+//! - [`plan`]: cells, profiles, rounds.
+//! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm; [`raw`]: a socket as one; [`end`]: where its calls go.
+//! - [`round`]: one cell, turn by turn; [`tally`]: what an arm did, and its rows.
+//! - [`table`]: the rows for people.
+//! - `peers`, with the feature of that name: other implementations as arms.
+//! - [`flags`]: the command line; [`run`]: from there to rows; [`scenarios`]: single cells for
+//!   `cargo perf run`.
+
+pub mod arm;
+pub mod end;
+pub mod flags;
+pub mod grpc;
+#[cfg(feature = "peers")]
+pub mod peers;
+pub mod plan;
+pub mod raw;
+pub mod round;
+pub mod run;
+pub mod scenarios;
+pub mod table;
+pub mod tally;
+
+pub use scenarios::main;

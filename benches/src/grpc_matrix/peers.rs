@@ -1,0 +1,91 @@
+//! The segments path beside what others do with the same bytes: plain tonic, raw sockets, grpcio.
+//! All of them take turns in every cell, so that their ratios are of one run.
+
+mod grpcio;
+mod ratios;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use bench_core::fixture::Payload;
+use bench_core::record::Row;
+use bench_grpc::ceiling::CeilingConfig;
+use bench_grpc::{DataPath, Layout, TransportProfile, Wire};
+use bytes::Bytes;
+
+use self::grpcio::Grpcio;
+use super::arm::Arms;
+use super::end::{End, Place, Setup};
+use super::flags::Matrix;
+use super::grpc::Grpc;
+use super::plan::{Cell, SEED};
+use super::raw::Raw;
+use super::round::{Watch, measure};
+use super::run::{Session, boxed};
+use super::table::table;
+
+/// Ours.
+const SEGMENTS: &str = "segments";
+/// What tonic generates, with its own settings.
+const TONIC: &str = "tonic";
+const RAW_TCP: &str = "raw-tcp";
+const RAW_UNIX: &str = "raw-unix";
+const GRPCIO: &str = "grpcio";
+
+/// Measures the cells, prints the table and the ratios; the exit code says how it went.
+pub fn run(matrix: &Matrix) -> ExitCode {
+    let Place::Here { layout, .. } = matrix.setup.place else {
+        return super::run::refuse("--peers are measured on this machine; leave out --server");
+    };
+    let arms = if layout == Layout::Processes { 5 } else { 4 };
+    measured(matrix, layout, arms).map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
+}
+
+fn measured(matrix: &Matrix, layout: Layout, arms: usize) -> Result<(), u8> {
+    let mut session = Session::open(matrix, arms)?;
+    for cell in &matrix.cells {
+        let cell = Cell { family: "grpc/peers", ..*cell };
+        let rows = |watch: &mut dyn Watch| cell_rows(&cell, matrix, layout, watch);
+        session.cell(&cell, rows)?;
+    }
+    let rows = session.rows();
+    let text = format!("{}\n{}", table(rows), ratios::table(rows));
+    let _closed = write!(io::stdout().lock(), "{text}");
+    session.end()
+}
+
+fn cell_rows(cell: &Cell, matrix: &Matrix, layout: Layout, watch: &mut dyn Watch) -> Vec<Row> {
+    let payload = Payload::seeded(SEED, cell.size);
+    let mut arms = start(cell, matrix, layout, (payload, payload.to_bytes()));
+    let tallies = measure(&mut arms, matrix.effort, watch);
+    let raw = tallies.iter().find(|tally| tally.name == RAW_TCP && tally.is_running());
+    let link = matrix.setup.link();
+    tallies.iter().flat_map(|tally| tally.rows(cell, &link, raw)).collect()
+}
+
+fn start(cell: &Cell, matrix: &Matrix, layout: Layout, content: (Payload, Bytes)) -> Arms {
+    let grpc = |name, path, profile| {
+        let setup = Setup { path, ..matrix.setup.clone() };
+        let end = End::open(&setup, profile, content.clone());
+        boxed(end.map(|end| Grpc::new(name, cell.operation, setup.concurrency, end)))
+    };
+    let raw = |name, wire| {
+        let (pinned, payload, socket_buffer) = (true, content.0, None);
+        let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
+        boxed(Raw::start(name, cell.operation, config, content.1.clone()))
+    };
+    // First, while this thread may still run anywhere: its processes inherit where.
+    let grpcio = (layout == Layout::Processes).then(|| {
+        let chunk = matrix.setup.chunk.min(cell.size);
+        let grpcio = Grpcio::start(GRPCIO, cell.operation, &content.1, chunk);
+        (GRPCIO.to_owned(), boxed(grpcio))
+    });
+    let mut arms = vec![
+        (SEGMENTS.to_owned(), grpc(SEGMENTS, DataPath::Segments, matrix.profiles[0])),
+        (TONIC.to_owned(), grpc(TONIC, DataPath::ProstVec, TransportProfile::TONIC)),
+        (RAW_TCP.to_owned(), raw(RAW_TCP, Wire::Tcp)),
+        (RAW_UNIX.to_owned(), raw(RAW_UNIX, Wire::Unix)),
+    ];
+    arms.extend(grpcio);
+    arms
+}

@@ -1,0 +1,77 @@
+//! A raw socket as an arm: the same bytes between the same kind of threads, without gRPC.
+
+use std::time::Instant;
+
+use bench_core::measure::recorder::Dimensions;
+use bench_core::measure::usage::{self, Other, Usage};
+use bench_core::workload::Failure;
+use bench_grpc::Operation;
+use bench_grpc::ceiling::{Ceiling, CeilingConfig};
+
+use super::arm::{Arm, Turn};
+use super::tally;
+
+/// Where the other end runs, in the layouts in which it has a thread.
+const PEER: Other = Other::Threads("ceiling-peer");
+
+/// Transfers in the direction of one operation, one at a time.
+pub struct Raw {
+    name: String,
+    operation: Operation,
+    config: CeilingConfig,
+    ceiling: Ceiling,
+}
+
+impl Raw {
+    /// Connects two sockets.
+    ///
+    /// # Errors
+    /// What the machine refused.
+    pub fn start(
+        name: &str,
+        operation: Operation,
+        config: CeilingConfig,
+        content: bytes::Bytes,
+    ) -> Result<Self, Failure> {
+        let ceiling = Ceiling::start_with(config, content)?;
+        Ok(Self { name: name.to_owned(), operation, config, ceiling })
+    }
+}
+
+impl Arm for Raw {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn turn(&mut self, operations: u64) -> Turn {
+        let mut turn = Turn { operations, ..Turn::empty() };
+        usage::reset_peak();
+        let (before, start) = (Usage::now(PEER), Instant::now());
+        for _ in 0..operations {
+            let began = Instant::now();
+            match self.ceiling.transfer(self.operation) {
+                Ok(()) => turn.latency.saturating_record(tally::ns(began.elapsed())),
+                Err(error) => turn.failed(error.to_string()),
+            }
+        }
+        turn.elapsed = start.elapsed();
+        turn.usage = Usage::now(PEER).since(before);
+        turn.peak_bytes = usage::peak_bytes();
+        turn
+    }
+
+    fn verify(&mut self) -> Result<(), Failure> {
+        Ok(self.ceiling.transfer_verified(self.operation)?)
+    }
+
+    fn dimensions(&self) -> Dimensions {
+        let CeilingConfig { layout, wire, .. } = self.config;
+        [
+            ("backend", "raw socket".to_owned()),
+            ("layout", layout.to_string()),
+            ("wire", wire.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}

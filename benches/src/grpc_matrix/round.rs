@@ -1,0 +1,102 @@
+//! One cell: every arm takes a turn in each round, in an order that rotates, so that whoever comes
+//! first after a pause is somebody else each time.
+
+use std::time::Duration;
+
+use super::arm::{Arm, Started, Turn};
+use super::plan::Effort;
+use super::tally::Tally;
+
+/// Whoever watches: told of every turn, and asked whether to go on.
+pub trait Watch {
+    /// An arm has had a turn or is out.
+    fn turned(&mut self, arm: &str);
+
+    /// Whether the user wants to stop; what was measured is kept.
+    fn stopped(&self) -> bool;
+}
+
+/// Measures the arms in turns: each is verified, warmed up by one turn that is thrown away, has its
+/// rounds, and is verified again. One that fails is out, and the others go on. Arms that could not
+/// be started come as the reason why.
+///
+/// Where the user stops, the round that is under way is finished by nobody: an arm keeps the turns
+/// it had, and one without any has no row.
+pub fn measure(
+    arms: &mut [(String, Started)],
+    effort: Effort,
+    watch: &mut dyn Watch,
+) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = arms.iter().map(|(name, _)| Tally::new(name)).collect();
+    let mut ones = vec![Duration::ZERO; arms.len()];
+    for (index, (name, arm)) in arms.iter_mut().enumerate() {
+        match arm {
+            Ok(arm) => match begin(arm.as_mut()) {
+                Ok(one) => ones[index] = one,
+                Err(why) => tallies[index].fail(why),
+            },
+            Err(why) => tallies[index].fail(why.clone()),
+        }
+        watch.turned(name);
+    }
+    for round in 0..effort.rounds() {
+        for step in 0..arms.len() {
+            let index = (step + round as usize) % arms.len();
+            if watch.stopped() {
+                break;
+            }
+            if let (name, Ok(arm)) = &mut arms[index] {
+                let operations = effort.operations(round, ones[index]);
+                take_turn(arm.as_mut(), operations, &mut tallies[index]);
+                watch.turned(name);
+            }
+        }
+    }
+    for ((_, arm), tally) in arms.iter_mut().zip(&mut tallies) {
+        let Ok(arm) = arm else { continue };
+        if tally.is_running() && !watch.stopped() {
+            arm.verify().unwrap_or_else(|error| tally.fail(error.to_string()));
+        }
+        tally.describe(arm.dimensions());
+    }
+    tallies
+}
+
+/// Verifies and warms up; how long one operation takes once it is warm.
+fn begin(arm: &mut dyn Arm) -> Result<Duration, String> {
+    arm.verify().map_err(|error| error.to_string())?;
+    let mut one = Duration::MAX;
+    for _ in 0..2 {
+        let turn = arm.turn(1);
+        failed(&turn)?;
+        one = one.min(turn.elapsed);
+    }
+    Ok(one)
+}
+
+fn take_turn(arm: &mut dyn Arm, operations: u64, tally: &mut Tally) {
+    if !tally.is_running() {
+        return;
+    }
+    let turn = arm.turn(operations);
+    let failed = failed(&turn);
+    tally.push(turn);
+    if let Err(why) = failed {
+        tally.fail(why);
+    }
+}
+
+/// Why the turn is worth nothing: no operation of it succeeded.
+fn failed(turn: &Turn) -> Result<(), String> {
+    match turn.errors.first() {
+        Some((kind, _)) if turn.latency.is_empty() => {
+            Err(format!("no operation of a turn succeeded: {kind}"))
+        }
+        _ if turn.operations == 0 => Err("the turn was empty".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "round_tests.rs"]
+mod tests;

@@ -1,0 +1,129 @@
+//! Turns of arms that only pretend.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bench_core::measure::recorder::Dimensions;
+use bench_core::scale::Scale;
+use bench_core::units::ByteSize;
+use bench_core::workload::Failure;
+use bench_grpc::Operation;
+
+use super::super::arm::Arms;
+use super::super::plan::Cell;
+use super::*;
+
+/// An arm that writes down what is asked of it, and breaks on its `breaks`th turn.
+struct Fake {
+    name: &'static str,
+    log: Rc<RefCell<Vec<String>>>,
+    breaks: usize,
+    lies: usize,
+    turns: usize,
+    verified: usize,
+}
+
+impl Arm for Fake {
+    fn name(&self) -> &str {
+        self.name
+    }
+    fn turn(&mut self, operations: u64) -> Turn {
+        self.turns += 1;
+        self.log.borrow_mut().push(format!("{}{operations}", self.name));
+        let mut turn = Turn { operations, ..Turn::empty() };
+        turn.elapsed = Duration::from_millis(operations);
+        if self.turns >= self.breaks {
+            turn.errors = vec![("Unavailable".to_owned(), operations)];
+        } else {
+            turn.latency.record_n(1_000_000, operations).expect("in range");
+        }
+        turn
+    }
+    fn verify(&mut self) -> Result<(), Failure> {
+        self.verified += 1;
+        if self.verified >= self.lies { Err("other content".into()) } else { Ok(()) }
+    }
+    fn dimensions(&self) -> Dimensions {
+        [("backend".to_owned(), "fake".to_owned())].into()
+    }
+}
+
+struct Quiet {
+    turns: usize,
+    stop_at: usize,
+}
+
+impl Watch for Quiet {
+    fn turned(&mut self, _: &str) {
+        self.turns += 1;
+    }
+    fn stopped(&self) -> bool {
+        self.turns >= self.stop_at
+    }
+}
+
+fn arms(log: &Rc<RefCell<Vec<String>>>, edit: impl Fn(&mut Fake)) -> Arms {
+    let arm = |name: &'static str| {
+        let mut fake = Fake { name, log: log.clone(), breaks: 99, lies: 99, turns: 0, verified: 0 };
+        edit(&mut fake);
+        (name.to_owned(), Ok(Box::new(fake) as Box<dyn Arm>))
+    };
+    ["a", "b"].map(arm).into()
+}
+
+fn effort(rounds: u64) -> Effort {
+    let turn = Duration::from_millis(3);
+    Effort { rounds, turn, ..Effort::of(Scale::Quick) }
+}
+
+fn on() -> Quiet {
+    Quiet { turns: 0, stop_at: usize::MAX }
+}
+
+#[test]
+fn the_order_rotates_and_the_warm_up_is_no_round() {
+    let log = Rc::default();
+    let tallies = measure(&mut arms(&log, |_| {}), effort(3), &mut on());
+    assert_eq!(tallies.iter().map(Tally::rounds).collect::<Vec<_>>(), [3, 3]);
+    let said = log.borrow().join(" ");
+    assert_eq!(said, "a1 a1 b1 b1 a3 b3 b3 a3 a3 b3");
+}
+
+#[test]
+fn one_that_breaks_is_out_and_the_other_goes_on() {
+    let log = Rc::default();
+    let broken = |fake: &mut Fake| fake.breaks = if fake.name == "a" { 4 } else { 99 };
+    let tallies = measure(&mut arms(&log, broken), effort(5), &mut on());
+    assert!(!tallies[0].is_running() && tallies[1].is_running());
+    assert_eq!((tallies[0].rounds(), tallies[1].rounds()), (2, 5));
+    let cell = Cell::of_matrix(Operation::Read, ByteSize::mib(1));
+    let rows = tallies[0].rows(&cell, "loopback", None);
+    assert_eq!(rows[0].error.as_deref(), Some("no operation of a turn succeeded: Unavailable"));
+    assert_eq!(rows[0].dimensions["backend"], "fake");
+}
+
+#[test]
+fn other_content_after_the_rounds_takes_the_numbers_back() {
+    let log = Rc::default();
+    let lies = |fake: &mut Fake| fake.lies = if fake.name == "b" { 2 } else { 99 };
+    let tallies = measure(&mut arms(&log, lies), effort(2), &mut on());
+    assert!(tallies[0].is_running() && !tallies[1].is_running());
+}
+
+#[test]
+fn what_did_not_start_is_told_and_nothing_runs_when_nothing_started() {
+    let mut arms: Arms = vec![("a".to_owned(), Err("the port is taken".to_owned()))];
+    let tallies = measure(&mut arms, effort(2), &mut on());
+    assert!(!tallies[0].is_running());
+    assert_eq!(tallies[0].rounds(), 0);
+}
+
+#[test]
+fn a_stop_keeps_the_turns_that_were_had() {
+    let log = Rc::default();
+    // Two warm-ups, then three turns.
+    let mut watch = Quiet { turns: 0, stop_at: 5 };
+    let tallies = measure(&mut arms(&log, |_| {}), effort(10), &mut watch);
+    assert_eq!(tallies.iter().map(Tally::rounds).collect::<Vec<_>>(), [1, 2]);
+    assert!(tallies.iter().all(Tally::is_running));
+}

@@ -1,0 +1,228 @@
+//! From flags to rows, a table and the recommendation.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bench_core::fixture::Payload;
+use bench_core::judge::best::best;
+use bench_core::judge::matrix::{arms, words};
+use bench_core::record::{Environment, Row, RunRecord};
+use bench_core::workload::Failure;
+use bench_grpc::TransportProfile;
+use bench_grpc::ceiling::CeilingConfig;
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::arm::{Arm, Arms, Started};
+use super::end::{End, Place, Setup};
+use super::flags::Matrix;
+use super::grpc::Grpc;
+use super::plan::{Cell, Effort, SEED};
+use super::raw::Raw;
+use super::round::{Watch, measure};
+use super::table::table;
+
+const USAGE: u8 = 2;
+const NOT_MEASURED: u8 = 4;
+
+/// The arm of the raw socket. It is in every row of the others, and in none of its own.
+const RAW: &str = "raw";
+
+/// Measures the matrix, writes the record, prints table and recommendation; the exit code says how
+/// it went.
+pub fn run(matrix: &Matrix) -> ExitCode {
+    run_quietly(matrix).map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
+}
+
+fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
+    let turning = matrix.profiles.len() + usize::from(matrix.setup.ceiling().is_some());
+    let mut session = Session::open(matrix, turning)?;
+    reach(matrix).map_err(|error| told(&format!("nothing was measured: {error}"), NOT_MEASURED))?;
+    for cell in &matrix.cells {
+        let rows = |watch: &mut dyn Watch| {
+            cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, watch)
+        };
+        session.cell(cell, rows)?;
+    }
+    let rows = session.rows();
+    let ranking = best(&arms(rows), matrix.profiles[0].name);
+    let text = format!("{}\n{}", table(rows), words(&ranking, &matrix.setup.link()));
+    // A closed pipe at the other end of a table is not the matrix's failure.
+    let _closed = write!(io::stdout().lock(), "{text}");
+    session.end()
+}
+
+/// Whether a server that somebody else runs is there: looked for once, and not again by each cell.
+fn reach(matrix: &Matrix) -> Result<(), Failure> {
+    if let Place::Elsewhere(_) = matrix.setup.place {
+        let smallest = matrix.cells.iter().map(|cell| cell.size).min().ok_or("there is no cell")?;
+        let payload = Payload::seeded(SEED, smallest);
+        drop(End::open(&matrix.setup, matrix.profiles[0], (payload, payload.to_bytes()))?);
+    }
+    Ok(())
+}
+
+/// One run over all cells: its record, its progress, and whether the user wants to stop.
+pub(super) struct Session {
+    record: RunRecord,
+    output: Option<PathBuf>,
+    progress: Progress,
+}
+
+impl Session {
+    /// Before anything is measured: the output file is written, signals are caught.
+    ///
+    /// # Errors
+    /// The exit code, once the sentence is told.
+    pub(super) fn open(matrix: &Matrix, arms: usize) -> Result<Self, u8> {
+        let output = matrix.output.clone();
+        let record = open_record(output.as_deref()).map_err(|error| told(&error, USAGE))?;
+        let stop = stop_on_signals().map_err(|error| told(&error.to_string(), 1))?;
+        let turns = arms as u64 * (matrix.effort.rounds() + 1) * matrix.cells.len() as u64;
+        Ok(Self { record, output, progress: Progress { bar: bar(turns), stop } })
+    }
+
+    /// Measures one cell, unless the user wants to stop, and keeps its rows.
+    ///
+    /// # Errors
+    /// The exit code, where the disk takes no more.
+    pub(super) fn cell(
+        &mut self,
+        cell: &Cell,
+        measure: impl FnOnce(&mut dyn Watch) -> Vec<Row>,
+    ) -> Result<(), u8> {
+        if self.progress.stopped() {
+            return Ok(());
+        }
+        self.progress.bar.set_message(cell.scenario());
+        self.record.rows.extend(measure(&mut self.progress));
+        match &self.output {
+            Some(path) => self.record.write(path).map_err(|error| told(&error.to_string(), 1)),
+            None => Ok(()),
+        }
+    }
+
+    /// What was measured by now.
+    pub(super) fn rows(&self) -> &[Row] {
+        self.progress.bar.finish_and_clear();
+        &self.record.rows
+    }
+
+    /// How it went.
+    ///
+    /// # Errors
+    /// The exit code, once the sentence is told.
+    pub(super) fn end(self) -> Result<(), u8> {
+        code_of(&self.record.rows, self.progress.stopped())
+    }
+}
+
+/// How it went: 4 where it was interrupted or nothing was measured, 1 where a cell failed.
+fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
+    let failed = rows.iter().filter(|row| !row.ok).count();
+    if interrupted {
+        return Err(told("interrupted: what was measured by then is kept", NOT_MEASURED));
+    }
+    if failed == rows.len() {
+        let why = rows.iter().find_map(|row| row.error.as_deref()).unwrap_or("there is no cell");
+        return Err(told(&format!("nothing was measured: {why}"), NOT_MEASURED));
+    }
+    if failed > 0 { Err(told(&format!("{failed} cells failed"), 1)) } else { Ok(()) }
+}
+
+fn told(sentence: &str, code: u8) -> u8 {
+    let _unread = writeln!(io::stderr(), "error: {sentence}");
+    code
+}
+
+/// A sentence about the command line, and the exit code of usage.
+pub fn refuse(sentence: &str) -> ExitCode {
+    ExitCode::from(told(sentence, USAGE))
+}
+
+/// An empty record, on the disk where somebody wants it there: a file that can't be written is
+/// found before anything is measured.
+fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let Some(path) = output else { return Ok(RunRecord::begin(Environment::default())) };
+    let record = RunRecord::begin(Environment::gather(root));
+    record.write(path).map_err(|error| format!("--output: {error}"))?;
+    Ok(record)
+}
+
+/// Set by the first interrupt; the second ends the process.
+fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+fn bar(turns: u64) -> ProgressBar {
+    let style = "[{bar:30}] {pos}/{len} turns, {elapsed} (left: {eta}) {wide_msg}";
+    let bar = ProgressBar::new(turns);
+    bar.set_style(ProgressStyle::with_template(style).expect("template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// Shows turns and stops on signals.
+struct Progress {
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+}
+
+impl Watch for Progress {
+    fn turned(&mut self, _arm: &str) {
+        self.bar.inc(1);
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// The rows of one cell: every profile in turns, and a raw socket with them where there can be one.
+pub fn cell_rows(
+    cell: &Cell,
+    setup: &Setup,
+    profiles: &[TransportProfile],
+    effort: Effort,
+    watch: &mut dyn Watch,
+) -> Vec<Row> {
+    let tallies = measure(&mut start(cell, setup, profiles), effort, watch);
+    let raw = tallies.iter().find(|tally| tally.name == RAW && tally.is_running());
+    let (own, link) = (tallies.iter().filter(|tally| tally.name != RAW), setup.link());
+    own.flat_map(|tally| tally.rows(cell, &link, raw)).collect()
+}
+
+fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
+    let payload = Payload::seeded(SEED, cell.size);
+    let content = payload.to_bytes();
+    let mut arms: Arms = Vec::new();
+    for profile in profiles {
+        let open = End::open(setup, *profile, (payload, content.clone()));
+        let arm = open.map(|end| Grpc::new(profile.name, cell.operation, setup.concurrency, end));
+        arms.push((profile.name.to_owned(), boxed(arm)));
+    }
+    if let Some((layout, wire)) = setup.ceiling() {
+        let (pinned, socket_buffer) = (true, None);
+        let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
+        arms.push((RAW.to_owned(), boxed(Raw::start(RAW, cell.operation, config, content))));
+    }
+    arms
+}
+
+pub(super) fn boxed<A: Arm + 'static>(arm: Result<A, Failure>) -> Started {
+    arm.map(|arm| Box::new(arm) as Box<dyn Arm>).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

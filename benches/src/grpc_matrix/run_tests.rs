@@ -1,0 +1,177 @@
+//! Whole runs, small: what is found before anything is measured, and what goes wrong in between.
+
+use std::net::Ipv4Addr;
+
+use bench_core::scale::Scale;
+use bench_grpc::{Bind, DataPath, Server, ServerConfig, Target};
+use clap::Parser;
+
+use super::*;
+use crate::grpc_matrix::flags::Flags;
+
+fn matrix(line: &str) -> Matrix {
+    let words = std::iter::once("scenario_grpc").chain(line.split_whitespace());
+    Flags::try_parse_from(words).expect("flags").matrix(Scale::Smoke).expect("a matrix")
+}
+
+fn serve() -> (Server, String) {
+    let config = ServerConfig {
+        profile: TransportProfile::DEFAULT,
+        address: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+        path: DataPath::Segments,
+        payload: Payload::seeded(SEED, bench_core::units::ByteSize::mib(1)),
+        workers: 1,
+        cpu: None,
+        socket_buffer: None,
+    };
+    let server = Server::start(config).expect("serves");
+    let address = server.address().to_string();
+    (server, address)
+}
+
+/// Stops the server once there have been so many turns.
+struct Killer {
+    server: Option<Server>,
+    turns: usize,
+    kill_at: usize,
+}
+
+impl Watch for Killer {
+    fn turned(&mut self, _arm: &str) {
+        self.turns += 1;
+        if self.turns == self.kill_at {
+            drop(self.server.take());
+        }
+    }
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn every_operation_of_every_layout_has_rows_with_a_ceiling() {
+    for layout in ["one-thread", "two-threads", "multi-thread"] {
+        let matrix = matrix(&format!("--size 64KiB --layout {layout} --connections 2"));
+        for cell in &matrix.cells {
+            let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
+            let profiles = &matrix.profiles;
+            let rows = cell_rows(cell, &matrix.setup, profiles, matrix.effort, &mut watch);
+            let failed = rows.iter().find(|row| !row.ok);
+            assert!(failed.is_none(), "{failed:?}");
+            for metric in ["wall_time", "latency", "ceiling_time", "cpu_time", "page_faults"] {
+                let found = rows.iter().filter(|row| row.metric.name() == metric).count();
+                assert_eq!(found, matrix.profiles.len(), "{metric} of {layout}");
+            }
+            rows.iter().for_each(|row| row.check().expect("sound"));
+        }
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_found_before_anything_is_measured() {
+    let matrix = matrix("--size 64KiB --output /nonexistent/record.json");
+    let code = run_quietly(&matrix).expect_err("nowhere to write");
+    assert_eq!(code, USAGE);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_one_sentence_with_its_address() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let matrix = matrix(&format!("--size 64KiB --server {address}"));
+    assert_eq!(run_quietly(&matrix).expect_err("nobody is there"), NOT_MEASURED);
+    let error = reach(&matrix).expect_err("nobody is there").to_string();
+    assert!(error.contains(&address.to_string()) && error.lines().count() == 1, "{error}");
+}
+
+#[test]
+fn a_server_that_is_killed_is_a_failed_row_and_the_matrix_goes_on() {
+    let (server, address) = serve();
+    let matrix = matrix(&format!(
+        "--size 64KiB --only read --only stream --profile default --iterations 3000 --server {address}"
+    ));
+    let effort = Effort { rounds: 100, ..matrix.effort };
+    let mut watch = Killer { server: Some(server), turns: 0, kill_at: 5 };
+    let mut rows = Vec::new();
+    for cell in &matrix.cells {
+        rows.extend(cell_rows(cell, &matrix.setup, &matrix.profiles, effort, &mut watch));
+    }
+    let failed: Vec<&str> = rows.iter().filter(|row| !row.ok).map(|row| row.id.as_str()).collect();
+    assert_eq!(failed, ["grpc/matrix/read/default/64KiB", "grpc/matrix/stream/default/64KiB"]);
+    assert_eq!(code_of(&rows, false), Err(NOT_MEASURED), "nothing was measured in the end");
+}
+
+#[test]
+fn a_server_of_ours_elsewhere_and_one_behind_a_link_are_measured() {
+    let (_server, address) = serve();
+    for flags in [format!("--server {address}"), "--rtt 2".to_owned()] {
+        let line = format!("--size 64KiB --profile default --iterations 2 {flags}");
+        let matrix = matrix(&line);
+        let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
+        let cell = &matrix.cells[0];
+        let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut watch);
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
+        assert!(rows.iter().all(|row| row.metric.name() != "ceiling_time"), "there is none");
+        if flags.starts_with("--rtt") {
+            let time = rows.iter().find(|row| row.metric.name() == "wall_time").expect("measured");
+            // A call cannot end before a round trip has.
+            assert!(time.per_operation().iter().all(|ns| *ns >= 2e6), "{time:?}");
+            assert!(time.dimensions["link"].contains("round trip of 2 ms"));
+        }
+    }
+}
+
+#[test]
+fn a_cache_is_spoken_to_in_its_own_calls() {
+    let config = ServerConfig {
+        profile: TransportProfile::DEFAULT,
+        address: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+        path: DataPath::ProstBytes,
+        payload: Payload::seeded(SEED, bench_core::units::ByteSize::mib(1)),
+        workers: 1,
+        cpu: None,
+        socket_buffer: None,
+    };
+    let cache = bench_grpc::compat::start(&config).expect("serves");
+    let Target::Tcp(address) = *cache.address() else { panic!("not TCP") };
+    let matrix = matrix(&format!(
+        "--size 64KiB --profile default --server {address} --proto-compat blobcache"
+    ));
+    for cell in &matrix.cells {
+        let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
+        let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut watch);
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
+        assert!(rows[0].dimensions["backend"].starts_with("blob cache at "));
+    }
+}
+
+#[test]
+fn an_interrupt_keeps_what_was_measured_and_is_exit_code_4() {
+    let matrix = matrix("--size 64KiB --only read --profile default");
+    let mut session = Session::open(&matrix, 2).expect("opens");
+    let measure = |watch: &mut dyn Watch| {
+        cell_rows(&matrix.cells[0], &matrix.setup, &matrix.profiles, matrix.effort, watch)
+    };
+    session.cell(&matrix.cells[0], measure).expect("measured");
+    let kept = session.rows().len();
+    signal_hook::low_level::raise(SIGINT).expect("raised");
+    session
+        .cell(&matrix.cells[0], |_| panic!("nothing is begun after an interrupt"))
+        .expect("kept");
+    assert_eq!(session.rows().len(), kept);
+    assert!(kept > 0);
+    assert_eq!(code_of(session.rows(), session.progress.stopped()), Err(NOT_MEASURED));
+}
+
+#[test]
+fn how_it_went_is_the_exit_code() {
+    use bench_core::record::{Data, Metric};
+    let good = Row::measured("a", Metric::Operations, "1", Data::Count { value: 1 });
+    let bad = Row::failed("b", Metric::WallTime, "ns", "why");
+    assert_eq!(code_of(std::slice::from_ref(&good), false), Ok(()));
+    assert_eq!(code_of(&[good.clone(), bad.clone()], false), Err(1));
+    assert_eq!(code_of(&[bad], false), Err(NOT_MEASURED));
+    assert_eq!(code_of(&[], false), Err(NOT_MEASURED));
+    assert_eq!(code_of(&[good], true), Err(NOT_MEASURED));
+}

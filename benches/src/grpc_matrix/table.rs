@@ -1,0 +1,197 @@
+//! The rows of a matrix as a table for people. Everything in it is derived from the rows.
+
+use bench_core::judge::budget::size_of;
+use bench_core::judge::stats::median;
+use bench_core::judge::target::P99_SAMPLES_MIN;
+use bench_core::record::{Data, Metric, Row};
+use bench_core::units::{GIB, MIB};
+
+use super::tally::CEILING;
+
+const TITLES: [&str; 13] = [
+    "id",
+    "ops",
+    "MiB/s",
+    "ops/s",
+    "p50 ms",
+    "p99 ms",
+    "first byte",
+    "CPU s/GiB",
+    "of it server",
+    "faults/op",
+    "peak MiB",
+    "of raw",
+    "errors",
+];
+
+/// The table, one line an id, in the order of the rows.
+pub fn table(rows: &[Row]) -> String {
+    let mut ids: Vec<&str> = Vec::new();
+    for row in rows {
+        if !ids.contains(&row.id.as_str()) {
+            ids.push(&row.id);
+        }
+    }
+    let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
+    for id in ids {
+        let own: Vec<&Row> = rows.iter().filter(|row| row.id == id).collect();
+        lines.push(line(id, &own));
+    }
+    aligned(&lines)
+}
+
+fn line(id: &str, rows: &[&Row]) -> Vec<String> {
+    if let Some(error) = rows.iter().find_map(|row| row.error.as_deref()) {
+        return vec![id.to_owned(), format!("failed: {error}")];
+    }
+    let find = |metric: &str| rows.iter().copied().find(|row| row.metric.name() == metric);
+    let size = size_of(id).map_or(0.0, |size| size.bytes() as f64);
+    let middle = |metric: &str| {
+        let values = find(metric).map(Row::per_operation).unwrap_or_default();
+        (!values.is_empty()).then(|| median(&values))
+    };
+    let count = |metric: Metric| match find(metric.name()).and_then(|row| row.data.as_ref()) {
+        Some(Data::Count { value }) => Some(*value),
+        _ => None,
+    };
+    let time = middle("wall_time").filter(|ns| *ns > 0.0);
+    let per_gib =
+        |metric| Some(middle(metric)? / 1e9 / size * GIB as f64).filter(|x| x.is_finite());
+    let failed = count(Metric::Errors).unwrap_or_default();
+    vec![
+        id.to_owned(),
+        count(Metric::Operations).map_or_else(String::new, |count| count.to_string()),
+        number(time.map(|ns| size / MIB as f64 / (ns / 1e9)), 0),
+        number(time.map(|ns| 1e9 / ns), 1),
+        quantile(find("latency"), 0.5),
+        quantile(find("latency"), 0.99),
+        quantile(find("first_byte"), 0.5),
+        number(per_gib("cpu_time"), 2),
+        number(per_gib("server_cpu_time"), 2),
+        number(middle("page_faults"), 0),
+        number(count(Metric::RssBytes).map(|bytes| bytes as f64 / MIB as f64), 0),
+        number(of_raw(find("wall_time"), find(CEILING)), 2),
+        if failed == 0 { "0".to_owned() } else { errors(rows) },
+    ]
+}
+
+/// The median of the rounds' ratios: the raw socket's time by ours.
+fn of_raw(own: Option<&Row>, raw: Option<&Row>) -> Option<f64> {
+    let (own, raw) = (own?.per_operation(), raw?.per_operation());
+    let ratios: Vec<f64> = raw.iter().zip(&own).map(|(raw, own)| raw / own).collect();
+    (!ratios.is_empty()).then(|| median(&ratios))
+}
+
+fn errors(rows: &[&Row]) -> String {
+    let errors = rows.iter().map(|row| &row.errors).find(|errors| !errors.is_empty());
+    let kinds = errors.into_iter().flatten().map(|(kind, count)| format!("{count} × {kind}"));
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+/// In milliseconds. A 99th percentile of fewer than 100 is the maximum, and is named so.
+fn quantile(row: Option<&Row>, q: f64) -> String {
+    let histogram = row.and_then(|row| row.data.as_ref()?.histogram().ok());
+    match histogram.filter(|histogram| !histogram.is_empty()) {
+        None => "-".to_owned(),
+        Some(few) if q > 0.5 && few.len() < P99_SAMPLES_MIN => {
+            format!("max {:.3}", few.max() as f64 / 1e6)
+        }
+        Some(all) => format!("{:.3}", all.value_at_quantile(q) as f64 / 1e6),
+    }
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+/// Columns two blanks apart, all but the first aligned to the right; a line with fewer cells than
+/// titles ends in text.
+pub(super) fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let whole = |line: &&Vec<String>| line.len() == columns;
+    let width = |column: usize| {
+        let first = lines.iter().filter(|line| column == 0 || whole(line));
+        first.map(|line| line[column].chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let gap = " ".repeat(width.saturating_sub(cell.chars().count()));
+            match column {
+                0 => text.extend([cell, gap.as_str()]),
+                _ if line.len() < columns => text.extend(["  ", cell]),
+                _ => text.extend(["  ", gap.as_str(), cell]),
+            }
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(metric: Metric, values: &[f64]) -> Row {
+        let (values, iterations) = (values.to_vec(), vec![1; values.len()]);
+        Row::measured(ID, metric, "ns", Data::Samples { values, iterations })
+    }
+
+    const ID: &str = "grpc/matrix/read/default/1MiB";
+
+    #[test]
+    fn numbers_are_derived_by_hand() {
+        let other = |name: &str| Metric::Other(name.to_owned());
+        let mut latency = crate::grpc_matrix::tally::histogram();
+        latency.record_n(2_000_000, 99).expect("in range");
+        let rows = [
+            samples(Metric::WallTime, &[2e6, 2e6, 4e6]),
+            samples(other(CEILING), &[1e6, 1e6, 3e6]),
+            samples(Metric::CpuTime, &[1e6]),
+            Row::measured(ID, Metric::Operations, "1", Data::Count { value: 99 }),
+            Row::measured(ID, Metric::Latency, "ns", Data::from_histogram(&latency)),
+        ];
+        let text = table(&rows);
+        let cells: Vec<&str> = text.lines().nth(1).expect("a line").split("  ").collect();
+        let cells: Vec<&str> = cells.into_iter().map(str::trim).filter(|c| !c.is_empty()).collect();
+        // 1 MiB in 2 ms; 1 ms of processor for 1 MiB; raw takes half of it.
+        let expected = [
+            ID,
+            "99",
+            "500",
+            "500.0",
+            "2.001",
+            "max 2.001",
+            "-",
+            "1.02",
+            "-",
+            "-",
+            "-",
+            "0.50",
+            "0",
+        ];
+        assert_eq!(cells, expected);
+    }
+
+    #[test]
+    fn of_a_hundred_samples_there_is_a_percentile() {
+        let mut latency = crate::grpc_matrix::tally::histogram();
+        latency.record_n(2_000_000, 100).expect("in range");
+        let row = Row::measured(ID, Metric::Latency, "ns", Data::from_histogram(&latency));
+        assert_eq!(quantile(Some(&row), 0.99), "2.001");
+    }
+
+    #[test]
+    fn a_failed_cell_says_why_and_widens_nothing() {
+        let rows = [
+            samples(Metric::WallTime, &[2e6]),
+            Row::failed("grpc/matrix/read/bad/1MiB", Metric::WallTime, "ns", &"x".repeat(200)),
+        ];
+        let text = table(&rows);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[2].contains("failed: xxx"));
+        assert!(lines[0].len() < 150, "{}", lines[0]);
+    }
+}
