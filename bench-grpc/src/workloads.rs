@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::layout::Layout;
 use crate::loopback::{Loopback, LoopbackConfig};
 use crate::operation::{Delivery, Operation};
-use crate::path::DataPath;
+use crate::path::{DataPath, UnknownPath};
 use crate::profile::{ProfileError, TransportProfile};
 use crate::wire::Wire;
 
@@ -33,31 +33,43 @@ const SOCKET_BUFFER: ByteSize = ByteSize::mib(1);
 /// Header tables, buffers and the allocator reach their steady state in the first calls.
 const WARM_UP_CALLS: usize = 3;
 
-/// `profile/size`, as in `default/16MiB`.
+/// `profile/size`, as in `default/16MiB`, on prost's `Bytes`; `profile/path/size` on another data
+/// path, as in `default/segments/16MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// One of [`TransportProfile::ALL`].
     pub profile: TransportProfile,
+    /// How bytes go between the application and HTTP/2, at both ends.
+    pub path: DataPath,
     /// Bytes that one operation moves.
     pub size: ByteSize,
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}/{}", self.profile, self.size))
+        let Self { profile, path, size } = self;
+        match path {
+            DataPath::ProstBytes => f.pad(&format!("{profile}/{size}")),
+            path => f.pad(&format!("{profile}/{path}/{size}")),
+        }
     }
 }
 
 /// Why a text is not a cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseCellError {
-    /// It is not two parts in their one spelling.
-    #[error("'{0}' is not a profile and a size; write them as in default/16MiB")]
+    /// It is not two or three parts in their one spelling.
+    #[error(
+        "'{0}' is not a profile, a data path and a size; write them as in default/16MiB or default/segments/16MiB"
+    )]
     Spelling(String),
     /// The first part.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// The second part.
+    /// The part between, which is left out for prost's `Bytes`.
+    #[error(transparent)]
+    Path(#[from] UnknownPath),
+    /// The last part.
     #[error(transparent)]
     Size(#[from] ParseSizeError),
 }
@@ -67,8 +79,12 @@ impl FromStr for Cell {
 
     fn from_str(text: &str) -> Result<Self, ParseCellError> {
         let spelling = || ParseCellError::Spelling(text.to_owned());
-        let (profile, size) = text.split_once('/').ok_or_else(spelling)?;
-        let cell = Self { profile: profile.parse()?, size: size.parse()? };
+        let (profile, rest) = text.split_once('/').ok_or_else(spelling)?;
+        let (path, size) = match rest.split_once('/') {
+            Some((path, size)) => (path.parse()?, size),
+            None => (DataPath::ProstBytes, rest),
+        };
+        let cell = Self { profile: profile.parse()?, path, size: size.parse()? };
         // Ids are compared as text, so a second spelling would be a second id.
         if cell.to_string() == text { Ok(cell) } else { Err(spelling()) }
     }
@@ -144,7 +160,7 @@ impl<K: Kind> Workload for Call<K> {
             layout: Layout::OneThread,
             pinned: false,
             wire: Wire::Tcp,
-            path: DataPath::ProstBytes,
+            path: cell.path,
             payload: Payload::seeded(SEED, cell.size),
             chunk: CHUNK_MAX.min(cell.size),
             socket_buffer: Some(SOCKET_BUFFER),
@@ -202,6 +218,10 @@ mod tests {
     use crate::blob::blob_server::{Blob, BlobServer};
     use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
     use crate::server::{BlobService, Stored};
+
+    fn cell(size: ByteSize) -> Cell {
+        Cell { profile: TransportProfile::DEFAULT, path: DataPath::ProstBytes, size }
+    }
 
     /// A server that refuses every second call.
     struct Flaky {
@@ -280,8 +300,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cell_parses_what_it_prints(index in 0_usize..4, bytes: u64) {
-            let cell = Cell { profile: TransportProfile::ALL[index], size: ByteSize::new(bytes) };
+        fn a_cell_parses_what_it_prints(index in 0_usize..4, path in 0_usize..3, bytes: u64) {
+            let (profile, path) = (TransportProfile::ALL[index], DataPath::ALL[path]);
+            let cell = Cell { profile, path, size: ByteSize::new(bytes) };
             prop_assert_eq!(cell.to_string().parse(), Ok(cell));
         }
 
@@ -304,6 +325,8 @@ mod tests {
             "1MiB/default",
             "fast/1MiB",
             "default/1MiB/2",
+            "default/bytes/1MiB",
+            "default/zero/1MiB",
         ] {
             let error = bad.parse::<Cell>().expect_err(bad).to_string();
             assert!(error.contains("write"), "{bad}: {error}");
@@ -313,7 +336,7 @@ mod tests {
     #[test]
     fn every_workload_runs_with_every_profile() {
         for profile in TransportProfile::ALL {
-            let cell = Cell { profile, size: ByteSize::kib(64) };
+            let cell = Cell { profile, ..cell(ByteSize::kib(64)) };
             run_once::<Write>(&cell).expect("write");
             run_once::<Read>(&cell).expect("read");
             let stream = run_once::<Stream>(&cell).expect("stream");
@@ -334,10 +357,13 @@ mod tests {
 
     #[test]
     fn a_call_that_was_not_made_does_not_pass() {
-        let cell = Cell { profile: TransportProfile::DEFAULT, size: ByteSize::kib(64) };
-        conforms::<Write>(&cell).expect("write");
-        conforms::<Read>(&cell).expect("read");
-        conforms::<Stream>(&cell).expect("stream");
+        let cell = cell(ByteSize::kib(64));
+        for path in DataPath::ALL {
+            let cell = Cell { path, ..cell };
+            conforms::<Write>(&cell).expect("write");
+            conforms::<Read>(&cell).expect("read");
+            conforms::<Stream>(&cell).expect("stream");
+        }
     }
 
     #[test]
@@ -347,11 +373,13 @@ mod tests {
         let expected =
             ["grpc/write/default/1MiB", "grpc/read/default/1MiB", "grpc/stream/default/1MiB"];
         assert_eq!(ids, expected);
+        let cell = Cell { path: DataPath::Segments, ..cell };
+        assert_eq!(id::<Read>(&cell), "grpc/read/default/segments/1MiB");
     }
 
     #[test]
     fn an_empty_cell_is_a_clear_error() {
-        let cell = Cell { profile: TransportProfile::DEFAULT, size: ByteSize::new(0) };
+        let cell = cell(ByteSize::new(0));
         let error = run_once::<Read>(&cell).expect_err("nothing to move").to_string();
         assert_eq!(error, "a payload of 0B cannot go over gRPC; choose from 1B to 4294967231B");
     }
