@@ -213,7 +213,8 @@ impl Loopback {
     }
 
     /// What the last Write left at the server; nothing in [`Layout::Processes`], where a client
-    /// with [`Sink::Verify`] lets the server compare.
+    /// with [`Sink::Verify`] lets the server compare. With [`DataPath::Segments`] its messages are
+    /// the pieces in which they came; how many there were is checked by the call.
     pub fn stored(&self) -> Delivery {
         let stored = self.server.stored().lock();
         let intake = Intake::kept(stored.unwrap_or_else(PoisonError::into_inner).clone());
