@@ -113,6 +113,19 @@ pub enum Error {
         /// The simulated time since its start.
         after: Duration,
     },
+    /// The kernel does not let this process have a congestion control.
+    #[error(
+        "failed to use congestion control '{control}': {source}; allowed here: {allowed}, and with \
+         CAP_NET_ADMIN whatever the kernel has"
+    )]
+    CongestionControlRefused {
+        /// What was asked for.
+        control: String,
+        /// What a process without privileges may have.
+        allowed: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// An algorithm that the simulation does not have.
     #[error("'{0}' is not simulated; write reno or cubic")]
     CongestionControl(String),
