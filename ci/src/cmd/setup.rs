@@ -28,6 +28,10 @@ enum Tool {
     Postgres,
     /// For the test that opens a report; nothing else needs it.
     Browser,
+    /// For the test of other implementations of HTTP/2, which says when it is missing.
+    H2load,
+    /// For the test of other implementations of gRPC, which says when it is missing.
+    PythonVenv,
 }
 
 pub(crate) fn run(args: &SetupArgs, ui: Ui) -> anyhow::Result<Exit> {
@@ -73,13 +77,15 @@ pub(crate) fn ensure(ui: Ui) -> anyhow::Result<()> {
     carry_out(&plan(), Tool::is_there, ui).map(drop)
 }
 
-/// Installs PostgreSQL and a browser where they are missing: only tests need them, so a plan for
-/// measuring does not hold them.
+/// What only tests need, so that a plan for measuring does not hold it.
+const FOR_TESTS: [Tool; 4] = [Tool::Postgres, Tool::Browser, Tool::H2load, Tool::PythonVenv];
+
+/// Installs what only tests need where it is missing.
 ///
 /// # Errors
-/// [`Exit::NotMeasured`] with the command, where it could not be installed.
+/// [`Exit::NotMeasured`] with the command, where a required tool could not be installed.
 pub(crate) fn ensure_for_tests(ui: Ui) -> anyhow::Result<()> {
-    let missing = [Tool::Postgres, Tool::Browser].into_iter().filter(|tool| !tool.is_there());
+    let missing = FOR_TESTS.into_iter().filter(|tool| !tool.is_there());
     carry_out(&steps(missing), Tool::is_there, ui).map(drop)
 }
 
@@ -121,9 +127,9 @@ fn carry_out(plan: &[(Tool, Step)], there: impl Fn(Tool) -> bool, ui: Ui) -> any
     for (tool, step) in plan {
         match (take(*tool, step, &there, ui), tool) {
             (Ok(()), _) => done.installed.push(tool.name()),
-            (Err(why), Tool::Critcmp) if !process::interrupted() => {
-                let hint = step.command();
-                ui.say(&format!("warning: critcmp is not installed ({why}); try `{hint}`"));
+            (Err(why), tool) if tool.is_optional() && !process::interrupted() => {
+                let (name, hint) = (tool.name(), step.command());
+                ui.say(&format!("warning: {name} is not installed ({why}); try `{hint}`"));
                 done.missing.push(tool.name());
             }
             (Err(why), _) => {
@@ -171,7 +177,14 @@ impl Tool {
             Self::Critcmp => "critcmp",
             Self::Postgres => "PostgreSQL",
             Self::Browser => "a browser",
+            Self::H2load => "h2load",
+            Self::PythonVenv => "Python's venv",
         }
+    }
+
+    /// Whether what needs it goes on without it, and says so.
+    const fn is_optional(self) -> bool {
+        matches!(self, Self::Critcmp | Self::H2load | Self::PythonVenv)
     }
 
     /// What else to do where no package has the tool.
@@ -192,6 +205,12 @@ impl Tool {
             Self::Critcmp => probe::critcmp(),
             Self::Postgres => return probe::postgres().is_some(),
             Self::Browser => probe::browser(),
+            Self::H2load => probe::first_line("h2load", &["--version"]),
+            // Debian splits it: `venv` alone is there and cannot make an environment.
+            Self::PythonVenv => probe::first_line(
+                "python3",
+                &["-c", "import ensurepip; print(ensurepip.version())"],
+            ),
         };
         version.is_some()
     }
@@ -203,9 +222,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn measuring_needs_no_server_and_no_browser() {
-        let only_tests = |tool: &Tool| matches!(tool, Tool::Postgres | Tool::Browser);
-        assert!(!plan().iter().any(|(tool, _)| only_tests(tool)));
+    fn measuring_needs_nothing_that_is_for_tests() {
+        assert!(!plan().iter().any(|(tool, _)| FOR_TESTS.contains(tool)));
     }
 
     fn attempt(tool: Tool, step: Step, there: bool) -> anyhow::Result<Done> {

@@ -97,6 +97,10 @@ pub(super) fn step(tool: Tool, manager: Option<Manager>, rights: Rights) -> Step
         (Tool::Valgrind, Some(_)) => "valgrind",
         (Tool::Postgres, Some(manager)) => manager.postgres,
         (Tool::Browser, Some(_)) => "chromium",
+        (Tool::H2load, Some(manager)) if manager.program == "apt-get" => "nghttp2-client",
+        (Tool::H2load, Some(_)) => "nghttp2",
+        (Tool::PythonVenv, Some(manager)) if manager.program == "apt-get" => "python3-venv",
+        (Tool::PythonVenv, Some(_)) => "python3",
     };
     let manager = manager.expect("the arm without one has returned");
     let prefix: &[&str] = match rights {
