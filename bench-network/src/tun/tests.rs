@@ -104,8 +104,7 @@ fn a_rate_is_not_exceeded() {
 }
 
 #[test]
-fn the_same_packets_are_lost_with_the_same_seed() {
-    // Which packets come is the kernel's business; what becomes of number n is the seed's.
+fn the_packet_of_the_script_is_lost_and_no_other() {
     let mut profile = rtt(2 * MS);
     profile.up.loss = Loss::Script([0].into());
     let Some(link) = link(&profile) else { return };
