@@ -1,10 +1,11 @@
 //! Which blocks are touched in which order.
 //!
 //! Random offsets are whole multiples of the block, each of them as likely as any other at every
-//! step, whatever came before: 64 random bits of a counter (splitmix64), multiplied into the range
+//! step, whatever came before: a random word by the number of the step, multiplied into the range
 //! (Lemire 2019), whose bias is below one in 2^40 for any file here. Blocks repeat, and some are
 //! never touched; fio, which touches each block once, calls this `norandommap`.
 
+use bench_core::fixture::Stream;
 use bench_core::units::ByteSize;
 
 use super::cell::Pattern;
@@ -37,10 +38,7 @@ pub fn steps(pattern: Pattern, size: ByteSize, block: ByteSize, seed: u64) -> Ve
 
 /// The `n`-th number below `bound`.
 fn uniform(seed: u64, n: u64, bound: u64) -> u64 {
-    let mut word = seed.wrapping_add((n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^= word >> 31;
+    let word = Stream::seeded(seed).word(n);
     ((u128::from(word) * u128::from(bound)) >> 64) as u64
 }
 

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use bench_core::fixture::{BufferPool, Payload, PooledBuf, class_for};
+use bench_core::fixture::{BufferPool, Payload, PooledBuf, Stream, class_for};
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 
@@ -66,11 +66,9 @@ fn ranges(size: u64) -> Vec<(u64, u64)> {
     ranges
 }
 
-/// Any fixed sequence of numbers without a pattern (the multiplier is from Knuth's MMIX).
+/// The same numbers for every source.
 fn draw(n: u64) -> u64 {
-    let word =
-        (n + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (word ^ (word >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD) >> 16
+    Stream::seeded(1).word(n)
 }
 
 /// Reads the range, which may reach beyond the end, and compares what came.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bench_core::fixture::PooledBuf;
+use bench_core::fixture::{PooledBuf, Stream};
 use bench_core::units::ByteSize;
 
 use super::Source;
@@ -33,7 +33,7 @@ impl DelayConfig {
 
     /// The wait of a read from this offset before its bytes enter the pipe.
     pub fn wait(&self, offset: u64) -> Duration {
-        let share = (mix(self.seed ^ mix(offset)) >> 11) as f64 / (1_u64 << 53) as f64;
+        let share = Stream::seeded(self.seed).unit(offset);
         self.latency + self.jitter.mul_f64(share)
     }
 
@@ -43,14 +43,6 @@ impl DelayConfig {
             _ => Duration::ZERO,
         }
     }
-}
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood 2014): every bit of the result depends on all.
-fn mix(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ (word >> 31)
 }
 
 /// Another source, later: a read first waits its latency, then reads, then waits until its bytes
