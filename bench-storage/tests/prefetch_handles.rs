@@ -102,6 +102,7 @@ fn a_stream_delivers_every_byte_in_order_and_reads_every_chunk_once() {
             (0, 0, 0, offset)
         );
         assert_eq!(stats.useful + stats.stolen + stats.in_place, 11, "{policy:?}: {stats:?}");
+        assert_eq!(stats.issued, stats.useful + stats.stolen, "{policy:?}: {stats:?}");
         assert!(stats.depth_most <= policy.most());
         drop(stream);
         drop(prefetcher);

@@ -118,6 +118,15 @@ impl Crew {
     pub(super) fn read(&self, extent: Extent, empty: PooledBuf) -> Fetched {
         self.shared.read(extent, empty)
     }
+
+    /// Reads on the caller's thread, without a look at the clock.
+    pub(super) fn read_untimed(
+        &self,
+        extent: Extent,
+        empty: PooledBuf,
+    ) -> Result<PooledBuf, Error> {
+        self.shared.read_untimed(extent, empty)
+    }
 }
 
 impl Shared {
@@ -149,12 +158,15 @@ impl Shared {
         }
     }
 
-    fn read(&self, extent: Extent, mut buffer: PooledBuf) -> Fetched {
-        let Extent { number, offset, length } = extent;
+    fn read(&self, extent: Extent, empty: PooledBuf) -> Fetched {
         let start = self.clock.now();
-        let read = read_full(&*self.source, offset, length, &mut buffer);
-        let time = self.clock.now().saturating_sub(start);
-        let outcome = match read {
+        let outcome = self.read_untimed(extent, empty);
+        Fetched { outcome, time: self.clock.now().saturating_sub(start) }
+    }
+
+    fn read_untimed(&self, extent: Extent, mut buffer: PooledBuf) -> Result<PooledBuf, Error> {
+        let Extent { number, offset, length } = extent;
+        match read_full(&*self.source, offset, length, &mut buffer) {
             Ok(read) if read == length => Ok(buffer),
             Ok(read) => Err(Error::Truncated {
                 number,
@@ -162,8 +174,7 @@ impl Shared {
                 missing: (length - read) as u64,
             }),
             Err(source) => Err(Error::Chunk { number, offset, source }),
-        };
-        Fetched { outcome, time }
+        }
     }
 }
 

@@ -65,7 +65,11 @@ impl Reader {
                 self.window.seek(last + 1);
             }
             let extent = Extent { number: first, offset, length };
-            return self.window.read_range(extent, in_order).map(PooledBuf::freeze);
+            let read = match in_order {
+                true => self.window.read_in_order(extent),
+                false => self.window.read_at_random(extent),
+            };
+            return read.map(PooledBuf::freeze);
         }
         self.gather(first, last, offset, length).inspect_err(|_| {
             self.at_hand = None;

@@ -32,7 +32,8 @@ pub struct PrefetchStats {
     pub depth_most: u32,
     /// The largest number of chunks that were thrown away at once.
     pub wasted_at_once: u64,
-    /// Time that the reader waited for bytes, whoever read them.
+    /// Time that the reader waited for bytes in order, whoever read them. Reads at random are not
+    /// timed.
     pub stall: Duration,
     /// Bytes that were delivered.
     pub bytes: u64,

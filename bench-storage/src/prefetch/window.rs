@@ -124,23 +124,24 @@ impl Window {
         }
     }
 
-    /// Reads any range where it is, without a chunk, and learns from its time if it is in order.
-    pub(super) fn read_range(
-        &mut self,
-        extent: Extent,
-        in_order: bool,
-    ) -> Result<PooledBuf, Error> {
+    /// Reads a range in place, of reads that are in order, and learns from its time.
+    pub(super) fn read_in_order(&mut self, extent: Extent) -> Result<PooledBuf, Error> {
         let asked = self.asked();
         let fetched = self.read_in_place(extent)?;
-        if in_order {
-            self.planner.observed(fetched.time);
-        }
+        self.planner.observed(fetched.time);
         self.hand_over(asked, &fetched);
-        if !in_order {
-            // The pause before a jump is nobody's work on a chunk.
-            self.handed_over = None;
-        }
         fetched.outcome
+    }
+
+    /// Reads a range that has nothing to do with those before it: nothing is learnt, and the clock,
+    /// which would be a good part of what a small read costs, is left alone.
+    pub(super) fn read_at_random(&mut self, extent: Extent) -> Result<PooledBuf, Error> {
+        self.stats.in_place += 1;
+        self.handed_over = None;
+        let empty = self.demand(extent.length)?;
+        let read = self.crew.read_untimed(extent, empty)?;
+        self.stats.bytes += read.len() as u64;
+        Ok(read)
     }
 
     fn read_in_place(&mut self, extent: Extent) -> Result<Fetched, Error> {
