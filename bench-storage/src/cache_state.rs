@@ -109,12 +109,24 @@ impl<S: CacheState> Reached<S> {
         if S::held(seen) {
             return Ok(());
         }
-        Err(Error::StateLost {
-            path: file.path().to_owned(),
-            state: S::STATE,
-            resident: seen.resident,
-            pages: seen.pages,
-        })
+        Err(self.lost(file, seen))
+    }
+
+    /// Asserts, before the operations, that nothing since has moved a page in or out.
+    ///
+    /// # Errors
+    /// [`Error::StateLost`] where something has.
+    pub fn held_before(&self, file: &CachedFile) -> Result<(), Error> {
+        let seen = file.residency()?;
+        if seen.resident == self.seen.resident {
+            return Ok(());
+        }
+        Err(self.lost(file, seen))
+    }
+
+    fn lost(&self, file: &CachedFile, seen: Residency) -> Error {
+        let Residency { resident, pages, .. } = seen;
+        Error::StateLost { path: file.path().to_owned(), state: S::STATE, resident, pages }
     }
 
     /// What a record says of the state.
@@ -167,5 +179,6 @@ mod tests {
         let lost = direct.held(cached).expect_err("read through the page cache").to_string();
         assert!(lost.contains("is no longer direct"), "{lost}");
         cold.held(cached).expect("a cold read ends warm");
+        cold.held_before(cached).expect_err("and does not begin so");
     }
 }

@@ -7,6 +7,7 @@ use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload, conforms, id, run_once};
 use bench_storage::Error;
 use bench_storage::cache_state::{Cold, Direct, Warm};
+use bench_storage::file_system::lives_in_memory;
 use bench_storage::files::cell::{Engine, Pattern, ReadCell, SyncPolicy, WriteCell};
 use bench_storage::files::{
     Concurrent, FileRead, FileWrite, ReadState, Storm, StormCell, StormKind, WriteState,
@@ -18,7 +19,12 @@ const BLOCK: ByteSize = ByteSize::kib(8);
 /// Whether this failure says that the machine lacks what the cell needs, and nothing else.
 fn lacks(failure: &Failure) -> bool {
     let Some(error) = failure.downcast_ref::<Error>() else { return false };
-    matches!(error, Error::NoDirect { .. } | Error::NoUring(_) | Error::StayedResident { .. })
+    match error {
+        Error::NoDirect { .. } | Error::NoUring(_) => true,
+        // On a disk every file can be made cold, whichever engine reads it.
+        Error::StayedResident { file_system, .. } => lives_in_memory(file_system),
+        _ => false,
+    }
 }
 
 fn check<W: Workload>(parameter: &W::Parameter) {

@@ -37,7 +37,8 @@ impl ReadState for Direct {
 pub struct FileRead<S> {
     cell: ReadCell,
     on_disk: OneFile,
-    reading: Reading,
+    /// None only while the file is brought into its state.
+    reading: Option<Reading>,
     pass: Pass,
     reached: Reached<S>,
     outcome: Option<Result<Share, Error>>,
@@ -56,19 +57,21 @@ impl<S: ReadState> Workload for FileRead<S> {
             false => None,
         };
         check_cell(cell.block, cell.size, direct)?;
-        let reading = Reading::open(cell.engine, S::DIRECT, cached.path(), cell.depth)?;
+        let mut reading = Reading::open(cell.engine, S::DIRECT, cached.path(), cell.depth)?;
         let pass = Pass {
             steps: steps(cell.pattern, cell.size, cell.block, SEED).into(),
             pool: pool_for(cell.block, cell.depth)?,
             verify: None,
         };
+        // Once with every block verified, by the engine itself and outside the clock.
+        let verify = Some(*on_disk.file.payload());
+        let share = reading.run(&Pass { verify, ..pass.clone() })?;
+        check_amount(&share, &pass.steps)?;
+        drop(share);
+        // Dropped here where it would keep pages mapped.
+        let reading = (!S::SPENT_BY_READING).then_some(reading);
         let reached = cached.reach::<S>()?;
         let mut this = Self { cell: *cell, on_disk, reading, pass, reached, outcome: None };
-        // Once with every block verified, by the engine itself and outside the clock.
-        let verify = Some(*this.on_disk.file.payload());
-        let share = this.reading.run(&Pass { verify, ..this.pass.clone() })?;
-        check_amount(&share, &this.pass.steps)?;
-        drop(share);
         this.prepare()?;
         Ok(this)
     }
@@ -79,7 +82,18 @@ impl<S: ReadState> Workload for FileRead<S> {
 
     fn prepare(&mut self) -> Result<(), Failure> {
         self.outcome = None;
-        self.reached = self.on_disk.file.cached().reach::<S>()?;
+        if S::SPENT_BY_READING {
+            // Pages that are mapped cannot be evicted.
+            self.reading = None;
+        }
+        let cached = self.on_disk.file.cached();
+        self.reached = cached.reach::<S>()?;
+        if self.reading.is_none() {
+            let ReadCell { engine, depth, .. } = self.cell;
+            self.reading = Some(Reading::open(engine, S::DIRECT, cached.path(), depth)?);
+            // To open a file reads none of it, and a cold one stays cold.
+            self.reached.held_before(cached)?;
+        }
         Ok(())
     }
 
@@ -88,7 +102,7 @@ impl<S: ReadState> Workload for FileRead<S> {
         if !matches!(self.outcome, Some(Err(_))) {
             // The buffers of the last pass first: the pool has no more than the queue needs.
             self.outcome = None;
-            self.outcome = Some(self.reading.run(&self.pass));
+            self.outcome = self.reading.as_mut().map(|reading| reading.run(&self.pass));
         }
     }
 
@@ -108,7 +122,7 @@ impl<S: ReadState> Workload for FileRead<S> {
     fn dimensions(&self) -> Vec<(&'static str, String)> {
         let ReadCell { pattern, block, depth, .. } = self.cell;
         let mut dimensions = vec![
-            ("backend", self.reading.backend()),
+            ("backend", self.reading.as_ref().map(Reading::backend).unwrap_or_default()),
             ("pattern", pattern.to_string()),
             ("block_size", block.to_string()),
             ("queue_depth", depth.to_string()),
