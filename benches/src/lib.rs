@@ -1,6 +1,7 @@
 //! What the bench targets share: how a workload is put under callgrind. Time is measured through
 //! [`bench_core::measure`]; the workloads themselves live in their rooms.
 
+pub mod arms;
 #[cfg(feature = "canary-each")]
 pub mod canary;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
@@ -10,6 +11,7 @@ pub mod grpc_server;
 #[cfg(any(feature = "peers", feature = "interop"))]
 pub mod grpcio;
 pub mod load;
+pub mod overlap;
 pub mod pools;
 
 use bench_core::counting::GLIBC_TUNABLES;

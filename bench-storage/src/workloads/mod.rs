@@ -47,6 +47,7 @@ macro_rules! workload {
     };
 }
 
+pub mod prefetch;
 mod read;
 mod write;
 
