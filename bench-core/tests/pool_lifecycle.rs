@@ -4,7 +4,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-use bench_core::fixture::{ALIGNMENT, AcquireError, BufferPool};
+use bench_core::fixture::{ALIGNMENT, AcquireError, BufferPool, DirectIo};
 use bench_core::units::ByteSize;
 use bytes::BufMut;
 
@@ -148,4 +148,70 @@ fn bytes_read_elsewhere_are_refused() {
 fn growing_beyond_the_capacity_is_a_bug() {
     let pool = pool_of(1);
     pool.try_acquire(CLASS).expect("room").resize_zeroed(4097);
+}
+
+#[test]
+fn frozen_bytes_are_cloned_sliced_and_reclaimed_by_the_last() {
+    let pool = pool_of(1);
+    let mut buffer = pool.try_acquire(CLASS).expect("room");
+    buffer.put_slice(b"0123456789");
+    let address = buffer.as_ptr();
+    let bytes = buffer.freeze();
+    let (head, middle) = (bytes.slice(..=2), bytes.slice(2..).slice(1..3));
+    assert_eq!((&bytes[..], &head[..], &middle[..]), (&b"0123456789"[..], &b"012"[..], &b"34"[..]));
+    let bytes = bytes.try_reclaim().expect_err("two others share it");
+    drop((bytes, head));
+    assert_eq!(pool.stats().in_use_bytes, CLASS);
+    // All of it is there again, though the last had a slice.
+    let mut buffer = middle.try_reclaim().expect("the last");
+    assert_eq!((buffer.as_ptr(), &buffer[..]), (address, &b"0123456789"[..]));
+    buffer.filled_mut()[0] = b'X';
+    let bytes = buffer.freeze().into_bytes();
+    assert_eq!((bytes.as_ptr(), bytes[0]), (address, b'X'));
+    drop(bytes);
+    assert_eq!(pool.stats().idle_bytes, CLASS);
+}
+
+#[test]
+#[should_panic(expected = "no slice 5..11 of 10 bytes")]
+fn a_slice_beyond_the_frozen_bytes_is_a_bug() {
+    let pool = pool_of(1);
+    let mut buffer = pool.try_acquire(CLASS).expect("room");
+    buffer.put_slice(b"0123456789");
+    drop(buffer.freeze().slice(5..11));
+}
+
+#[test]
+fn a_panic_while_filling_leaves_nothing_to_read_and_loses_nothing() {
+    let pool = pool_of(1);
+    let mut buffer = pool.try_acquire(CLASS).expect("room");
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        let _: Result<usize, ()> = buffer.fill_with(|spare| {
+            spare[..5].write_copy_of_slice(b"half ");
+            panic!("in the middle")
+        });
+    }));
+    assert!(outcome.is_err() && buffer.is_empty());
+    drop(buffer);
+    drop(pool.try_acquire(CLASS).expect("it came back"));
+}
+
+#[test]
+fn a_buffer_is_read_from_a_file_and_aligned_for_it() {
+    let file = tempfile::tempfile().expect("a file");
+    rustix::io::pwrite(&file, &[7; 10_000], 0).expect("room on the disk");
+    let mut builder = BufferPool::builder(ByteSize::mib(1));
+    if let Some(direct) = DirectIo::of(&file).expect("statx works") {
+        builder = builder.direct_io(direct);
+    }
+    let pool = builder.build().expect("valid");
+    let mut buffer = pool.try_acquire(ByteSize::kib(64)).expect("room");
+    assert_eq!(buffer.as_ptr().addr() % buffer.capacity(), 0);
+    assert_eq!(buffer.read_at(&file, 9_000, 500).expect("readable"), 500);
+    assert_eq!(buffer.read_full_at(&file, 9_500, 10_000).expect("readable"), 500);
+    assert_eq!(buffer.read_full_at(&file, 10_000, 10).expect("readable"), 0);
+    assert_eq!((buffer.len(), buffer.iter().all(|&byte| byte == 7)), (1000, true));
+    let pipe = std::io::pipe().expect("a pipe").0;
+    buffer.read_at(&pipe, 0, 10).expect_err("a pipe has no positions");
+    assert_eq!(buffer.len(), 1000);
 }

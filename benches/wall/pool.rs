@@ -4,7 +4,9 @@
 use bench_core::fixture::SizeLadder;
 use bench_core::measure::wall::{criterion as config, wall};
 use bench_core::units::ByteSize;
-use bench_core::workloads::{FreshBuffer, PoolCycle, PoolFreeze};
+use bench_core::workloads::{
+    FreshBuffer, PoolCycle, PoolFreeze, PoolHold32, PoolIntoBytes, PoolTimeout,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn pool(c: &mut Criterion) {
@@ -14,6 +16,10 @@ fn pool(c: &mut Criterion) {
         wall::<PoolFreeze>(c, &size);
         wall::<FreshBuffer>(c, &size);
     }
+    let size = ByteSize::kib(64);
+    wall::<PoolIntoBytes>(c, &size);
+    wall::<PoolTimeout>(c, &size);
+    wall::<PoolHold32>(c, &size);
 }
 
 criterion_group! { name = benches; config = config(); targets = pool }

@@ -19,6 +19,8 @@ use crate::workload::Failure;
 
 /// Batches between two looks at the clock.
 const BATCHES_PER_LOOK: usize = 16;
+/// Slices without an operation before that is an error.
+const ATTEMPTS: usize = 8;
 /// Batches before the clock starts: the thread's own caches and magazines fill.
 const WARM_UP: usize = 256;
 
@@ -65,11 +67,10 @@ pub fn take_turns(id: &str, arms: &[Arm<'_>], turns: Turns) -> Result<Vec<Row>, 
         for step in 0..arms.len() {
             // Nobody always comes after the same neighbour.
             let index = (round + step) % arms.len();
-            let turn = work(&arms[index], turns, &cpus)?;
-            if turn.operations == 0 {
-                let (name, ns) = (&arms[index].name, turn.wall_ns);
-                return Err(format!("{id}/{name}: nothing was done in {ns} ns").into());
-            }
+            let turn = work_until_done(&arms[index], turns, &cpus)?.ok_or_else(|| {
+                let name = &arms[index].name;
+                format!("{id}/{name}: nothing was done in {ATTEMPTS} times {:?}", turns.slice)
+            })?;
             if round > 0 {
                 samples[index].push(turn);
             }
@@ -115,7 +116,18 @@ impl Samples {
     }
 }
 
-/// One arm in one round.
+/// One arm in one round. Where others use the machine too, two threads that need each other may not
+/// meet in a slice; they get another.
+fn work_until_done(arm: &Arm<'_>, turns: Turns, cpus: &[usize]) -> Result<Option<Turn>, Failure> {
+    for _ in 0..ATTEMPTS {
+        let turn = work(arm, turns, cpus)?;
+        if turn.operations > 0 {
+            return Ok(Some(turn));
+        }
+    }
+    Ok(None)
+}
+
 fn work(arm: &Arm<'_>, turns: Turns, cpus: &[usize]) -> Result<Turn, Failure> {
     let together = Barrier::new(turns.threads);
     let thread = |number: usize| -> Result<(Duration, Duration, u64), Failure> {
