@@ -2,7 +2,7 @@
 //!
 //! - [`units`]: sizes and rates, with the one parser and the one printer.
 //! - [`scale`]: how much to measure, from a smoke test to a full run.
-//! - [`fixture`]: things to bench with: size ladder, payload, buffer pool. They never look at a clock.
+//! - [`fixture`]: things to bench with: size ladder, payload, buffer pool. They measure no time.
 //! - [`workload`]: one operation on fixtures and the check of its answer.
 //! - [`workloads`]: the operations on core fixtures that every run measures.
 //! - [`measure`]: harnesses, schedules, the environment. They never see a threshold.
