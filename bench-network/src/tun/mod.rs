@@ -10,7 +10,7 @@
 //! counts from the time at which the emulator fetched a packet.
 //!
 //! It needs the right to make network namespaces and a `/dev/net/tun` that can be opened: root, or
-//! `unshare --user --map-root-user --net` before the command. [`TunLink::available`] says why not.
+//! `unshare --user --map-root-user` before the command. [`TunLink::available`] says why not.
 //! Nothing of the host's network is touched, and nothing is left when the process ends, however.
 
 mod kernel;
@@ -105,7 +105,7 @@ impl TunLink {
             Err(error) => Err(Error::Unavailable {
                 backend: BACKEND,
                 reason: error.to_string(),
-                instead: "run as root or after `unshare --user --map-root-user --net`, and see that \
+                instead: "run as root or after `unshare --user --map-root-user`, and see that \
                           /dev/net/tun can be read and written",
             }),
         }
