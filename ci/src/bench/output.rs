@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::count::Metrics;
 use super::dhat;
 use crate::exit::{Exit, failure};
+use crate::gate::callgrind::of_operation;
 
 /// What one run left in its folder.
 #[derive(Debug)]
@@ -57,9 +58,21 @@ pub(super) fn read_output(folder: &Path, metrics: Metrics) -> anyhow::Result<Out
         output.values.extend([heap.blocks(), heap.bytes()]);
     }
     if metrics.syscalls {
-        output.values.push(of_callgrind("SysCount", "system calls")?);
+        output.values.push(syscalls(&output.callgrind)?);
     }
     Ok(output)
+}
+
+/// System calls of the operation, over the files of all its processes.
+fn syscalls(files: &[PathBuf]) -> anyhow::Result<u64> {
+    let mut sum = None;
+    for path in files {
+        let text = fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+        let calls = of_operation(&String::from_utf8_lossy(&text), "sysCount")
+            .with_context(|| format!("failed to understand {}", path.display()))?;
+        sum = sum.into_iter().chain(calls).reduce(|sum, calls| sum + calls);
+    }
+    sum.context("callgrind's output holds no system calls of the operation")
 }
 
 fn total(profiles: &Value, event: &str) -> Option<u64> {
@@ -78,8 +91,27 @@ mod tests {
             {"tool": "Callgrind", "data": {"total": {"metrics": {"Ir": {"values": {"new": 42}}}}}},
         ]);
         assert_eq!(total(&profiles, "Ir"), Some(42));
-        assert_eq!(total(&profiles, "SysCount"), None);
+        assert_eq!(total(&profiles, "EstimatedCycles"), None);
         assert_eq!(total(&Value::Null, "Ir"), None);
+    }
+
+    #[test]
+    fn system_calls_of_set_up_are_not_the_operations() {
+        let folder = tempfile::tempdir().expect("folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("write");
+            path
+        };
+        let counted = write(
+            "callgrind.a.out",
+            "events: Ir sysCount\nsummary: 70 6\nfn=t::run\n9 0 5\n\
+             cfn=t::__gungraun_wrapper_mod::op\ncalls=1 1\n9 70 1\n",
+        );
+        let child = write("callgrind.b.out", "events: Ir sysCount\nfn=t::run\n9 0 5\n");
+        assert_eq!(syscalls(&[counted, child.clone()]).expect("one call"), 1);
+        let error = syscalls(&[child]).expect_err("no operation").to_string();
+        assert!(error.contains("no system calls of the operation"), "{error}");
     }
 
     #[test]

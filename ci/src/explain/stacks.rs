@@ -11,10 +11,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::profile::{Item, Profile};
-use crate::gate::callgrind::Function;
+use crate::gate::callgrind::{Function, is_operation};
 
-/// What gungraun wraps the measured function in; counting begins and ends with it.
-const OPERATION: &str = "::__gungraun_wrapper_mod::";
 /// Stacks that cost a smaller share of the operation are left to their caller: they would be
 /// thinner than a hair.
 const SHARE_MIN: f64 = 5e-5;
@@ -60,9 +58,7 @@ pub(crate) fn stacks(base: &Profile, head: &Profile) -> Node {
 /// The operation itself; where the profile does not have it, all that nobody calls.
 fn roots(profile: &Profile) -> Vec<Function> {
     // Not the closures in it.
-    let is_operation = |function: &&Function| {
-        function.name.split_once(OPERATION).is_some_and(|(_, name)| !name.contains("::"))
-    };
+    let is_operation = |function: &&Function| is_operation(function);
     let operation: Vec<Function> = profile.functions.keys().filter(is_operation).cloned().collect();
     if !operation.is_empty() {
         return operation;

@@ -19,6 +19,9 @@ pub(crate) struct Place {
     pub(crate) line: u64,
 }
 
+/// The event that every file has.
+const INSTRUCTIONS: &str = "Ir";
+
 /// Self instructions by place.
 pub(crate) type Costs = BTreeMap<Place, u64>;
 
@@ -88,11 +91,43 @@ pub(crate) fn parse(text: &str) -> Result<Costs, ParseError> {
 /// # Errors
 /// When the text is not callgrind's.
 pub(crate) fn graph(text: &str) -> Result<Graph, ParseError> {
-    let mut reader = Reader::default();
+    graph_of(text, INSTRUCTIONS)?.ok_or(ParseError::NoInstructions)
+}
+
+/// How often an event happened inside calls of the operation that a bench counts, what it calls
+/// included; `None` when the file does not count the event or holds no such call.
+///
+/// Callgrind counts system calls whether collection is switched on or not, so the total of a file
+/// holds those of set-up and warm-up too. The cost of a call is what happened between its begin and
+/// its end.
+///
+/// # Errors
+/// When the text is not callgrind's.
+pub(crate) fn of_operation(text: &str, event: &str) -> Result<Option<u64>, ParseError> {
+    let Some(instructions) = graph_of(text, INSTRUCTIONS)? else {
+        return Err(ParseError::NoInstructions);
+    };
+    if !instructions.calls.keys().any(|call| is_operation(&call.to)) {
+        return Ok(None);
+    }
+    Ok(graph_of(text, event)?.map(|graph| {
+        graph.calls.iter().filter(|(call, _)| is_operation(&call.to)).map(|(_, &cost)| cost).sum()
+    }))
+}
+
+/// Whether it is what gungraun wraps the measured function in: counting begins and ends with it.
+pub(crate) fn is_operation(function: &Function) -> bool {
+    let name = function.name.split_once("::__gungraun_wrapper_mod::");
+    name.is_some_and(|(_, name)| !name.contains("::"))
+}
+
+/// All that one output file says of one event; `None` when it does not count it.
+fn graph_of(text: &str, event: &str) -> Result<Option<Graph>, ParseError> {
+    let mut reader = Reader { wanted: event.to_owned(), ..Reader::default() };
     for (number, line) in text.lines().enumerate() {
         reader.read(line).ok_or(ParseError::Line(number + 1))?;
     }
-    if reader.event.is_none() { Err(ParseError::NoInstructions) } else { Ok(reader.graph) }
+    Ok(reader.event.map(|_| reader.graph))
 }
 
 /// Compressed names by their numbers.
@@ -100,9 +135,11 @@ type Names = HashMap<u64, Rc<str>>;
 
 #[derive(Debug, Default)]
 struct Reader {
+    /// The event whose costs are read.
+    wanted: String,
     /// Columns before the costs: `instr`, `line`; one when the file does not say.
     positions: Option<Vec<String>>,
-    /// The column of `Ir` among the costs.
+    /// Its column among the costs.
     event: Option<usize>,
     functions: Names,
     files: Names,
@@ -142,7 +179,9 @@ impl Reader {
             "positions" => {
                 self.positions = Some(value.split_whitespace().map(str::to_owned).collect());
             }
-            "events" => self.event = value.split_whitespace().position(|event| event == "Ir"),
+            "events" => {
+                self.event = value.split_whitespace().position(|event| event == self.wanted);
+            }
             _ => {}
         }
     }
@@ -263,6 +302,22 @@ mod tests {
             (place("work", "lib.rs", 51), 100),
         ];
         assert_eq!(costs.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn events_of_the_operation_are_those_inside_its_call() {
+        let text = "events: Ir sysCount\nfn=t::run\n9 40 2\n\
+                    cfn=t::__gungraun_wrapper_mod::op\ncalls=1 1\n9 70 1\n\
+                    fn=t::__gungraun_wrapper_mod::op\n1 60\ncfn=yield\ncalls=1 1\n1 10 1\n\
+                    fn=yield\n2 10 3\n";
+        assert_eq!(of_operation(text, "sysCount"), Ok(Some(1)));
+        assert_eq!(of_operation(text, "Ir"), Ok(Some(70)));
+        assert_eq!(of_operation(text, "sysTime"), Ok(None));
+        let idle = text.replace("9 70 1", "9 70");
+        assert_eq!(of_operation(&idle, "sysCount"), Ok(Some(0)));
+        let never = "events: Ir sysCount\nfn=t::run\n9 40 2\n";
+        assert_eq!(of_operation(never, "sysCount"), Ok(None));
+        assert_eq!(of_operation("fn=a\n1 1\n", "Ir"), Err(ParseError::NoInstructions));
     }
 
     #[test]
