@@ -1,11 +1,13 @@
 """gRPC by Python's grpcio: a peer to measure against, and a stranger to understand.
 
   bench CONTENT CHUNK           a client and a server in a process of its own, plain bytes as messages;
-                                reads `write|read|stream COUNT` a line, answers with nanoseconds of each
+                                reads `write|read|stream COUNT` a line, answers with nanoseconds of each;
+                                `check write|read|stream` compares every byte, answers `checked`
   check ADDRESS CONTENT CHUNK   writes, reads and streams against the blob service at ADDRESS
   serve CONTENT                 serves the blob service; prints its port; ends with its input
 
 CONTENT is a file. What moves is compared with it. Messages are encoded by hand: no protoc.
+A call has a time limit. What went wrong is the last line on standard error.
 """
 
 import concurrent.futures
@@ -17,6 +19,9 @@ import time
 import grpc
 
 SERVICE = "weighbridge.blob.v1.Blob"
+# Asks the server of `bench` to compare what is written.
+VERIFY = (("weighbridge-sink", "verify"),)
+CALL_SECONDS = 120
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -90,13 +95,12 @@ class Blob(grpc.GenericRpcHandler):
 
     def write(self, messages, context):
         length = count = 0
+        compare = self.protobuf or VERIFY[0] in map(tuple, context.invocation_metadata())
         for message in messages:
-            if self.protobuf:
-                data = chunk_data(message)
-                if self.content[length : length + len(data)] != data:
-                    context.abort(grpc.StatusCode.DATA_LOSS, "other content was written")
-                message = data
-            length += len(message)
+            data = chunk_data(message) if self.protobuf else message
+            if compare and self.content[length : length + len(data)] != data:
+                context.abort(grpc.StatusCode.DATA_LOSS, "other content was written")
+            length += len(data)
             count += 1
         return numbers_message(length, count)
 
@@ -145,23 +149,29 @@ def methods(channel):
 def bench(path, chunk):
     content = pathlib.Path(path).read_bytes()
     here, there = multiprocessing.get_context("spawn").Pipe()
-    apart = multiprocessing.get_context("spawn").Process(target=serve_apart, args=(path, chunk, there))
+    spawn = multiprocessing.get_context("spawn")
+    # A daemon does not keep a client that failed from ending.
+    apart = spawn.Process(target=serve_apart, args=(path, chunk, there), daemon=True)
     apart.start()
     there.close()
+    if not here.poll(CALL_SECONDS):
+        raise TimeoutError(f"the server did not serve within {CALL_SECONDS} seconds")
     channel = grpc.insecure_channel(f"127.0.0.1:{here.recv()}", options=UNLIMITED)
     write, read, stream = methods(channel)
 
     def once(operation, check):
         if operation == "write":
-            length, _ = numbers(write(pieces(content, chunk)), 2)
+            metadata = VERIFY if check else None
+            reply = write(pieces(content, chunk), timeout=CALL_SECONDS, metadata=metadata)
+            length, _ = numbers(reply, 2)
         elif operation == "read":
-            answer = read(b"")
+            answer = read(b"", timeout=CALL_SECONDS)
             length = len(answer)
             if check and answer != content:
                 raise ValueError("read other content")
         else:
             length = 0
-            for piece in stream(b""):
+            for piece in stream(b"", timeout=CALL_SECONDS):
                 if check and content[length : length + len(piece)] != piece:
                     raise ValueError("streamed other content")
                 length += len(piece)
@@ -173,6 +183,10 @@ def bench(path, chunk):
     print("ready", flush=True)
     for line in sys.stdin:
         operation, count = line.split()
+        if operation == "check":
+            once(count, True)
+            print("checked", flush=True)
+            continue
         times = []
         for _ in range(int(count)):
             began = time.perf_counter_ns()
@@ -188,17 +202,18 @@ def check(address, path, chunk):
     content = pathlib.Path(path).read_bytes()
     channel = grpc.insecure_channel(address, options=UNLIMITED)
     write, read, stream = methods(channel)
-    reply = numbers(write(map(chunk_message, pieces(content, chunk))), 2)
+    messages = map(chunk_message, pieces(content, chunk))
+    reply = numbers(write(messages, timeout=CALL_SECONDS), 2)
     if reply != [len(content), -(-len(content) // chunk)]:
         raise ValueError(f"write was answered with {reply}")
-    if chunk_data(read(numbers_message(0, len(content)))) != content:
+    if chunk_data(read(numbers_message(0, len(content)), timeout=CALL_SECONDS)) != content:
         raise ValueError("read other content")
     request = numbers_message(0, len(content), chunk)
-    if b"".join(map(chunk_data, stream(request))) != content:
+    if b"".join(map(chunk_data, stream(request, timeout=CALL_SECONDS))) != content:
         raise ValueError("streamed other content")
     middle = numbers_message(len(content) // 3, len(content) // 2)
     at = len(content) // 3
-    if chunk_data(read(middle)) != content[at : at + len(content) // 2]:
+    if chunk_data(read(middle, timeout=CALL_SECONDS)) != content[at : at + len(content) // 2]:
         raise ValueError("read another range")
     channel.close()
     print(f"grpcio {grpc.__version__}: {len(content)} bytes written, read and streamed", flush=True)
@@ -211,8 +226,7 @@ def serve(path):
     server.stop(None)
 
 
-if __name__ == "__main__":
-    mode, *arguments = sys.argv[1:]
+def main(mode=None, *arguments):
     if mode == "bench":
         bench(arguments[0], int(arguments[1]))
     elif mode == "check":
@@ -221,3 +235,12 @@ if __name__ == "__main__":
         serve(arguments[0])
     else:
         sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except grpc.RpcError as error:
+        sys.exit(f"{error.code().name}: {error.details()}")
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {error}")

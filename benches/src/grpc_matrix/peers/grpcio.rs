@@ -1,8 +1,6 @@
 //! Python's grpcio as an arm: client and server in processes of their own, plain bytes as messages.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use bench_core::measure::recorder::Dimensions;
@@ -12,16 +10,18 @@ use bench_grpc::Operation;
 use tempfile::NamedTempFile;
 
 use crate::grpc_matrix::arm::{Arm, Turn};
-use crate::grpcio;
+use crate::grpcio::{self, peer::Peer};
+
+/// A call that takes longer hangs. The script gives its calls up a little earlier, with a reason.
+const CALL_BOUND: Duration = Duration::from_secs(150);
+/// It starts two interpreters and makes three calls.
+const START_BOUND: Duration = Duration::from_secs(480);
 
 /// A running pair.
 pub(super) struct Grpcio {
     name: String,
     operation: Operation,
-    child: Child,
-    // `None` only while it ends: its input is how it learns of it.
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    peer: Peer,
     _content: NamedTempFile,
 }
 
@@ -36,41 +36,39 @@ impl Grpcio {
         content: &[u8],
         chunk: ByteSize,
     ) -> Result<Self, Failure> {
-        let python: PathBuf = grpcio::python()?;
         let file = grpcio::content_file(content)?;
-        let mut child = Command::new(python)
-            .arg(grpcio::SCRIPT)
-            .arg("bench")
-            .arg(file.path())
-            .arg(chunk.bytes().to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let input = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().ok_or("its output is a pipe")?);
-        let name = name.to_owned();
-        let mut this = Self { name, operation, child, input, output, _content: file };
-        match this.line()?.as_str() {
+        let mut script = Command::new(grpcio::python()?);
+        script.arg(grpcio::SCRIPT).arg("bench").arg(file.path()).arg(chunk.bytes().to_string());
+        Self::over(name, operation, Peer::start(&mut script)?, file)
+    }
+
+    fn over(
+        name: &str,
+        operation: Operation,
+        peer: Peer,
+        content: NamedTempFile,
+    ) -> Result<Self, Failure> {
+        let mut this = Self { name: name.to_owned(), operation, peer, _content: content };
+        match this.line(START_BOUND)?.as_str() {
             "ready" => Ok(this),
             other => Err(format!("grpcio was not ready: '{other}'").into()),
         }
     }
 
-    fn line(&mut self) -> Result<String, Failure> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            return Err("grpcio ended".into());
-        }
-        Ok(line.trim().to_owned())
+    fn line(&mut self, limit: Duration) -> Result<String, Failure> {
+        self.peer.line(limit).map_err(|why| format!("grpcio: {why}").into())
     }
 
     fn ask(&mut self, operations: u64) -> Result<Vec<u64>, Failure> {
-        let input = self.input.as_mut().ok_or("grpcio ended")?;
-        writeln!(input, "{} {operations}", self.operation)?;
-        input.flush()?;
-        let times = self.line()?;
-        Ok(times.split_whitespace().map(str::parse).collect::<Result<_, _>>()?)
+        self.peer.say(&format!("{} {operations}", self.operation))?;
+        let calls = u32::try_from(operations).unwrap_or(u32::MAX).max(1);
+        let times = self.line(CALL_BOUND.saturating_mul(calls))?;
+        let times: Vec<u64> = times.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let timed = times.len() as u64;
+        if timed != operations {
+            return Err(format!("grpcio timed {timed} of {operations} operations").into());
+        }
+        Ok(times)
     }
 }
 
@@ -92,8 +90,12 @@ impl Arm for Grpcio {
     }
 
     fn verify(&mut self) -> Result<(), Failure> {
-        // It compared its content when it began; each call compares the length.
-        self.ask(1).map(drop)
+        // Whoever receives compares every byte: its server what is written, else its client.
+        self.peer.say(&format!("check {}", self.operation))?;
+        match self.line(CALL_BOUND)?.as_str() {
+            "checked" => Ok(()),
+            other => Err(format!("grpcio answered a check with '{other}'").into()),
+        }
     }
 
     fn dimensions(&self) -> Dimensions {
@@ -101,17 +103,38 @@ impl Arm for Grpcio {
     }
 }
 
-impl Drop for Grpcio {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        for _ in 0..50 {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        // Its server ends with the pipe between the two.
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Something that answers as it likes, in place of grpcio.
+    fn answering(script: &str) -> Result<Grpcio, Failure> {
+        let peer = Peer::start(Command::new("sh").args(["-c", script]))?;
+        Grpcio::over("grpcio", Operation::Write, peer, grpcio::content_file(b"x")?)
+    }
+
+    #[test]
+    fn as_many_times_as_operations_make_a_turn() {
+        let mut arm = answering("echo ready; while read -r _; do echo 5 7; done").expect("ready");
+        let turn = arm.turn(2);
+        assert_eq!((turn.latency.len(), turn.elapsed), (2, Duration::from_nanos(12)));
+        let short = arm.turn(3);
+        assert_eq!(short.errors, [("grpcio timed 2 of 3 operations".to_owned(), 3)]);
+        assert!(short.latency.is_empty());
+        let error = arm.verify().expect_err("that is no check").to_string();
+        assert_eq!(error, "grpcio answered a check with '5 7'");
+    }
+
+    #[test]
+    fn what_it_ended_with_is_the_error() {
+        let error = answering("echo 'no module' >&2; exit 1").err().expect("ended").to_string();
+        assert_eq!(error, "grpcio: it ended: no module");
+        let error = answering("echo steady").err().expect("not ready").to_string();
+        assert_eq!(error, "grpcio was not ready: 'steady'");
+        let script = "echo ready; read -r _; echo 'DATA_LOSS: other content' >&2; exit 1";
+        let mut arm = answering(script).expect("ready");
+        let turn = arm.turn(4);
+        assert_eq!(turn.errors, [("grpcio: it ended: DATA_LOSS: other content".to_owned(), 4)]);
+        assert!(arm.verify().is_err());
     }
 }
