@@ -1,4 +1,5 @@
-//! In words, how far a throughput lies from that of a baseline that was measured in turns with it.
+//! In words, how far a throughput lies from that of an older build; and, in numbers, how far it is
+//! from that of another arm that was measured in turns with it.
 //!
 //! A band needs the whole interval of the ratio: an estimate beside a bound says nothing where the
 //! interval reaches over it.

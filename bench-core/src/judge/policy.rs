@@ -24,7 +24,7 @@ pub struct Policy {
     /// What ids have to reach by themselves; all that match hold.
     #[serde(default, rename = "target")]
     pub targets: Vec<Target>,
-    /// How far a throughput may be from that of a baseline measured in turns with it.
+    /// How far the throughput of a cell may be from that of an older build.
     #[serde(default, rename = "change")]
     pub bands: Option<Bands>,
 }

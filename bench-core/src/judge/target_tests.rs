@@ -52,15 +52,35 @@ fn every_bound_is_met_or_missed_by_its_own_number() {
 }
 
 #[test]
-fn of_few_samples_the_maximum_can_meet_a_percentile_and_never_miss_it() {
+fn of_few_samples_a_percentile_is_neither_met_nor_missed() {
     let p99 = r#"{"id": "*", "sizes": ["1MiB"], "p99_ms": 50}"#;
     let within = outcomes(p99, &[latency([1_000; 99])]);
-    assert_eq!((within[0].1, &*within[0].2), (Outcome::Met, "maximum of 99: 1.000 ms"));
+    let told = "maximum of 99: 1.000 ms; a 99th percentile takes 100";
+    assert_eq!((within[0].1, &*within[0].2), (Outcome::Unknown, told));
     let beyond = outcomes(p99, &[latency([1_000, 70_000])]);
     assert_eq!(beyond[0].1, Outcome::Unknown);
     assert!(beyond[0].2.starts_with("maximum of 2: 70.0"), "{}", beyond[0].2);
-    let enough = outcomes(p99, &[latency([70_000; 100])]);
-    assert_eq!(enough[0].1, Outcome::Missed);
+    let enough = |us| outcomes(p99, &[latency([us; 100])])[0].1;
+    assert_eq!((enough(1_000), enough(70_000)), (Outcome::Met, Outcome::Missed));
+}
+
+#[test]
+fn a_target_of_the_loopback_says_nothing_of_a_link() {
+    let local = r#"{"id": "*", "sizes": ["1MiB"], "success": 1.0,
+        "dimensions": {"rtt": ["none"], "path": ["segments"]}}"#;
+    let measured = |dimensions: &[(&str, &str)]| {
+        let mut rows = [count(Metric::Operations, 2), count(Metric::Errors, 1)];
+        for row in &mut rows {
+            let owned = dimensions.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            row.dimensions.extend(owned);
+        }
+        let targets = targets(local).expect("sound");
+        (check(&targets, &rows).len(), elsewhere(&targets, &rows))
+    };
+    assert_eq!(measured(&[]), (1, 0), "a record that tells no dimension is of the loopback");
+    assert_eq!(measured(&[("rtt", "none"), ("path", "segments"), ("server", "own")]), (1, 0));
+    assert_eq!(measured(&[("rtt", "20 ms"), ("path", "segments")]), (0, 1));
+    assert_eq!(measured(&[("rtt", "none"), ("path", "vec")]), (0, 1));
 }
 
 #[test]
@@ -95,6 +115,10 @@ fn what_makes_no_sense_is_refused() {
         (r#"{"id": "a", "sizes": ["1MiB"], "success": 1.5}"#, "success = 1.5"),
         (r#"{"id": "a", "sizes": ["1MiB"], "p50_ms": 0}"#, "p50_ms = 0 for a"),
         (r#"{"id": "a", "sizes": ["1MiB"], "p50": 1}"#, "p50"),
+        (
+            r#"{"id": "a", "sizes": ["1MiB"], "success": 1, "dimensions": {"rtt": []}}"#,
+            "no value of rtt",
+        ),
         (r#"{"sizes": ["1MiB"], "success": 1}"#, "id"),
     ] {
         let error = targets(target).expect_err(target).to_string();
