@@ -1,7 +1,8 @@
 //! The rows of a matrix of profiles as arms to be ranked, and the ranking in words.
 //!
-//! A row belongs to a matrix by two dimensions: `scenario` is its cell, the bench that measured
-//! all profiles of it in turns, and `profile` its arm. Sample `k` of its `wall_time` is round `k`.
+//! A row belongs to the matrix by its id, `grpc/matrix/…`, and two dimensions: `scenario` is its
+//! cell, the bench that measured all profiles of it in turns, and `profile` its arm. Sample `k` of its
+//! `wall_time` is round `k`. Other families have arms too, that are no profiles.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,6 +10,12 @@ use std::fmt::Write as _;
 use super::best::{Arm, Ranking, Trial};
 use crate::record::{Metric, Row};
 
+/// How the ids of the matrix begin.
+pub const FAMILY: &str = "grpc/matrix/";
+/// The metric of the time that a raw socket took in the same rounds.
+pub const CEILING: &str = "ceiling_time";
+/// The dimension that names the arm by which the others are measured.
+pub const BASELINE: &str = "baseline";
 /// The dimension that names the cell.
 pub const CELL: &str = "scenario";
 /// The dimension that names the arm.
@@ -22,7 +29,7 @@ pub const LINK: &str = "link";
 /// operations that succeeded is one of another thing.
 pub fn arms(rows: &[Row]) -> Vec<Arm> {
     let mut arms: Vec<Arm> = Vec::new();
-    for row in rows {
+    for row in of_matrix(rows) {
         let dimension = |name| row.dimensions.get(name).cloned();
         let Some((cell, name)) = dimension(CELL).zip(dimension(ARM)) else { continue };
         let at = arms.iter().position(|arm| arm.name == name).unwrap_or_else(|| {
@@ -37,6 +44,19 @@ pub fn arms(rows: &[Row]) -> Vec<Arm> {
         }
     }
     arms
+}
+
+fn of_matrix(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(|row| row.id.starts_with(FAMILY))
+}
+
+/// The arm that the others are measured by: the one that the rows name, where they do not differ;
+/// without any, `default` where there is one, otherwise the first. `None` without arms.
+pub fn baseline<'a>(rows: &'a [Row], arms: &'a [Arm]) -> Option<&'a str> {
+    let mut named = of_matrix(rows).filter_map(|row| row.dimensions.get(BASELINE));
+    let told = named.next().filter(|first| named.all(|other| other == *first));
+    let usual = || arms.iter().find(|arm| arm.name == "default").or(arms.first());
+    told.map(String::as_str).or_else(|| usual().map(|arm| arm.name.as_str()))
 }
 
 /// What a row says of its cell; `None` where it says nothing of time or failure.
@@ -54,7 +74,7 @@ fn trial(row: &Row) -> Option<Trial> {
 
 /// The link that the rows of a matrix went over, where they all name the same.
 pub fn link(rows: &[Row]) -> Option<&str> {
-    let mut links = rows.iter().filter_map(|row| row.dimensions.get(LINK));
+    let mut links = of_matrix(rows).filter_map(|row| row.dimensions.get(LINK));
     let first = links.next()?;
     links.all(|link| link == first).then_some(first.as_str())
 }
@@ -123,51 +143,75 @@ mod tests {
         let other = Row::measured("a/b", Metric::WallTime, "ns", Data::Count { value: 1 });
         let rows = [
             other,
-            row("default", "m/read/1MiB", &[4.0, 6.0]),
-            row("fast", "m/read/1MiB", &[2.0, 3.0]),
-            row("default", "m/read/16MiB", &[8.0]),
+            row("default", "grpc/matrix/read/1MiB", &[4.0, 6.0]),
+            row("fast", "grpc/matrix/read/1MiB", &[2.0, 3.0]),
+            row("default", "grpc/matrix/read/16MiB", &[8.0]),
         ];
         let arms = arms(&rows);
         let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
         assert_eq!(names, ["default", "fast"]);
-        assert_eq!(arms[0].cells["m/read/1MiB"], Ok(vec![4.0, 6.0]));
+        assert_eq!(arms[0].cells["grpc/matrix/read/1MiB"], Ok(vec![4.0, 6.0]));
         assert_eq!(arms[0].cells.len(), 2);
         assert_eq!(link(&rows), Some("loopback"));
     }
 
     #[test]
     fn a_failed_operation_fails_the_cell_in_whatever_order_the_rows_come() {
-        let good = row("fast", "m/read/1MiB", &[1.0, 1.0]);
-        let mut counted = Row::measured("m", Metric::Errors, "1", Data::Count { value: 2 });
+        let good = row("fast", "grpc/matrix/read/1MiB", &[1.0, 1.0]);
+        let mut counted =
+            Row::measured("grpc/matrix/m", Metric::Errors, "1", Data::Count { value: 2 });
         counted.errors.insert("Unavailable".into(), 2);
-        let counted = placed(counted, "fast", "m/read/1MiB");
+        let counted = placed(counted, "fast", "grpc/matrix/read/1MiB");
         for rows in [[good.clone(), counted.clone()], [counted, good]] {
             let arms = arms(&rows);
-            assert_eq!(arms[0].cells["m/read/1MiB"], Err("2 × Unavailable".to_owned()));
+            assert_eq!(arms[0].cells["grpc/matrix/read/1MiB"], Err("2 × Unavailable".to_owned()));
         }
-        let failed = Row::failed("m", Metric::WallTime, "ns", "the server is gone");
-        let arms = arms(&[placed(failed, "fast", "m/read/1MiB")]);
-        assert_eq!(arms[0].cells["m/read/1MiB"], Err("the server is gone".to_owned()));
+        let failed = Row::failed("grpc/matrix/m", Metric::WallTime, "ns", "the server is gone");
+        let arms = arms(&[placed(failed, "fast", "grpc/matrix/read/1MiB")]);
+        assert_eq!(arms[0].cells["grpc/matrix/read/1MiB"], Err("the server is gone".to_owned()));
     }
 
     #[test]
     fn the_words_name_the_link_the_winner_and_who_is_out() {
-        let failed = Row::failed("m", Metric::WallTime, "ns", "stalled");
+        let failed = Row::failed("grpc/matrix/m", Metric::WallTime, "ns", "stalled");
         let mut rows = vec![
-            row("default", "m/read/1MiB", &[4.0, 4.0]),
-            row("fast", "m/read/1MiB", &[2.0, 2.0]),
-            placed(failed, "bad", "m/read/1MiB"),
+            row("default", "grpc/matrix/read/1MiB", &[4.0, 4.0]),
+            row("fast", "grpc/matrix/read/1MiB", &[2.0, 2.0]),
+            placed(failed, "bad", "grpc/matrix/read/1MiB"),
         ];
         let told = words(&best(&arms(&rows), "default"), "a round trip of 20 ms");
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines[0], "best profile for a round trip of 20 ms: fast, over 1 cells");
         assert_eq!(lines[1], "   2.00 × default  fast (2.00 to 2.00 at 95.0 %)");
         assert_eq!(lines[2], "   1.00 × default  default (what the others are measured by)");
-        assert_eq!(lines[3], "  out: bad, failed in m/read/1MiB: stalled");
-        rows[1] = row("fast", "m/read/1MiB", &[2.0, 8.0]);
+        assert_eq!(lines[3], "  out: bad, failed in grpc/matrix/read/1MiB: stalled");
+        rows[1] = row("fast", "grpc/matrix/read/1MiB", &[2.0, 8.0]);
         let told = words(&best(&arms(&rows), "default"), "loopback");
         assert!(told.starts_with("best profile for loopback: a tie of "), "{told}");
         let told = words(&best(&arms(&rows[2..]), "default"), "loopback");
         assert!(told.starts_with("best profile: none"), "{told}");
+    }
+
+    #[test]
+    fn peers_are_no_profiles() {
+        let mut peer = row("raw-unix", "grpc/peers/read/1MiB", &[1.0, 1.0]);
+        peer.dimensions.insert(LINK.to_owned(), "unix".to_owned());
+        assert!(peer.id.starts_with("grpc/peers/") && arms(&[peer.clone()]).is_empty());
+        let rows = [peer, row("default", "grpc/matrix/read/1MiB", &[1.0])];
+        assert_eq!((arms(&rows).len(), link(&rows)), (1, Some("loopback")));
+    }
+
+    #[test]
+    fn the_baseline_is_the_one_that_was_recorded() {
+        let cell = "grpc/matrix/read/1MiB";
+        let mut rows = [row("fast", cell, &[1.0]), row("default", cell, &[1.0])];
+        let told = |rows: &[Row]| baseline(rows, &arms(rows)).map(str::to_owned);
+        assert_eq!(told(&rows).as_deref(), Some("default"), "an older record names none");
+        assert_eq!(told(&rows[..1]).as_deref(), Some("fast"));
+        assert_eq!(told(&[]), None);
+        for row in &mut rows {
+            row.dimensions.insert(BASELINE.to_owned(), "fast".to_owned());
+        }
+        assert_eq!(told(&rows).as_deref(), Some("fast"));
     }
 }

@@ -1,8 +1,9 @@
 //! Two records that were measured before: which of their rows pair up, what is thought of each pair,
 //! and the exit code. `compare` prints it, `report` shows it as [`Verdicts`].
 
+use bench_core::judge::builds::{self, Step};
 use bench_core::judge::{self, Comparability, Pair, Verdict};
-use bench_core::record::RunRecord;
+use bench_core::record::{Metric, RunRecord};
 
 use crate::bench::ids::Only;
 use crate::exit::{Exit, failure};
@@ -15,6 +16,8 @@ use crate::render::verdicts::{self, Side, Verdicts, Word};
 pub(crate) struct Judged {
     pub(crate) pair: Pair,
     pub(crate) verdict: Verdict,
+    /// How far a cell of the gRPC matrix is from the older build's; tells, and never judges.
+    pub(crate) step: Option<Step>,
 }
 
 /// What is thought of two records.
@@ -52,7 +55,11 @@ pub(crate) fn compare(
         return nothing("have no id in common");
     }
     let (policy, remark) = policy::here()?;
-    let judge = |pair: Pair| Judged { verdict: judge::judge(&pair, &policy), pair };
+    let judge = |pair: Pair| {
+        let timed = policy.bands.filter(|_| pair.metric == Metric::WallTime && compares(&pair));
+        let step = timed.and_then(|bands| builds::step(&base.rows, &head.rows, &pair.id, bands));
+        Judged { verdict: judge::judge(&pair, &policy), pair, step }
+    };
     let judged: Vec<Judged> = pairs.into_iter().map(judge).collect();
     let old = judged.iter().filter(|one| standing::announced(&one.pair).is_none());
     let old: Vec<_> = old.map(|one| (&one.pair, &one.verdict)).collect();
@@ -78,7 +85,11 @@ impl Compared {
     }
 }
 
-fn one(Judged { pair, verdict }: &Judged) -> verdicts::Judged {
+fn compares(pair: &Pair) -> bool {
+    !matches!(pair.comparability, Comparability::No(_))
+}
+
+fn one(Judged { pair, verdict, step }: &Judged) -> verdicts::Judged {
     let word = match standing::announced(pair) {
         Some("mended") => Word::Mended,
         Some(_) => Word::New,
@@ -92,5 +103,42 @@ fn one(Judged { pair, verdict }: &Judged) -> verdicts::Judged {
         unpaired.then(|| "unpaired: measured at two different times".to_owned())
     };
     judged.note = judged.note.or(failed).or_else(before).or_else(unpaired);
+    if let Some(step) = step {
+        let note = judged.note.take().map(|note| format!("{note}; ")).unwrap_or_default();
+        judged.note = Some(format!("{note}{step}"));
+    }
     judged
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::record::{Data, Environment, Row};
+
+    use super::*;
+
+    fn record(ms: f64) -> RunRecord {
+        let host_id = Some("here".to_owned());
+        let mut record = RunRecord::begin(Environment { host_id, ..Environment::default() });
+        for id in ["grpc/matrix/read/default/1MiB", "grpc/read/default/1MiB"] {
+            let values = [ms, ms * 1.01, ms * 0.99].map(|ms| ms * 1e6).to_vec();
+            let data = Data::Samples { values, iterations: vec![1; 3] };
+            record.rows.push(Row::measured(id, Metric::WallTime, "ns", data));
+        }
+        record
+    }
+
+    #[test]
+    fn a_cell_of_the_matrix_has_a_band_that_judges_nothing() {
+        let (base, head) = (record(1.0), record(2.0));
+        let sides = [&base, &head];
+        let only = Only::parse(&[]).expect("all");
+        let compared = compare(sides, ["a", "b"], &only, false).expect("compares");
+        let bands: Vec<_> =
+            compared.judged.iter().map(|one| one.step.map(|step| step.change.name())).collect();
+        assert_eq!(bands, [Some("critical"), None]);
+        assert!(compared.judged.iter().all(|one| one.verdict == Verdict::Undecided));
+        assert_eq!(compared.exit, Exit::Fine);
+        let told = compared.verdicts(sides, ["a", "b"]).judged[0].note.clone().expect("a note");
+        assert!(told.contains("unpaired") && told.contains("critical: 0.50 ×"), "{told}");
+    }
 }

@@ -1,25 +1,25 @@
-//! What is thought of a matrix of profiles: which is best, how far each cell lies from the
-//! baseline's, and which acceptance targets hold.
+//! What is thought of a matrix of profiles: which is best, how far each cell is from the baseline's,
+//! and which acceptance targets hold. A profile that is far from another is a matter of choice and
+//! no change, so that distances have no band; those are for two builds.
 
-use bench_core::judge::band::{Bands, Change, speed_up};
+use bench_core::judge::band::speed_up;
 use bench_core::judge::best::{Arm, Ranking, best};
-use bench_core::judge::matrix::{arms, link, words};
-use bench_core::judge::target::{Check, Outcome, check};
+use bench_core::judge::matrix::{arms, baseline, link, words};
+use bench_core::judge::target::{Check, Outcome, check, elsewhere};
 use bench_core::judge::{Interval, Policy};
 use bench_core::record::RunRecord;
 use serde_json::{Value, json};
 
 use super::table::{Table, Tone};
 
-/// The arm that the others are measured by, where it did not fail.
-const BASELINE: &str = "default";
-
 /// What is thought of a matrix.
 #[derive(Debug)]
 pub(crate) struct Matrix {
     ranking: Option<(Ranking, String)>,
-    changes: Vec<Distance>,
+    distances: Vec<Distance>,
     checks: Vec<Check>,
+    /// Ids whose targets are not for the link they went over.
+    elsewhere: usize,
 }
 
 /// How far a cell of an arm lies from the baseline's.
@@ -29,7 +29,6 @@ struct Distance {
     arm: String,
     ratio: f64,
     interval: Interval,
-    change: Change,
 }
 
 impl Matrix {
@@ -41,16 +40,14 @@ impl Matrix {
         if arms.is_empty() && checks.is_empty() {
             return None;
         }
-        let ranking = (arms.len() > 1).then(|| {
+        let ranking = baseline(&record.rows, &arms).filter(|_| arms.len() > 1).map(|baseline| {
             let link = link(&record.rows).unwrap_or("links of more than one kind").to_owned();
-            (best(&arms, BASELINE), link)
+            (best(&arms, baseline), link)
         });
         let baseline = ranking.as_ref().and_then(|(ranking, _)| ranking.baseline.as_deref());
-        let changes = match (policy.bands, baseline) {
-            (Some(bands), Some(baseline)) => distances(&arms, baseline, bands),
-            _ => Vec::new(),
-        };
-        Some(Self { ranking, changes, checks })
+        let distances = baseline.map(|baseline| distances(&arms, baseline)).unwrap_or_default();
+        let elsewhere = elsewhere(&policy.targets, &record.rows);
+        Some(Self { ranking, distances, checks, elsewhere })
     }
 
     /// The targets that do not hold, as `p50 of grpc/matrix/read/default/1MiB`.
@@ -62,25 +59,16 @@ impl Matrix {
     /// For the terminal.
     pub(crate) fn text(&self, colour: bool) -> String {
         let mut text = String::new();
-        if !self.changes.is_empty() {
-            let baseline = self.ranking.as_ref().and_then(|(r, _)| r.baseline.as_deref());
-            text.push_str(&format!("throughput by that of {}:\n", baseline.unwrap_or(BASELINE)));
-            let mut table = Table::new(&["cell", "profile", "ratio", "95 %", "change"]);
-            for distance in &self.changes {
-                let Interval { low, high, .. } = distance.interval;
-                let tone = match distance.change {
-                    Change::Improvement => Tone::Good,
-                    Change::Warning | Change::Critical => Tone::Bad,
-                    Change::Stable | Change::Undecided => Tone::Neutral,
-                };
-                let cells = [
-                    distance.cell.clone(),
-                    distance.arm.clone(),
-                    format!("{:.2}", distance.ratio),
-                    format!("{low:.2} to {high:.2}"),
-                    distance.change.name().to_owned(),
-                ];
-                table.push(tone, cells.into());
+        let baseline = self.ranking.as_ref().and_then(|(r, _)| r.baseline.as_deref());
+        if let Some(baseline) = baseline.filter(|_| !self.distances.is_empty()) {
+            text.push_str(&format!(
+                "distance from {baseline}, by throughput in the same rounds:\n"
+            ));
+            let mut table = Table::new(&["cell", "profile", "distance", "95 %"]);
+            for Distance { cell, arm, ratio, interval } in &self.distances {
+                let interval = format!("{:.2} to {:.2}", interval.low, interval.high);
+                let cells = [cell.clone(), arm.clone(), format!("{ratio:.2} ×"), interval];
+                table.push(Tone::Neutral, cells.into());
             }
             text.push_str(&table.text(colour));
         }
@@ -100,8 +88,22 @@ impl Matrix {
                 table.push(tone, vec![check.what.into(), check.id.clone(), bound, found, verdict]);
             }
             text.push_str(&table.text(colour));
+            let [met, missed, unknown] = self.counts();
+            text.push_str(&format!("targets: {met} met, {missed} missed, {unknown} unknown\n"));
+        }
+        if self.elsewhere > 0 {
+            let ids = self.elsewhere;
+            text.push_str(&format!(
+                "{ids} ids went another way than some target of theirs is for\n"
+            ));
         }
         text
+    }
+
+    /// How many targets are met, missed and unknown.
+    fn counts(&self) -> [usize; 3] {
+        let count = |outcome| self.checks.iter().filter(|check| check.outcome == outcome).count();
+        [Outcome::Met, Outcome::Missed, Outcome::Unknown].map(count)
     }
 
     /// For scripts.
@@ -124,11 +126,11 @@ impl Matrix {
                 "disqualified": out.collect::<Vec<_>>(),
             })
         });
-        let changes = self.changes.iter().map(|distance| {
+        let distances = self.distances.iter().map(|distance| {
             let interval = [distance.interval.low, distance.interval.high];
             json!({
                 "cell": distance.cell, "profile": distance.arm, "ratio": distance.ratio,
-                "interval": interval, "change": distance.change.name(),
+                "interval": interval,
             })
         });
         let checks = self.checks.iter().map(|check| {
@@ -137,15 +139,20 @@ impl Matrix {
                 "found": check.found, "verdict": check.outcome.name(),
             })
         });
+        let [met, missed, unknown] = self.counts();
         json!({
             "best_profile": ranking,
-            "changes": changes.collect::<Vec<_>>(),
+            "distances": distances.collect::<Vec<_>>(),
             "targets": checks.collect::<Vec<_>>(),
+            "targets_met": met,
+            "targets_missed": missed,
+            "targets_unknown": unknown,
+            "targets_for_another_link": self.elsewhere,
         })
     }
 }
 
-fn distances(arms: &[Arm], baseline: &str, bands: Bands) -> Vec<Distance> {
+fn distances(arms: &[Arm], baseline: &str) -> Vec<Distance> {
     let Some(base) = arms.iter().find(|arm| arm.name == baseline) else { return Vec::new() };
     let mut distances = Vec::new();
     for arm in arms.iter().filter(|arm| arm.name != baseline) {
@@ -153,9 +160,8 @@ fn distances(arms: &[Arm], baseline: &str, bands: Bands) -> Vec<Distance> {
             let times =
                 base.cells.get(cell).and_then(|base| base.as_ref().ok()).zip(trial.as_ref().ok());
             if let Some((ratio, interval)) = times.and_then(|(base, own)| speed_up(base, own)) {
-                let change = bands.of(Some(interval));
                 let (cell, arm) = (cell.clone(), arm.name.clone());
-                distances.push(Distance { cell, arm, ratio, interval, change });
+                distances.push(Distance { cell, arm, ratio, interval });
             }
         }
     }
@@ -192,25 +198,47 @@ mod tests {
     }
 
     #[test]
-    fn best_change_and_targets_are_told() {
+    fn best_distance_and_targets_are_told() {
         let record = record(&[("default", 1.0), ("conservative", 4.0), ("aggressive", 0.5)]);
         let matrix = Matrix::of(&record, &built_in()).expect("a matrix");
         let text = matrix.text(false);
-        for part in ["best profile for tcp here: aggressive", "critical", "improvement"] {
+        for part in ["best profile for tcp here: aggressive", "distance from default", "0.25 ×"] {
             assert!(text.contains(part), "no '{part}' in {text}");
         }
-        // 1 MiB in 1 ms is 1,000 MiB/s, above the 600 that are asked of reads.
+        // A slow profile is no change of the code: no word of the bands is there.
+        for word in ["critical", "warning", "improvement", "stable"] {
+            assert!(!text.contains(word), "'{word}' in {text}");
+        }
+        // 1 MiB in 1 ms is 1,000 MiB/s, above the 572.2 that are asked of reads.
         assert!(text.contains("1000 MiB/s") && matrix.missed().is_empty(), "{text}");
+        assert!(text.contains("targets: 1 met, 0 missed, 5 unknown"), "{text}");
         let json = matrix.json();
         assert_eq!(json["best_profile"]["best"][0], "aggressive");
-        assert_eq!(json["changes"][0]["change"], "critical");
+        assert_eq!((&json["targets_met"], &json["targets_unknown"]), (&json!(1), &json!(5)));
+        assert!((json["distances"][0]["ratio"].as_f64().expect("a number") - 0.25).abs() < 1e-9);
     }
 
     #[test]
-    fn a_target_that_does_not_hold_is_missed_by_name() {
-        let matrix = Matrix::of(&record(&[("default", 2.0)]), &built_in()).expect("a target");
+    fn distances_are_from_the_baseline_that_was_measured_by() {
+        let mut record = record(&[("default", 1.0), ("aggressive", 0.5)]);
+        for row in &mut record.rows {
+            row.dimensions.insert("baseline".to_owned(), "aggressive".to_owned());
+        }
+        let matrix = Matrix::of(&record, &built_in()).expect("a matrix");
+        assert_eq!(matrix.json()["best_profile"]["baseline"], "aggressive");
+        assert!(matrix.text(false).contains("distance from aggressive"));
+    }
+
+    #[test]
+    fn a_target_that_does_not_hold_is_missed_by_name_and_elsewhere_none() {
+        let mut record = record(&[("default", 2.0)]);
+        let matrix = Matrix::of(&record, &built_in()).expect("a target");
         assert_eq!(matrix.missed(), ["throughput of grpc/matrix/read/default/1MiB"]);
         assert!(matrix.json()["best_profile"].is_null(), "there is nothing to choose from");
+        record.rows[0].dimensions.insert("rtt".to_owned(), "20 ms".to_owned());
+        let matrix = Matrix::of(&record, &built_in()).expect("success is asked of every link");
+        assert!(matrix.missed().is_empty());
+        assert!(matrix.text(false).contains("1 ids went another way"), "{}", matrix.text(false));
     }
 
     #[test]

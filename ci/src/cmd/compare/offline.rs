@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bench_core::judge::builds::Step;
 use bench_core::judge::{Comparability, Direction, Pair, Verdict};
 use bench_core::record::{Data, Environment, Row, RunRecord};
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ fn text(judged: &[Judged], exit: Exit, colour: bool) -> String {
     format!("{}\n{}", table.text(colour), closing(judged, exit))
 }
 
-fn cells(Judged { pair, verdict }: &Judged) -> Vec<String> {
+fn cells(Judged { pair, verdict, step }: &Judged) -> Vec<String> {
     let effect = pair.effect;
     let value = |value: Option<f64>| value.map(|v| number::with_unit(v, &pair.unit));
     let interval = effect.and_then(|effect| effect.interval);
@@ -109,7 +110,7 @@ fn cells(Judged { pair, verdict }: &Judged) -> Vec<String> {
             .map(|i| format!("{} to {}", number::change(i.low), number::change(i.high)))
             .unwrap_or_default(),
         word(pair, verdict).to_owned(),
-        note(pair),
+        noted(pair, *step),
     ]
 }
 
@@ -124,6 +125,13 @@ fn tone(verdict: &Verdict) -> Tone {
 
 fn word(pair: &Pair, verdict: &Verdict) -> &'static str {
     standing::announced(pair).unwrap_or_else(|| verdict.name())
+}
+
+/// The note, and the band of a cell of the gRPC matrix.
+fn noted(pair: &Pair, step: Option<Step>) -> String {
+    let parts = [Some(note(pair)), step.map(|step| step.to_string())];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
 }
 
 /// Why the verdict is not the one that the numbers suggest.
@@ -216,6 +224,7 @@ fn json(judged: &[Judged], exit: Exit) -> Value {
             "ratio_high": interval.map(|interval| interval.high),
             "verdict": word(&one.pair, &one.verdict),
             "note": note(&one.pair),
+            "band": one.step.map(|step| step.change.name()),
         })
     };
     json!({
