@@ -140,14 +140,20 @@ mod tests {
     #[test]
     fn the_end_of_its_input_ends_it_even_with_a_client_left() {
         let (mut child, address) = started("input");
+        TcpStream::connect(address).expect("it serves");
         drop(child.stdin.take());
         assert_eq!(child.wait().expect("ended").code(), Some(0));
-        let (mut child, other) = started("input");
-        assert_ne!(address, other);
-        let left = TcpStream::connect(other).expect("it serves");
+        assert!(TcpStream::connect(address).is_err());
+
+        let (mut child, address) = started("input");
+        let mut left = TcpStream::connect(address).expect("it serves");
+        // HTTP/2's preface and settings without any; with its own the server says that it has
+        // accepted. Nobody answers its goodbye.
+        left.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("sent");
+        left.read_exact(&mut [0; 9]).expect("the head of its settings");
         drop(child.stdin.take());
         // It gives the client a tenth of a second and then says that it cut it off.
-        assert!(child.wait().expect("ended").code().is_some());
-        drop(left);
+        assert_eq!(child.wait().expect("ended").code(), Some(1));
+        assert!(TcpStream::connect(address).is_err());
     }
 }
