@@ -35,6 +35,9 @@ use crate::wire::{Bind, Target, Wire};
 /// The server listens before the client dials, so this is only for a machine that is very busy.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// How long each of the first calls may take: more than 4 GiB need, on a machine that is very busy.
+const FIRST_CALL: Duration = Duration::from_secs(300);
+
 /// What to start.
 #[derive(Clone, Copy, Debug)]
 pub struct LoopbackConfig {
@@ -102,7 +105,8 @@ impl Loopback {
     ///
     /// # Errors
     /// A profile or size that HTTP/2 or gRPC does not allow, what the machine refused,
-    /// [`Error::Settings`], or what was wrong with the first calls.
+    /// [`Error::Settings`], or what was wrong with the first calls, [`Error::TimeLimit`] after five
+    /// minutes of one.
     pub fn start(config: LoopbackConfig) -> Result<Self, Error> {
         limits::check("a payload", config.payload.size)?;
         Self::start_with(config, config.payload.to_bytes())
@@ -121,7 +125,7 @@ impl Loopback {
         let stored = Stored::default();
         let limit = limits::message_limit(config.payload.size);
         let service = server::service(config.path, content.clone(), stored.clone(), limit);
-        Self::connect(config, content, service, stored)?.verified()
+        Self::connect(config, content, service, stored)?.verified(FIRST_CALL)
     }
 
     /// The same with the server in a process of this program, whatever the layout says.
@@ -136,14 +140,15 @@ impl Loopback {
         let config = LoopbackConfig { layout: Layout::Processes, ..config };
         let place = Place::of(&config)?;
         let server = Server::start_process(&config.server(&place), launch)?;
-        let mut loopback = Self::join(config, content, server, place)?.verified()?;
+        let mut loopback = Self::join(config, content, server, place)?.verified(FIRST_CALL)?;
         loopback.server.learn_socket()?;
         Ok(loopback)
     }
 
-    fn verified(self) -> Result<Self, Error> {
+    /// Calls each operation once; none may take longer than the limit.
+    pub(crate) fn verified(self, limit: Duration) -> Result<Self, Error> {
         // Compared as it comes, so that the first calls need no more memory than later ones.
-        let client = self.client().with_sink(Sink::Verify);
+        let client = self.client().with_sink(Sink::Verify).with_time_limit(limit);
         for operation in Operation::ALL {
             self.block_on(client.call(operation))?;
         }

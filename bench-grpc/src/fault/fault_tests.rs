@@ -89,6 +89,18 @@ fn every_fault_is_caught_in_every_operation_on_every_data_path() {
 }
 
 #[test]
+fn a_fixture_does_not_start_with_a_server_that_goes_wrong_or_stalls() {
+    for path in DataPath::ALL {
+        let flipped = with_fault(path, CHUNKS, Fault::FlippedByte).verified(LONG);
+        let error = flipped.expect_err("another byte").to_string();
+        assert!(error.contains("wrong content at offset 4499"), "{error}");
+        let stalled = with_fault(path, CHUNKS, Fault::Stall).verified(Duration::from_millis(50));
+        let error = stalled.expect_err("it stalls").to_string();
+        assert_eq!(error, "write had not ended after 50ms and was given up");
+    }
+}
+
+#[test]
 fn content_is_damaged_where_there_is_one_chunk_too() {
     for fault in [Fault::FlippedByte, Fault::WrongOrder] {
         let loopback = with_fault(DataPath::ProstBytes, 1, fault);
