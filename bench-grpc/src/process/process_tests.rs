@@ -11,7 +11,8 @@ use super::*;
 use crate::blob::StreamRequest;
 use crate::blob::blob_client::BlobClient;
 use crate::{
-    Bind, DataPath, Layout, Loopback, LoopbackConfig, Operation, Sink, TransportProfile, Wire,
+    Bind, ConnectConfig, Connections, DataPath, Layout, Loopback, LoopbackConfig, Operation, Sink,
+    TransportProfile, Wire,
 };
 
 /// Where a child of the test harness begins. In the harness itself it does nothing.
@@ -161,6 +162,59 @@ fn a_server_that_is_killed_in_the_middle_of_a_stream_fails_the_call() {
     // And so does every later one, without a new connection in silence.
     let error = loopback.call(Operation::Read).expect_err("nobody is there").to_string();
     assert!(error.starts_with("read ended with status"), "{error}");
+}
+
+#[test]
+fn a_client_whose_server_is_killed_while_it_streams_gets_an_error_within_a_bound() {
+    let config = config(Wire::Tcp, TransportProfile::CONSERVATIVE, ByteSize::mib(16));
+    let address = Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let LoopbackConfig { profile, payload, chunk, .. } = config;
+    for path in DataPath::ALL {
+        let (workers, cpu, socket_buffer) = (1, None, None);
+        let address = address.clone();
+        let server = ServerConfig { profile, address, path, payload, workers, cpu, socket_buffer };
+        let mut server = Server::start_process(&server, &launch()).expect("start");
+        let target = server.address().clone();
+        let (connections, retry) = (1, Duration::from_secs(60));
+        let open = ConnectConfig {
+            target,
+            profile,
+            path,
+            payload,
+            chunk,
+            connections,
+            socket_buffer,
+            retry,
+        };
+        let runtime = crate::transport::thread::runtime(0, "").expect("runtime");
+        let connections = runtime.block_on(Connections::open(open)).expect("open");
+        let client = connections.client(0).with_sink(Sink::Verify);
+        let client = client.with_time_limit(Duration::from_secs(60));
+        let (streams, streaming) = std::sync::mpsc::channel();
+        // Kills it after two whole streams, somewhere in the next ones.
+        let killer = std::thread::spawn(move || {
+            for _ in 0..2 {
+                streaming.recv().expect("a stream was whole");
+            }
+            server.stop();
+        });
+        let error = runtime.block_on(async {
+            loop {
+                match client.call(Operation::Stream).await {
+                    // Nobody listens any more when it is being killed.
+                    Ok(_) => drop(streams.send(())),
+                    Err(error) => break error,
+                }
+            }
+        });
+        assert!(matches!(error, Error::Status { .. }), "{path}: {error}");
+        killer.join().expect("killed");
+        // And so does every later call, without a new connection in silence.
+        for operation in Operation::ALL {
+            let error = runtime.block_on(client.call(operation)).expect_err("nobody is there");
+            assert!(matches!(error, Error::Status { .. }), "{path}, {operation}: {error}");
+        }
+    }
 }
 
 #[test]
