@@ -8,7 +8,7 @@ use super::Fault;
 use crate::blob::blob_server::Blob;
 use crate::blob::{Chunk, ReadRequest, StreamRequest, WriteReply};
 use crate::intake::Sink;
-use crate::server::{BlobService, data_loss};
+use crate::server::{BlobService, take};
 
 /// Damages whatever passes through it.
 pub(super) struct Faulty {
@@ -54,7 +54,8 @@ impl Blob for Faulty {
             }
         }
         for chunk in damage(self.fault, chunks) {
-            intake.message(chunk).map_err(data_loss)?;
+            intake.messages += 1;
+            take(&mut intake, chunk)?;
         }
         let (length, messages) = (intake.length, intake.messages);
         self.inner.store(intake);

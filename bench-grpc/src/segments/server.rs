@@ -14,7 +14,7 @@ use super::parser::Event;
 use super::{READ, STREAM, WRITE, framed};
 use crate::blob::{ReadRequest, StreamRequest, WriteReply};
 use crate::intake::Sink;
-use crate::server::{BlobService, DATE, data_loss};
+use crate::server::{BlobService, DATE, take};
 
 /// The blob service. Clones serve the same content.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl SegmentsServer {
         let mut incoming = Incoming::new(request.into_body(), self.limit);
         while let Some(event) = incoming.next().await? {
             match event {
-                Event::Piece(piece) => intake.piece(piece).map_err(data_loss)?,
+                Event::Piece(piece) => take(&mut intake, piece)?,
                 Event::MessageEnd => intake.messages += 1,
             }
         }

@@ -6,6 +6,7 @@ use std::future::{Ready, ready};
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bench_core::fixture::Payload;
 use bench_core::units::ByteSize;
@@ -27,6 +28,8 @@ use crate::{DataPath, Error, Operation, Sink};
 
 /// Frames of the smallest size that HTTP/2 has, so that messages are many.
 const FRAME_BYTES: u32 = 16 << 10;
+/// Nothing that should end takes so long.
+const LONG: Duration = Duration::from_secs(60);
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("runtime")
@@ -170,6 +173,32 @@ fn a_message_over_the_limit_is_told_with_both_numbers_on_every_path() {
                 }
             });
         }
+    }
+}
+
+#[test]
+fn a_write_that_is_longer_than_the_servers_content_is_ended_with_both_numbers() {
+    for (at_server, at_client) in pairs() {
+        let stored = Stored::default();
+        let server = service(at_server, Bytes::from(vec![1; 5000]), stored.clone(), 10_000);
+        // Longer than what the windows hold, so that the server does not get to see all of it.
+        let content = Bytes::from(vec![1; 4 << 20]);
+        let plan = Plan { content, chunk: 900, limit: 10_000 };
+        runtime().block_on(async {
+            let client = client(server, at_client, plan).await;
+            for sink in [Sink::Keep, Sink::Discard, Sink::Verify] {
+                let call = client.clone().with_sink(sink).with_time_limit(LONG);
+                let (code, message) = code(call.call(Operation::Write).await.expect_err("over"));
+                let what = format!("{at_client} to {at_server}, {sink:?}: {message}");
+                assert_eq!(code, Code::OutOfRange, "{what}");
+                assert!(message.ends_with("is over the server's size of 5000 bytes"), "{what}");
+                let length = message.split_whitespace().nth(3).map(str::parse::<u64>);
+                assert!(matches!(length, Some(Ok(5001..))), "{what}");
+                assert!(stored.lock().expect("not poisoned").is_empty(), "{what}");
+            }
+            // The connection has survived all of that.
+            client.call_range(Operation::Read, 0..5000).await.expect("call");
+        });
     }
 }
 

@@ -141,8 +141,24 @@ impl BlobService {
 /// would not execute the same instructions.
 pub(crate) const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
+/// Takes the next bytes of a Write. A stream is longer than any message, so the limit of messages
+/// does not bound it: without this, a client could fill the server's memory.
+///
+/// # Errors
+/// `OutOfRange` with both numbers, when it is longer than the server's content; `DataLoss` when it
+/// is compared and differs.
+pub(crate) fn take(intake: &mut Intake, piece: Bytes) -> Result<(), Status> {
+    let (length, size) = (intake.length + piece.len() as u64, intake.size());
+    if length > size {
+        return Err(Status::out_of_range(format!(
+            "a Write of {length} bytes or more is over the server's size of {size} bytes"
+        )));
+    }
+    intake.piece(piece).map_err(data_loss)
+}
+
 /// Content that is not what it should be, as a status.
-pub(crate) fn data_loss(mismatch: Mismatch) -> Status {
+fn data_loss(mismatch: Mismatch) -> Status {
     Status::data_loss(mismatch.to_string())
 }
 

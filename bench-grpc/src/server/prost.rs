@@ -4,7 +4,7 @@
 use tokio_stream::{Iter, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{BlobService, data_loss, dated};
+use super::{BlobService, dated, take};
 use crate::blob;
 use crate::intake::Sink;
 
@@ -23,7 +23,8 @@ macro_rules! blob_service {
                 let mut intake = self.intake(sink.map(|sink| sink.as_encoded_bytes()));
                 let mut messages = request.into_inner();
                 while let Some(message) = messages.next().await {
-                    intake.message(message?.data.into()).map_err(data_loss)?;
+                    intake.messages += 1;
+                    take(&mut intake, message?.data.into())?;
                 }
                 let (length, messages) = (intake.length, intake.messages);
                 self.store(intake);
