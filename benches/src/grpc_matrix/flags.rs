@@ -128,8 +128,18 @@ impl Flags {
             .flat_map(|&operation| sizes.iter().map(move |&size| Cell::of_matrix(operation, size)));
         let mut effort = Effort::of(scale);
         effort.operations = self.iterations;
+        effort.concurrency = self.concurrency as u64;
+        effort.connections = self.connections as u64;
         if let Some(duration) = self.duration {
             effort.turn = duration / u32::try_from(effort.rounds).unwrap_or(u32::MAX);
+            effort.operations_max = u64::MAX;
+        }
+        let least = effort.operations_min();
+        if let Some(few) = self.iterations.filter(|iterations| *iterations < least) {
+            return Err(format!(
+                "--iterations {few}: {} rounds with {} calls at a time take at least {least}",
+                effort.rounds, effort.concurrency
+            ));
         }
         let place = match self.server {
             Some(target) => Place::Elsewhere(target),

@@ -27,9 +27,11 @@ fn flags_choose_cells_profiles_and_effort() {
     assert_eq!(matrix.cells[1].scenario(), "grpc/matrix/read/1MiB");
     assert_eq!(matrix.profiles.iter().map(|p| p.name).collect::<Vec<_>>(), ["tonic"]);
     assert_eq!(matrix.effort.operations, Some(100));
+    assert_eq!((matrix.effort.concurrency, matrix.effort.connections), (4, 2));
     assert_eq!((matrix.setup.concurrency, matrix.setup.connections), (4, 2));
     let long = parse("--duration 5").expect("fine").effort;
     assert_eq!(long.turn, Duration::from_millis(500));
+    assert_eq!(long.operations(0, Duration::from_micros(1)), 500_000, "a time has no other bound");
     let server = parse("--server cache-3:50051 --rtt 20").expect("fine").setup;
     assert!(matches!(server.place, Place::Elsewhere(_)));
     assert_eq!(server.rtt, Some(Duration::from_millis(20)));
@@ -51,6 +53,8 @@ fn what_makes_no_sense_is_one_sentence() {
         ("--rtt x", "write a number"),
         ("--iterations 0", "0 is not in 1.."),
         ("--iterations 5 --duration 1", "cannot be used with"),
+        ("--iterations 9", "10 rounds with 1 calls at a time take at least 10"),
+        ("--iterations 79 --concurrency 8", "10 rounds with 8 calls at a time take at least 80"),
         ("--duration 0", "more than 0"),
         ("--concurrency 0", "write 1 to 10000"),
         ("--connections many", "write a whole number"),

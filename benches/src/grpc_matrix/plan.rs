@@ -41,8 +41,14 @@ pub struct Effort {
     pub rounds: u64,
     /// How long one turn should take, by how long an operation took in the warm-up.
     pub turn: Duration,
+    /// The most operations that one turn may have, however short they are.
+    pub operations_max: u64,
     /// Operations of each arm altogether, in place of the time.
     pub operations: Option<u64>,
+    /// Operations at a time. A turn has no fewer, or it would be of another concurrency.
+    pub concurrency: u64,
+    /// Connections that they are spread over.
+    pub connections: u64,
 }
 
 impl Effort {
@@ -51,27 +57,36 @@ impl Effort {
         Self {
             rounds: scale.pick(1, 10, 15),
             turn: Duration::from_millis(scale.pick(1, 100, 400)),
+            operations_max: 20_000,
             operations: None,
+            concurrency: 1,
+            connections: 1,
         }
     }
 
-    /// Rounds, where so many operations are to be shared out among them.
-    pub fn rounds(&self) -> u64 {
-        self.operations.map_or(self.rounds, |operations| operations.min(self.rounds)).max(1)
+    /// The fewest operations of an arm that can be shared out: every turn gets all that are under
+    /// way at a time.
+    pub fn operations_min(&self) -> u64 {
+        self.rounds * self.concurrency
     }
 
-    /// Operations of turn `round`, counted from 0, where one takes this long.
-    pub fn operations(&self, round: u64, one: Duration) -> u64 {
-        match self.operations {
-            Some(all) => {
-                let rounds = self.rounds();
-                all / rounds + u64::from(round < all % rounds)
-            }
+    /// Operations of a warm-up: as many as are under way at a time, and one for each connection.
+    pub fn warm_up(&self) -> u64 {
+        self.concurrency.max(self.connections)
+    }
+
+    /// Operations of turn `round`, counted from 0, where [`warm_up`](Self::warm_up) of them took
+    /// this long: as many as fit, and never fewer than are under way at a time.
+    pub fn operations(&self, round: u64, warm_up: Duration) -> u64 {
+        let wanted = match self.operations {
+            Some(all) => all / self.rounds + u64::from(round < all % self.rounds),
             None => {
-                let fit = self.turn.as_nanos() / one.as_nanos().max(1);
-                u64::try_from(fit).unwrap_or(u64::MAX).clamp(1, 20_000)
+                let took = warm_up.as_nanos().max(1);
+                let fit = self.turn.as_nanos() * u128::from(self.warm_up()) / took;
+                u64::try_from(fit).unwrap_or(u64::MAX).min(self.operations_max)
             }
-        }
+        };
+        wanted.max(self.concurrency)
     }
 }
 
@@ -96,12 +111,8 @@ mod tests {
     #[test]
     fn operations_are_shared_out_to_the_last() {
         let effort = Effort { operations: Some(23), ..Effort::of(Scale::Quick) };
-        assert_eq!(effort.rounds(), 10);
         let shares: Vec<u64> = (0..10).map(|k| effort.operations(k, Duration::ZERO)).collect();
         assert_eq!(shares, [3, 3, 3, 2, 2, 2, 2, 2, 2, 2]);
-        let few = Effort { operations: Some(3), ..effort };
-        assert_eq!(few.rounds(), 3);
-        assert!((0..3).all(|k| few.operations(k, Duration::ZERO) == 1));
     }
 
     #[test]
@@ -111,6 +122,22 @@ mod tests {
         assert_eq!(of(Duration::from_millis(30)), 3);
         assert_eq!(of(Duration::from_secs(9)), 1);
         assert_eq!(of(Duration::ZERO), 20_000);
+        let long = Effort { operations_max: u64::MAX, ..effort };
+        assert_eq!(long.operations(0, Duration::from_nanos(1000)), 100_000);
+    }
+
+    #[test]
+    fn a_turn_keeps_all_that_are_under_way_at_a_time_busy() {
+        let turn = Duration::from_millis(100);
+        let effort = Effort { turn, concurrency: 64, connections: 2, ..Effort::of(Scale::Quick) };
+        assert_eq!((effort.warm_up(), effort.operations_min()), (64, 640));
+        // All 64 of the warm-up took so long, side by side.
+        let of = |warm_up| effort.operations(0, warm_up);
+        assert_eq!(of(Duration::from_millis(50)), 128);
+        assert_eq!(of(Duration::from_secs(9)), 64);
+        let shared = Effort { operations: Some(650), ..effort };
+        assert!((0..10).all(|round| shared.operations(round, Duration::ZERO) == 65));
+        assert_eq!(Effort { concurrency: 1, ..effort }.warm_up(), 2, "every connection once");
     }
 
     #[test]

@@ -28,25 +28,28 @@ pub fn measure(
     watch: &mut dyn Watch,
 ) -> Vec<Tally> {
     let mut tallies: Vec<Tally> = arms.iter().map(|(name, _)| Tally::new(name)).collect();
-    let mut ones = vec![Duration::ZERO; arms.len()];
+    let mut warm_ups = vec![Duration::ZERO; arms.len()];
     for (index, (name, arm)) in arms.iter_mut().enumerate() {
+        if watch.stopped() {
+            break;
+        }
         match arm {
-            Ok(arm) => match begin(arm.as_mut()) {
-                Ok(one) => ones[index] = one,
+            Ok(arm) => match begin(arm.as_mut(), effort.warm_up()) {
+                Ok(took) => warm_ups[index] = took,
                 Err(why) => tallies[index].fail(why),
             },
             Err(why) => tallies[index].fail(why.clone()),
         }
         watch.turned(name);
     }
-    for round in 0..effort.rounds() {
+    for round in 0..effort.rounds {
         for step in 0..arms.len() {
             let index = (step + round as usize) % arms.len();
             if watch.stopped() {
                 break;
             }
             if let (name, Ok(arm)) = &mut arms[index] {
-                let operations = effort.operations(round, ones[index]);
+                let operations = effort.operations(round, warm_ups[index]);
                 take_turn(arm.as_mut(), operations, &mut tallies[index]);
                 watch.turned(name);
             }
@@ -62,16 +65,16 @@ pub fn measure(
     tallies
 }
 
-/// Verifies and warms up; how long one operation takes once it is warm.
-fn begin(arm: &mut dyn Arm) -> Result<Duration, String> {
+/// Verifies and warms up, twice with so many operations; how long they take once it is warm.
+fn begin(arm: &mut dyn Arm, operations: u64) -> Result<Duration, String> {
     arm.verify().map_err(|error| error.to_string())?;
-    let mut one = Duration::MAX;
+    let mut least = Duration::MAX;
     for _ in 0..2 {
-        let turn = arm.turn(1);
+        let turn = arm.turn(operations);
         failed(&turn)?;
-        one = one.min(turn.elapsed);
+        least = least.min(turn.elapsed);
     }
-    Ok(one)
+    Ok(least)
 }
 
 fn take_turn(arm: &mut dyn Arm, operations: u64, tally: &mut Tally) {

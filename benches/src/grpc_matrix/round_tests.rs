@@ -90,6 +90,22 @@ fn the_order_rotates_and_the_warm_up_is_no_round() {
 }
 
 #[test]
+fn the_warm_up_and_every_turn_have_all_that_are_under_way_at_a_time() {
+    let log = Rc::default();
+    let wide = Effort { concurrency: 4, connections: 2, ..effort(2) };
+    measure(&mut arms(&log, |_| {}), wide, &mut on());
+    assert_eq!(log.borrow().join(" "), "a4 a4 b4 b4 a4 b4 b4 a4");
+}
+
+#[test]
+fn nothing_is_begun_after_a_stop() {
+    let log = Rc::default();
+    let mut watch = Quiet { turns: 0, stop_at: 1 };
+    measure(&mut arms(&log, |_| {}), effort(2), &mut watch);
+    assert_eq!(log.borrow().join(" "), "a1 a1");
+}
+
+#[test]
 fn one_that_breaks_is_out_and_the_other_goes_on() {
     let log = Rc::default();
     let broken = |fake: &mut Fake| fake.breaks = if fake.name == "a" { 4 } else { 99 };

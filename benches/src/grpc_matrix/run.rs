@@ -10,7 +10,7 @@ use std::time::Duration;
 use bench_core::fixture::Payload;
 use bench_core::judge::best::best;
 use bench_core::judge::matrix::{arms, words};
-use bench_core::record::{Environment, Row, RunRecord};
+use bench_core::record::{Environment, Metric, Row, RunRecord};
 use bench_core::workload::Failure;
 use bench_grpc::TransportProfile;
 use bench_grpc::ceiling::CeilingConfig;
@@ -82,7 +82,7 @@ impl Session {
         let output = matrix.output.clone();
         let record = open_record(output.as_deref()).map_err(|error| told(&error, USAGE))?;
         let stop = stop_on_signals().map_err(|error| told(&error.to_string(), 1))?;
-        let turns = arms as u64 * (matrix.effort.rounds() + 1) * matrix.cells.len() as u64;
+        let turns = arms as u64 * (matrix.effort.rounds + 1) * matrix.cells.len() as u64;
         Ok(Self { record, output, progress: Progress { bar: bar(turns), stop } })
     }
 
@@ -121,17 +121,28 @@ impl Session {
     }
 }
 
-/// How it went: 4 where it was interrupted or nothing was measured, 1 where a cell failed.
+/// How it went: 4 where it was interrupted or nothing was measured, 1 where a cell failed or any
+/// operation did.
 fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
-    let failed = rows.iter().filter(|row| !row.ok).count();
     if interrupted {
         return Err(told("interrupted: what was measured by then is kept", NOT_MEASURED));
     }
-    if failed == rows.len() {
-        let why = rows.iter().find_map(|row| row.error.as_deref()).unwrap_or("there is no cell");
+    let failed: Vec<&Row> = rows.iter().filter(|row| !row.ok).collect();
+    let first = failed.first().map(|row| {
+        let why = row.error.as_deref().unwrap_or("no reason was given");
+        format!("{}: {why}", row.id)
+    });
+    if !rows.iter().any(|row| row.ok && row.metric == Metric::WallTime) {
+        let why = first.as_deref().unwrap_or("there is no cell");
         return Err(told(&format!("nothing was measured: {why}"), NOT_MEASURED));
     }
-    if failed > 0 { Err(told(&format!("{failed} cells failed"), 1)) } else { Ok(()) }
+    if let Some(first) = first {
+        return Err(told(&format!("{} failed, the first is {first}", failed.len()), 1));
+    }
+    match rows.iter().find(|row| !row.errors.is_empty()) {
+        Some(row) => Err(told(&format!("operations of {} failed", row.id), 1)),
+        None => Ok(()),
+    }
 }
 
 fn told(sentence: &str, code: u8) -> u8 {

@@ -92,6 +92,7 @@ fn a_server_that_is_killed_is_a_failed_row_and_the_matrix_goes_on() {
         "--size 64KiB --only read --only stream --profile default --iterations 3000 --server {address}"
     ));
     let effort = Effort { rounds: 100, ..matrix.effort };
+    assert_eq!(effort.operations(0, Duration::ZERO), 30);
     let mut watch = Killer { server: Some(server), turns: 0, kill_at: 5 };
     let mut rows = Vec::new();
     for cell in &matrix.cells {
@@ -167,11 +168,15 @@ fn an_interrupt_keeps_what_was_measured_and_is_exit_code_4() {
 #[test]
 fn how_it_went_is_the_exit_code() {
     use bench_core::record::{Data, Metric};
-    let good = Row::measured("a", Metric::Operations, "1", Data::Count { value: 1 });
+    let good = Row::measured("a", Metric::WallTime, "ns", Data::Count { value: 1 });
+    let count = Row::measured("b", Metric::Operations, "1", Data::Count { value: 1 });
     let bad = Row::failed("b", Metric::WallTime, "ns", "why");
     assert_eq!(code_of(std::slice::from_ref(&good), false), Ok(()));
     assert_eq!(code_of(&[good.clone(), bad.clone()], false), Err(1));
-    assert_eq!(code_of(&[bad], false), Err(NOT_MEASURED));
+    assert_eq!(code_of(&[bad, count], false), Err(NOT_MEASURED), "a count is no measurement");
+    let mut partly = good.clone();
+    partly.errors.insert("Unavailable".to_owned(), 1);
+    assert_eq!(code_of(&[good.clone(), partly], false), Err(1), "any error is one");
     assert_eq!(code_of(&[], false), Err(NOT_MEASURED));
     assert_eq!(code_of(&[good], true), Err(NOT_MEASURED));
 }

@@ -67,18 +67,19 @@ impl Tally {
     }
 
     /// The rows of the cell; `ceiling` is the raw socket that took its turns in the same rounds.
-    /// One failed row where the arm is out, none where it had no turn.
+    /// Where the arm is out or an operation of it failed, one failed row in place of all times,
+    /// beside the counts; none where it had no turn.
     pub fn rows(&self, cell: &Cell, link: &str, ceiling: Option<&Self>) -> Vec<Row> {
         let id = cell.id(&self.name);
-        let mut rows = match &self.failure {
-            Some(why) => {
-                let mut row = Row::failed(&id, Metric::WallTime, "ns", why);
-                row.errors = self.errors();
-                vec![row]
-            }
-            None if self.turns.is_empty() => return Vec::new(),
-            None => self.measured(&id, ceiling),
-        };
+        if self.failure.is_none() && self.turns.is_empty() {
+            return Vec::new();
+        }
+        let errors = self.errors();
+        let mut rows = self.counts(&id, errors.values().sum());
+        match self.failure.clone().or_else(|| self.some_failed(&errors)) {
+            Some(why) => rows.insert(0, Row::failed(&id, Metric::WallTime, "ns", &why)),
+            None => rows.extend(self.measured(&id, ceiling)),
+        }
         let size = cell.size;
         let mut dimensions = self.dimensions.clone();
         dimensions.extend([
@@ -91,19 +92,37 @@ impl Tally {
         ]);
         for row in &mut rows {
             row.dimensions.clone_from(&dimensions);
+            row.errors.clone_from(&errors);
         }
         rows
     }
 
+    /// How many operations there were, and how many of them failed.
+    fn counts(&self, id: &str, failed: u64) -> Vec<Row> {
+        let operations: u64 = self.turns.iter().map(|turn| turn.operations).sum();
+        if operations == 0 {
+            return Vec::new();
+        }
+        [(Metric::Operations, operations), (Metric::Errors, failed)]
+            .map(|(metric, value)| Row::measured(id, metric, "1", Data::Count { value }))
+            .into()
+    }
+
+    /// Why an arm that had its rounds is no measurement: a time over what succeeded is one of
+    /// other work.
+    fn some_failed(&self, errors: &BTreeMap<String, u64>) -> Option<String> {
+        let operations: u64 = self.turns.iter().map(|turn| turn.operations).sum();
+        let failed: u64 = errors.values().sum();
+        let kinds: Vec<String> =
+            errors.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        (failed > 0).then(|| format!("{failed} of {operations} operations: {}", kinds.join(", ")))
+    }
+
     fn measured(&self, id: &str, ceiling: Option<&Self>) -> Vec<Row> {
         let other = |name: &str| Metric::Other(name.to_owned());
-        let errors = self.errors();
-        let failed: u64 = errors.values().sum();
-        let operations: u64 = self.turns.iter().map(|turn| turn.operations).sum();
         let count =
             |metric, unit: &str, value| Row::measured(id, metric, unit, Data::Count { value });
-        let mut rows =
-            vec![count(Metric::Operations, "1", operations), count(Metric::Errors, "1", failed)];
+        let mut rows = Vec::new();
         let elapsed = |turn: &Turn| Some(turn.elapsed.as_nanos() as f64);
         rows.extend(self.samples(id, Metric::WallTime, "ns", elapsed));
         if let Some(ceiling) = ceiling {
@@ -129,11 +148,10 @@ impl Tally {
         if let Some(peak) = self.turns.iter().filter_map(|turn| turn.peak_bytes).max() {
             rows.push(count(Metric::RssBytes, "bytes", peak));
         }
-        rows.iter_mut().for_each(|row| row.errors.clone_from(&errors));
         rows
     }
 
-    /// One value for each turn, where every turn has one.
+    /// One value for each turn, of the operations that succeeded, where every turn has one.
     fn samples(
         &self,
         id: &str,
@@ -142,8 +160,8 @@ impl Tally {
         value: impl Fn(&Turn) -> Option<f64>,
     ) -> Option<Row> {
         let values: Vec<f64> = self.turns.iter().map(value).collect::<Option<_>>()?;
-        let iterations = self.turns.iter().map(|turn| turn.operations).collect();
-        (!values.is_empty())
+        let iterations: Vec<u64> = self.turns.iter().map(|turn| turn.latency.len()).collect();
+        (!values.is_empty() && !iterations.contains(&0))
             .then(|| Row::measured(id, metric, unit, Data::Samples { values, iterations }))
     }
 
@@ -200,9 +218,33 @@ mod tests {
         tally.fail("the server is gone".into());
         tally.fail("and more".into());
         let rows = tally.rows(&CELL_1M, "loopback", None);
-        assert_eq!(rows.len(), 1);
+        let metrics: Vec<&str> = rows.iter().map(|row| row.metric.name()).collect();
+        assert_eq!(metrics, ["wall_time", "operations", "errors"]);
         assert_eq!(rows[0].error.as_deref(), Some("the server is gone"));
         assert_eq!(rows[0].errors["Unavailable"], 5);
         assert!(Tally::new("none").rows(&CELL_1M, "loopback", None).is_empty());
+    }
+
+    #[test]
+    fn one_operation_that_failed_fails_the_cell_and_keeps_the_counts() {
+        let mut tally = Tally::new("default");
+        tally.push(turn(10, 5));
+        let mut second = turn(10, 5);
+        second.operations = 6;
+        second.failed("Unavailable".to_owned());
+        tally.push(second);
+        assert!(tally.is_running(), "it goes on, so that all that fails is counted");
+        let rows = tally.rows(&CELL_1M, "loopback", None);
+        assert!(!rows[0].ok && rows[0].metric == Metric::WallTime);
+        assert_eq!(rows[0].error.as_deref(), Some("1 of 11 operations: 1 × Unavailable"));
+        assert!(rows.iter().all(|row| row.errors["Unavailable"] == 1));
+        let counts: Vec<Option<Data>> = rows[1..].iter().map(|row| row.data.clone()).collect();
+        let count = |value| Some(Data::Count { value });
+        assert_eq!(counts, [count(11), count(1)]);
+        rows.iter().for_each(|row| row.check().expect("sound"));
+        // What a time is per: those that succeeded.
+        let times =
+            tally.samples("a", Metric::WallTime, "ns", |t| Some(t.elapsed.as_nanos() as f64));
+        assert_eq!(times.expect("measured").per_operation(), [2e6, 2e6]);
     }
 }
