@@ -34,6 +34,9 @@ use crate::{Layout, Wire};
 /// system calls; on the machines that this was tried on nothing was faster.
 const PIECE_BYTES: usize = MIB as usize;
 
+/// What the thread of the other end is called, in the layouts in which it has one.
+pub const PEER_THREAD: &str = "ceiling-peer";
+
 /// What to start.
 #[derive(Clone, Copy, Debug)]
 pub struct CeilingConfig {
@@ -162,7 +165,7 @@ impl Peer {
             runtime.block_on(end.serve());
         };
         let thread = std::thread::Builder::new()
-            .name("ceiling-peer".to_owned())
+            .name(PEER_THREAD.to_owned())
             .spawn(body)
             .map_err(Error::machine("spawn the peer's thread"))?;
         told.recv().unwrap_or(Err(Error::ServerGone))?;

@@ -60,6 +60,6 @@ pub use process::Launch;
 pub use profile::{ProfileError, TransportProfile};
 pub use serve::{Server, ServerConfig};
 pub use standalone::{Until, serve};
-pub use transport::SocketFacts;
 pub use transport::dial::Spoke;
+pub use transport::{SERVER_THREADS, SocketFacts};
 pub use wire::{Bind, Target, Wire};

@@ -15,3 +15,4 @@ pub(crate) mod socket;
 pub(crate) mod thread;
 
 pub use socket::SocketFacts;
+pub use thread::SERVER_THREADS;

@@ -16,7 +16,7 @@ use crate::server::Serving;
 pub(crate) const SHUTDOWN_BOUND: Duration = Duration::from_secs(1);
 
 /// What the threads of each end are called, so that their processor time can be told apart.
-pub(crate) const SERVER_THREADS: &str = "grpc-server";
+pub const SERVER_THREADS: &str = "grpc-server";
 pub(crate) const CLIENT_THREADS: &str = "grpc-client";
 
 /// A current-thread runtime, the only kind whose instructions repeat, or one of so many threads.

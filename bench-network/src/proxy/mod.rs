@@ -40,6 +40,9 @@ use crate::link::{Direction, LinkProfile, Loss};
 /// How ids and rows call this backend.
 pub const BACKEND: &str = "in-process proxy";
 
+/// What its thread is called, so that its processor time can be told from that of the ends.
+pub const THREAD: &str = "delay-proxy";
+
 /// What it does not model, as rows say it.
 pub const NOT_MODELLED: &str = "handshake, loss, congestion control";
 
@@ -123,7 +126,7 @@ impl DelayProxy {
         let delays = [link.up.delay, link.down.delay];
         let held_max = config.held_max.len();
         let engine = Engine::new(Arc::clone(&bell), received, models, delays, held_max)?;
-        let thread = thread::Builder::new().name("delay-proxy".to_owned());
+        let thread = thread::Builder::new().name(THREAD.to_owned());
         let thread = thread.spawn(move || engine.run()).map_err(Error::io("start a thread"))?;
         let (commands, thread) = (Some(commands), Some(thread));
         // From here on dropping ends the thread, also where the route fails.

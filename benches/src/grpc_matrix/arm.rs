@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::measure::recorder::Dimensions;
-use bench_core::measure::usage::Usage;
+use bench_core::measure::usage::{Other, Usage};
 use bench_core::workload::Failure;
 use hdrhistogram::Histogram;
 
@@ -22,10 +22,9 @@ pub struct Turn {
     pub first_byte: Histogram<u64>,
     /// Failed operations by kind.
     pub errors: Vec<(String, u64)>,
-    /// What both ends used meanwhile, as far as they are in sight; the server's part apart.
-    pub usage: Usage,
-    /// The largest resident memory of this process meanwhile.
-    pub peak_bytes: Option<u64>,
+    /// What both ends used meanwhile, as far as they are in sight; the server's part apart. `None`
+    /// where nobody looked.
+    pub usage: Option<Usage>,
 }
 
 impl Turn {
@@ -37,8 +36,7 @@ impl Turn {
             latency: tally::histogram(),
             first_byte: tally::histogram(),
             errors: Vec::new(),
-            usage: Usage { cpu_ns: 0, other_cpu_ns: None, faults: None },
-            peak_bytes: None,
+            usage: None,
         }
     }
 
@@ -48,6 +46,17 @@ impl Turn {
             Some((_, count)) => *count += 1,
             None => self.errors.push((kind, 1)),
         }
+    }
+}
+
+/// The dimension that says whose processor time, faults and memory the rows are.
+pub const COVERS: &str = "usage_of";
+
+/// What is in sight where the other end, ours, runs there.
+pub const fn covers(other: Other) -> &'static str {
+    match other {
+        Other::Process(_) => "both ends; faults and memory of each",
+        Other::Threads(_) | Other::Unknown => "both ends",
     }
 }
 

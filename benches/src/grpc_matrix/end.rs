@@ -13,7 +13,8 @@ use bench_core::workload::Failure;
 use bench_grpc::compat::{CacheClient, CacheClients};
 use bench_grpc::{
     Bind, Client, ConnectConfig, Connections, DataPath, Delivery, Error, Layout, Loopback,
-    LoopbackConfig, Operation, Server, ServerConfig, Sink, Target, TransportProfile, Wire,
+    LoopbackConfig, Operation, SERVER_THREADS, Server, ServerConfig, Sink, Target,
+    TransportProfile, Wire,
 };
 use bench_network::link::LinkProfile;
 use bench_network::proxy::DelayProxy;
@@ -208,7 +209,7 @@ impl End {
 
     /// Where the server runs.
     pub fn server(&mut self) -> Other {
-        const THREADS: Other = Other::Threads("grpc-server");
+        const THREADS: Other = Other::Threads(SERVER_THREADS);
         match self {
             Self::Here(loopback, _) => match loopback.config().layout {
                 Layout::OneThread => Other::Unknown,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use bench_core::measure::drive::{DriveConfig, Stop, WarmUp, drive};
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::schedule::Schedule;
-use bench_core::measure::usage::{self, Other, Usage};
+use bench_core::measure::usage::Meter;
 use bench_core::workload::Failure;
 use bench_grpc::{Error, Operation, Sink};
+use bench_network::proxy::THREAD;
 
 use super::arm::{Arm, Turn};
 use super::end::{Caller, End};
@@ -51,8 +52,7 @@ impl Arm for Grpc {
             warm_up: WarmUp::Operations(0),
         };
         let server = self.end.server();
-        usage::reset_peak();
-        let before = Usage::now(server);
+        let meter = Meter::start(server, Some(THREAD));
         let driven = self.end.block_on(drive(config, |index| {
             let client = &clients[index.0 as usize % clients.len()];
             let first_byte = &first_byte;
@@ -66,10 +66,7 @@ impl Arm for Grpc {
                 Ok::<(), Kind>(())
             }
         }));
-        let mut usage = Usage::now(server).since(before);
-        if let (Other::Process(_), Some(other)) = (server, usage.other_cpu_ns) {
-            usage.cpu_ns += other;
-        }
+        let usage = Some(meter.stop());
         Turn {
             operations: driven.operations,
             elapsed: driven.elapsed,
@@ -77,7 +74,6 @@ impl Arm for Grpc {
             first_byte: first_byte.into_inner(),
             errors: driven.errors.into_iter().collect(),
             usage,
-            peak_bytes: usage::peak_bytes(),
         }
     }
 

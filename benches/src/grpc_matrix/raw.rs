@@ -3,16 +3,16 @@
 use std::time::Instant;
 
 use bench_core::measure::recorder::Dimensions;
-use bench_core::measure::usage::{self, Other, Usage};
+use bench_core::measure::usage::{Meter, Other};
 use bench_core::workload::Failure;
-use bench_grpc::Operation;
-use bench_grpc::ceiling::{Ceiling, CeilingConfig};
+use bench_grpc::ceiling::{Ceiling, CeilingConfig, PEER_THREAD};
+use bench_grpc::{Layout, Operation};
 
-use super::arm::{Arm, Turn};
+use super::arm::{Arm, COVERS, Turn, covers};
 use super::tally;
 
 /// Where the other end runs, in the layouts in which it has a thread.
-const PEER: Other = Other::Threads("ceiling-peer");
+const PEER: Other = Other::Threads(PEER_THREAD);
 
 /// Transfers in the direction of one operation, one at a time.
 pub struct Raw {
@@ -36,6 +36,10 @@ impl Raw {
         let ceiling = Ceiling::start_with(config, content)?;
         Ok(Self { name: name.to_owned(), operation, config, ceiling })
     }
+
+    fn peer(&self) -> Other {
+        if self.config.layout == Layout::OneThread { Other::Unknown } else { PEER }
+    }
 }
 
 impl Arm for Raw {
@@ -45,8 +49,7 @@ impl Arm for Raw {
 
     fn turn(&mut self, operations: u64) -> Turn {
         let mut turn = Turn { operations, ..Turn::empty() };
-        usage::reset_peak();
-        let (before, start) = (Usage::now(PEER), Instant::now());
+        let (meter, start) = (Meter::start(self.peer(), None), Instant::now());
         for _ in 0..operations {
             let began = Instant::now();
             match self.ceiling.transfer(self.operation) {
@@ -55,8 +58,7 @@ impl Arm for Raw {
             }
         }
         turn.elapsed = start.elapsed();
-        turn.usage = Usage::now(PEER).since(before);
-        turn.peak_bytes = usage::peak_bytes();
+        turn.usage = Some(meter.stop());
         turn
     }
 
@@ -66,10 +68,20 @@ impl Arm for Raw {
 
     fn dimensions(&self) -> Dimensions {
         let CeilingConfig { layout, wire, .. } = self.config;
+        // One socket has no use for more threads, nor for a process.
+        let layout = match layout {
+            Layout::OneThread => layout,
+            Layout::TwoThreads | Layout::MultiThread { .. } | Layout::Processes => {
+                Layout::TwoThreads
+            }
+        };
         [
             ("backend", "raw socket".to_owned()),
             ("layout", layout.to_string()),
             ("wire", wire.to_string()),
+            ("connections", "1".to_owned()),
+            ("concurrency", "1".to_owned()),
+            (COVERS, covers(self.peer()).to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bench_core::judge::matrix::{ARM, CELL, LINK};
 use bench_core::measure::recorder::Dimensions;
+use bench_core::measure::usage::{Memory, Usage};
 use bench_core::record::{Data, Metric, Row};
 use hdrhistogram::Histogram;
 
@@ -120,8 +121,6 @@ impl Tally {
 
     fn measured(&self, id: &str, ceiling: Option<&Self>) -> Vec<Row> {
         let other = |name: &str| Metric::Other(name.to_owned());
-        let count =
-            |metric, unit: &str, value| Row::measured(id, metric, unit, Data::Count { value });
         let mut rows = Vec::new();
         let elapsed = |turn: &Turn| Some(turn.elapsed.as_nanos() as f64);
         rows.extend(self.samples(id, Metric::WallTime, "ns", elapsed));
@@ -140,13 +139,39 @@ impl Tally {
                 rows.push(Row::measured(id, metric, "ns", Data::from_histogram(&all)));
             }
         }
-        rows.extend(self.samples(id, Metric::CpuTime, "ns", |turn| Some(turn.usage.cpu_ns as f64)));
-        let server = |turn: &Turn| turn.usage.other_cpu_ns.map(|ns| ns as f64);
-        rows.extend(self.samples(id, other("server_cpu_time"), "ns", server));
-        let faults = |turn: &Turn| turn.usage.faults.map(|faults| faults as f64);
-        rows.extend(self.samples(id, other("page_faults"), "1", faults));
-        if let Some(peak) = self.turns.iter().filter_map(|turn| turn.peak_bytes).max() {
-            rows.push(count(Metric::RssBytes, "bytes", peak));
+        rows.extend(self.used(id));
+        rows
+    }
+
+    /// Rows of what was used; none of what nobody told.
+    fn used(&self, id: &str) -> Vec<Row> {
+        let other = |name: &str| Metric::Other(name.to_owned());
+        let mut rows = Vec::new();
+        for (metric, unit, part) in [
+            (Metric::CpuTime, "ns", (|used| used.cpu_ns) as fn(&Usage) -> Option<u64>),
+            (other("server_cpu_time"), "ns", |used| used.other_cpu_ns),
+            (other("page_faults"), "1", |used| used.faults),
+            (other("server_page_faults"), "1", |used| used.other_faults),
+        ] {
+            let value = |turn: &Turn| Some(part(turn.usage.as_ref()?)? as f64);
+            rows.extend(self.samples(id, metric, unit, value));
+        }
+        for (peak, before, part) in [
+            (
+                Metric::RssBytes,
+                "rss_bytes_before",
+                (|used| used.memory) as fn(&Usage) -> Option<Memory>,
+            ),
+            (other("server_rss_bytes"), "server_rss_bytes_before", |used| used.other_memory),
+        ] {
+            let all = self.turns.iter().filter_map(|turn| part(turn.usage.as_ref()?));
+            // Of the turn with the highest peak: what it took is the difference.
+            if let Some(memory) = all.max_by_key(|memory| memory.peak_bytes) {
+                let count =
+                    |metric, value| Row::measured(id, metric, "bytes", Data::Count { value });
+                rows.push(count(peak, memory.peak_bytes));
+                rows.push(count(other(before), memory.before_bytes));
+            }
         }
         rows
     }
@@ -205,9 +230,36 @@ mod tests {
         assert_eq!(latency.histogram().expect("decodes").len(), 10);
         assert_eq!(time.id, "grpc/matrix/read/default/1MiB");
         assert_eq!(time.dimensions[CELL], "grpc/matrix/read/1MiB");
-        assert!(find("server_cpu_time").is_none(), "nobody told it");
+        for metric in ["cpu_time", "server_cpu_time", "page_faults", "rss_bytes"] {
+            assert!(find(metric).is_none(), "nobody told {metric}");
+        }
         assert!(find("first_byte").is_none(), "nothing came");
         rows.iter().for_each(|row| row.check().expect("sound"));
+    }
+
+    #[test]
+    fn what_was_used_has_a_row_for_each_end_that_tells() {
+        let memory = |mib: u64| Memory { before_bytes: mib << 19, peak_bytes: mib << 20 };
+        let used = |mib, cpu_ns| Usage {
+            cpu_ns,
+            other_cpu_ns: None,
+            faults: Some(20),
+            other_faults: Some(10),
+            memory: Some(memory(mib)),
+            other_memory: None,
+        };
+        let mut tally = Tally::new("default");
+        tally.push(Turn { usage: Some(used(7, Some(100))), ..turn(10, 5) });
+        tally.push(Turn { usage: Some(used(5, None)), ..turn(10, 5) });
+        let rows = tally.rows(&CELL_1M, "loopback", None);
+        let find = |metric: &str| rows.iter().find(|row| row.metric.name() == metric);
+        assert!(find("cpu_time").is_none(), "one turn does not know it");
+        assert!(find("server_rss_bytes").is_none());
+        assert_eq!(find("page_faults").expect("told").per_operation(), [4.0, 4.0]);
+        assert_eq!(find("server_page_faults").expect("told").per_operation(), [2.0, 2.0]);
+        let count = |metric: &str| find(metric).and_then(|row| row.data.clone());
+        assert_eq!(count("rss_bytes"), Some(Data::Count { value: 7 << 20 }));
+        assert_eq!(count("rss_bytes_before"), Some(Data::Count { value: 7 << 19 }));
     }
 
     #[test]
