@@ -1,7 +1,9 @@
 """gRPC by Python's grpcio: a peer to measure against, and a stranger to understand.
 
-  bench CONTENT CHUNK           a client and a server in a process of its own, plain bytes as messages;
-                                reads `write|read|stream COUNT` a line, answers with nanoseconds of each;
+  bench CONTENT CHUNK CALLS     a client and a server in a process of its own, plain bytes as messages,
+                                so many calls at a time, each on a thread;
+                                reads `write|read|stream COUNT` a line, answers with the nanoseconds
+                                of all together and then of each;
                                 `check write|read|stream` compares every byte, answers `checked`
   check ADDRESS CONTENT CHUNK   writes, reads and streams against the blob service at ADDRESS
   serve CONTENT                 serves the blob service; prints its port; ends with its input
@@ -146,7 +148,7 @@ def methods(channel):
     )
 
 
-def bench(path, chunk):
+def bench(path, chunk, calls):
     content = pathlib.Path(path).read_bytes()
     here, there = multiprocessing.get_context("spawn").Pipe()
     spawn = multiprocessing.get_context("spawn")
@@ -178,6 +180,15 @@ def bench(path, chunk):
         if length != len(content):
             raise ValueError(f"{operation} moved {length} bytes of {len(content)}")
 
+    def timed(operation, tickets):
+        times = []
+        for _ in tickets:
+            began = time.perf_counter_ns()
+            once(operation, False)
+            times.append(time.perf_counter_ns() - began)
+        return times
+
+    workers = concurrent.futures.ThreadPoolExecutor(max_workers=calls)
     for operation in ("write", "read", "stream"):
         once(operation, True)
     print("ready", flush=True)
@@ -187,12 +198,15 @@ def bench(path, chunk):
             once(count, True)
             print("checked", flush=True)
             continue
-        times = []
-        for _ in range(int(count)):
-            began = time.perf_counter_ns()
-            once(operation, False)
-            times.append(time.perf_counter_ns() - began)
-        print(*times, flush=True)
+        # Shared: whoever is free takes the next.
+        tickets = iter(range(int(count)))
+        began = time.perf_counter_ns()
+        if calls == 1:
+            times = timed(operation, tickets)
+        else:
+            running = [workers.submit(timed, operation, tickets) for _ in range(calls)]
+            times = [each for worker in running for each in worker.result()]
+        print(time.perf_counter_ns() - began, *times, flush=True)
     here.close()
     channel.close()
     apart.join(5)
@@ -228,7 +242,7 @@ def serve(path):
 
 def main(mode=None, *arguments):
     if mode == "bench":
-        bench(arguments[0], int(arguments[1]))
+        bench(arguments[0], int(arguments[1]), int(arguments[2]))
     elif mode == "check":
         check(arguments[0], arguments[1], int(arguments[2]))
     elif mode == "serve":

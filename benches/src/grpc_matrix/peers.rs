@@ -76,8 +76,9 @@ fn start(cell: &Cell, matrix: &Matrix, layout: Layout, content: (Payload, Bytes)
     };
     // First, while this thread may still run anywhere: its processes inherit where.
     let grpcio = (layout == Layout::Processes).then(|| {
-        let chunk = matrix.setup.chunk.min(cell.size);
-        let grpcio = Grpcio::start(GRPCIO, cell.operation, &content.1, chunk);
+        let Setup { chunk, concurrency, .. } = matrix.setup;
+        let chunk = chunk.min(cell.size);
+        let grpcio = Grpcio::start(GRPCIO, cell.operation, concurrency, &content.1, chunk);
         (GRPCIO.to_owned(), boxed(grpcio))
     });
     let mut arms = vec![

@@ -21,34 +21,39 @@ const START_BOUND: Duration = Duration::from_secs(480);
 pub(super) struct Grpcio {
     name: String,
     operation: Operation,
+    concurrency: usize,
     peer: Peer,
     _content: NamedTempFile,
 }
 
 impl Grpcio {
-    /// Starts it. It moves and compares its content in all three ways before it is ready.
+    /// Starts it, for so many calls at a time. It moves and compares its content in all three ways before it is ready.
     ///
     /// # Errors
     /// That there is no grpcio, and how to get it; what it said when it ended.
     pub(super) fn start(
         name: &str,
         operation: Operation,
+        concurrency: usize,
         content: &[u8],
         chunk: ByteSize,
     ) -> Result<Self, Failure> {
         let file = grpcio::content_file(content)?;
         let mut script = Command::new(grpcio::python()?);
-        script.arg(grpcio::SCRIPT).arg("bench").arg(file.path()).arg(chunk.bytes().to_string());
-        Self::over(name, operation, Peer::start(&mut script)?, file)
+        script.arg(grpcio::SCRIPT).arg("bench").arg(file.path());
+        script.args([chunk.bytes().to_string(), concurrency.to_string()]);
+        Self::over(name, operation, concurrency, Peer::start(&mut script)?, file)
     }
 
     fn over(
         name: &str,
         operation: Operation,
+        concurrency: usize,
         peer: Peer,
         content: NamedTempFile,
     ) -> Result<Self, Failure> {
-        let mut this = Self { name: name.to_owned(), operation, peer, _content: content };
+        let name = name.to_owned();
+        let mut this = Self { name, operation, concurrency, peer, _content: content };
         match this.line(START_BOUND)?.as_str() {
             "ready" => Ok(this),
             other => Err(format!("grpcio was not ready: '{other}'").into()),
@@ -59,16 +64,19 @@ impl Grpcio {
         self.peer.line(limit).map_err(|why| format!("grpcio: {why}").into())
     }
 
-    fn ask(&mut self, operations: u64) -> Result<Vec<u64>, Failure> {
+    /// Nanoseconds of all together, and of each.
+    fn ask(&mut self, operations: u64) -> Result<(u64, Vec<u64>), Failure> {
         self.peer.say(&format!("{} {operations}", self.operation))?;
         let calls = u32::try_from(operations).unwrap_or(u32::MAX).max(1);
         let times = self.line(CALL_BOUND.saturating_mul(calls))?;
-        let times: Vec<u64> = times.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let mut times = times.split_whitespace().map(str::parse);
+        let elapsed = times.next().ok_or("grpcio timed nothing")??;
+        let times: Vec<u64> = times.collect::<Result<_, _>>()?;
         let timed = times.len() as u64;
         if timed != operations {
             return Err(format!("grpcio timed {timed} of {operations} operations").into());
         }
-        Ok(times)
+        Ok((elapsed, times))
     }
 }
 
@@ -80,9 +88,9 @@ impl Arm for Grpcio {
     fn turn(&mut self, operations: u64) -> Turn {
         let mut turn = Turn { operations, ..Turn::empty() };
         match self.ask(operations) {
-            Ok(times) => {
+            Ok((elapsed, times)) => {
                 times.iter().for_each(|ns| turn.latency.saturating_record((*ns).max(1)));
-                turn.elapsed = Duration::from_nanos(times.iter().sum());
+                turn.elapsed = Duration::from_nanos(elapsed);
             }
             Err(error) => turn.errors.push((error.to_string(), operations)),
         }
@@ -99,7 +107,9 @@ impl Arm for Grpcio {
     }
 
     fn dimensions(&self) -> Dimensions {
-        [("backend".to_owned(), "grpcio, plain bytes, separate processes".to_owned())].into()
+        let backend = "grpcio, plain bytes, separate processes".to_owned();
+        let concurrency = self.concurrency.to_string();
+        [("backend".to_owned(), backend), ("concurrency".to_owned(), concurrency)].into()
     }
 }
 
@@ -110,19 +120,19 @@ mod tests {
     /// Something that answers as it likes, in place of grpcio.
     fn answering(script: &str) -> Result<Grpcio, Failure> {
         let peer = Peer::start(Command::new("sh").args(["-c", script]))?;
-        Grpcio::over("grpcio", Operation::Write, peer, grpcio::content_file(b"x")?)
+        Grpcio::over("grpcio", Operation::Write, 1, peer, grpcio::content_file(b"x")?)
     }
 
     #[test]
     fn as_many_times_as_operations_make_a_turn() {
-        let mut arm = answering("echo ready; while read -r _; do echo 5 7; done").expect("ready");
+        let mut arm = answering("echo ready; while read -r _; do echo 9 5 7; done").expect("ready");
         let turn = arm.turn(2);
-        assert_eq!((turn.latency.len(), turn.elapsed), (2, Duration::from_nanos(12)));
+        assert_eq!((turn.latency.len(), turn.elapsed), (2, Duration::from_nanos(9)));
         let short = arm.turn(3);
         assert_eq!(short.errors, [("grpcio timed 2 of 3 operations".to_owned(), 3)]);
         assert!(short.latency.is_empty());
         let error = arm.verify().expect_err("that is no check").to_string();
-        assert_eq!(error, "grpcio answered a check with '5 7'");
+        assert_eq!(error, "grpcio answered a check with '9 5 7'");
     }
 
     #[test]
