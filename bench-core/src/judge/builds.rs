@@ -20,7 +20,7 @@ const CONFIDENCE: f64 = 0.95;
 
 /// The dimensions in which two records of one cell must agree, where both name them.
 const SAME: [&str; 8] =
-    [LINK, "rtt", "server", "path", "connections", "concurrency", "layout", "wire"];
+    [LINK, "rtt_added", "server", "path", "connections", "concurrency", "layout", "wire"];
 
 /// How far a cell of an arm is from an older build's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -181,7 +181,7 @@ mod tests {
     fn what_went_another_way_has_no_band() {
         let placed = |rtt: &str| {
             let mut rows = times(&[1.0, 1.0]);
-            rows[0].dimensions.insert("rtt".to_owned(), rtt.to_owned());
+            rows[0].dimensions.insert("rtt_added".to_owned(), rtt.to_owned());
             rows
         };
         assert_eq!(change(&placed("none"), &placed("20 ms")), None);

@@ -26,8 +26,8 @@ pub struct Target {
     pub id: Glob,
     /// The sizes that it holds for, as the ids end with them.
     pub sizes: Vec<ByteSize>,
-    /// By dimension the values that it holds for, as `rtt` and `none`. A row without the dimension
-    /// is one of the loopback, for which all targets are.
+    /// By dimension the values that it holds for, as `rtt_added` and `none`. A row without the
+    /// dimension is one of the loopback, for which all targets are.
     pub dimensions: BTreeMap<String, Vec<String>>,
     /// Half of the operations take less, in milliseconds.
     pub p50_ms: Option<f64>,

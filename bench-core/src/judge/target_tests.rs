@@ -67,7 +67,7 @@ fn of_few_samples_a_percentile_is_neither_met_nor_missed() {
 #[test]
 fn a_target_of_the_loopback_says_nothing_of_a_link() {
     let local = r#"{"id": "*", "sizes": ["1MiB"], "success": 1.0,
-        "dimensions": {"rtt": ["none"], "path": ["segments"]}}"#;
+        "dimensions": {"rtt_added": ["none"], "path": ["segments"]}}"#;
     let measured = |dimensions: &[(&str, &str)]| {
         let mut rows = [count(Metric::Operations, 2), count(Metric::Errors, 1)];
         for row in &mut rows {
@@ -78,9 +78,12 @@ fn a_target_of_the_loopback_says_nothing_of_a_link() {
         (check(&targets, &rows).len(), elsewhere(&targets, &rows))
     };
     assert_eq!(measured(&[]), (1, 0), "a record that tells no dimension is of the loopback");
-    assert_eq!(measured(&[("rtt", "none"), ("path", "segments"), ("server", "own")]), (1, 0));
-    assert_eq!(measured(&[("rtt", "20 ms"), ("path", "segments")]), (0, 1));
-    assert_eq!(measured(&[("rtt", "none"), ("path", "vec")]), (0, 1));
+    assert_eq!(
+        measured(&[("rtt_added", "none"), ("path", "segments"), ("server", "ours")]),
+        (1, 0)
+    );
+    assert_eq!(measured(&[("rtt_added", "20 ms"), ("path", "segments")]), (0, 1));
+    assert_eq!(measured(&[("rtt_added", "none"), ("path", "vec")]), (0, 1));
 }
 
 #[test]
@@ -116,8 +119,8 @@ fn what_makes_no_sense_is_refused() {
         (r#"{"id": "a", "sizes": ["1MiB"], "p50_ms": 0}"#, "p50_ms = 0 for a"),
         (r#"{"id": "a", "sizes": ["1MiB"], "p50": 1}"#, "p50"),
         (
-            r#"{"id": "a", "sizes": ["1MiB"], "success": 1, "dimensions": {"rtt": []}}"#,
-            "no value of rtt",
+            r#"{"id": "a", "sizes": ["1MiB"], "success": 1, "dimensions": {"rtt_added": []}}"#,
+            "no value of rtt_added",
         ),
         (r#"{"sizes": ["1MiB"], "success": 1}"#, "id"),
     ] {

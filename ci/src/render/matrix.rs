@@ -235,7 +235,7 @@ mod tests {
         let matrix = Matrix::of(&record, &built_in()).expect("a target");
         assert_eq!(matrix.missed(), ["throughput of grpc/matrix/read/default/1MiB"]);
         assert!(matrix.json()["best_profile"].is_null(), "there is nothing to choose from");
-        record.rows[0].dimensions.insert("rtt".to_owned(), "20 ms".to_owned());
+        record.rows[0].dimensions.insert("rtt_added".to_owned(), "20 ms".to_owned());
         let matrix = Matrix::of(&record, &built_in()).expect("success is asked of every link");
         assert!(matrix.missed().is_empty());
         assert!(matrix.text(false).contains("1 ids went another way"), "{}", matrix.text(false));
