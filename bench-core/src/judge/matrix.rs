@@ -23,7 +23,11 @@ pub const ARM: &str = "profile";
 /// The dimension that names the link between the two ends, as `loopback`.
 pub const LINK: &str = "link";
 
-/// The arms of a matrix in the order in which their rows come; rows of no matrix are left out.
+/// The dimension of rows that were not measured to their end, and how far they came.
+pub const INTERRUPTED: &str = "interrupted";
+
+/// The arms of a matrix in the order in which their rows come; rows of no matrix are left out,
+/// and so are those of a cell that was interrupted.
 ///
 /// A cell has failed where a row of it has, or where one of its operations did: a number over the
 /// operations that succeeded is one of another thing.
@@ -31,6 +35,9 @@ pub fn arms(rows: &[Row]) -> Vec<Arm> {
     let mut arms: Vec<Arm> = Vec::new();
     for row in of_matrix(rows) {
         let dimension = |name| row.dimensions.get(name).cloned();
+        if row.dimensions.contains_key(INTERRUPTED) {
+            continue;
+        }
         let Some((cell, name)) = dimension(CELL).zip(dimension(ARM)) else { continue };
         let at = arms.iter().position(|arm| arm.name == name).unwrap_or_else(|| {
             arms.push(Arm { name, cells: BTreeMap::new() });
@@ -83,14 +90,20 @@ pub fn link(rows: &[Row]) -> Option<&str> {
 pub fn words(ranking: &Ranking, link: &str) -> String {
     let mut text = String::new();
     let winners: Vec<&str> = ranking.winners().collect();
-    let cells = ranking.cells;
+    let cells = match ranking.cells {
+        1 => "the cell measured".to_owned(),
+        several => format!("the {several} cells measured"),
+    };
     let base = ranking.baseline.as_deref().unwrap_or_default();
     let _infallible = match winners.as_slice() {
+        [] if ranking.disqualified.is_empty() => {
+            writeln!(text, "best profile: none, since no cell was measured to its end")
+        }
         [] => writeln!(text, "best profile: none, since every one failed in some cell"),
-        [one] => writeln!(text, "best profile for {link}: {one}, over {cells} cells"),
+        [one] => writeln!(text, "best profile for {link}: {one}, over {cells}"),
         several => writeln!(
             text,
-            "best profile for {link}: a tie of {} over {cells} cells; their intervals overlap, \
+            "best profile for {link}: a tie of {} over {cells}; their intervals overlap, \
              take whichever suits you",
             several.join(" and ")
         ),
@@ -181,7 +194,10 @@ mod tests {
         ];
         let told = words(&best(&arms(&rows), "default"), "a round trip of 20 ms");
         let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines[0], "best profile for a round trip of 20 ms: fast, over 1 cells");
+        assert_eq!(
+            lines[0],
+            "best profile for a round trip of 20 ms: fast, over the cell measured"
+        );
         assert_eq!(lines[1], "   2.00 × default  fast (2.00 to 2.00 at 95.0 %)");
         assert_eq!(lines[2], "   1.00 × default  default (what the others are measured by)");
         assert_eq!(lines[3], "  out: bad, failed in grpc/matrix/read/1MiB: stalled");
@@ -189,7 +205,28 @@ mod tests {
         let told = words(&best(&arms(&rows), "default"), "loopback");
         assert!(told.starts_with("best profile for loopback: a tie of "), "{told}");
         let told = words(&best(&arms(&rows[2..]), "default"), "loopback");
-        assert!(told.starts_with("best profile: none"), "{told}");
+        assert!(told.starts_with("best profile: none, since every one failed"), "{told}");
+    }
+
+    #[test]
+    fn an_interrupted_cell_is_not_ranked() {
+        let mut rows = vec![
+            row("default", "grpc/matrix/read/1MiB", &[4.0, 4.0]),
+            row("fast", "grpc/matrix/read/1MiB", &[2.0, 2.0]),
+            row("default", "grpc/matrix/read/16MiB", &[4.0, 4.0]),
+            row("default", "grpc/matrix/read/64MiB", &[4.0]),
+            row("fast", "grpc/matrix/read/16MiB", &[2.0, 2.0]),
+        ];
+        let told = words(&best(&arms(&rows), "default"), "loopback");
+        assert!(
+            told.contains("out: fast, failed in grpc/matrix/read/64MiB: not measured"),
+            "{told}"
+        );
+        rows[3].dimensions.insert(INTERRUPTED.to_owned(), "1 of 2 rounds".to_owned());
+        let told = words(&best(&arms(&rows), "default"), "loopback");
+        assert!(told.contains("fast, over the 2 cells measured"), "{told}");
+        let told = words(&best(&arms(&rows[3..4]), "default"), "loopback");
+        assert!(told.starts_with("best profile: none, since no cell was measured"), "{told}");
     }
 
     #[test]

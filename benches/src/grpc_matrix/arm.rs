@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_core::measure::recorder::Dimensions;
-use bench_core::measure::usage::{Other, Usage};
+use bench_core::measure::usage::Usage;
 use bench_core::workload::Failure;
 use hdrhistogram::Histogram;
 
@@ -52,13 +52,12 @@ impl Turn {
 /// The dimension that says whose processor time, faults and memory the rows are.
 pub const COVERS: &str = "usage_of";
 
-/// What is in sight where the other end, ours, runs there.
-pub const fn covers(other: Other) -> &'static str {
-    match other {
-        Other::Process(_) => "both ends; faults and memory of each",
-        Other::Threads(_) | Other::Unknown => "both ends",
-    }
-}
+/// Both ends are threads of this process.
+pub const BOTH: &str = "both ends";
+/// The other end is a process of ours: time is of both, faults and memory are told of each.
+pub const EACH: &str = "both ends, faults and memory of each";
+/// The other end is out of sight.
+pub const CLIENT: &str = "client";
 
 /// One way to move the bytes of a cell. A turn is short, and turns of several arms alternate.
 pub trait Arm {

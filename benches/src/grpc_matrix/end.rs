@@ -21,11 +21,14 @@ use bench_network::proxy::DelayProxy;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
+use super::arm::{BOTH, CLIENT, COVERS, EACH};
+use super::limit::{ELSEWHERE, time_limit};
+
 /// How long to look for a server that is not there yet.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How long storing the content once may take.
-const STORE_BOUND: Duration = Duration::from_secs(120);
+/// How a server of ours behind a link runs: on one thread beside the client's.
+const BESIDE: Layout = Layout::TwoThreads;
 
 /// Where the server is.
 #[derive(Clone, Debug)]
@@ -101,13 +104,70 @@ impl Caller {
 }
 
 impl Setup {
-    /// The layout that a raw socket is measured in beside it; none where the other end is
-    /// somebody else's or a link is between, which a raw socket would not pass.
-    pub fn ceiling(&self) -> Option<(Layout, Wire)> {
+    /// The layout that a raw socket is measured in beside it.
+    ///
+    /// # Errors
+    /// Why there is none that would be a bound.
+    pub fn ceiling(&self) -> Result<(Layout, Wire), &'static str> {
         match self.place {
-            Place::Here { layout, wire } if self.rtt.is_none() => Some((layout, wire)),
-            _ => None,
+            Place::Elsewhere(_) => Err("no ceiling: the other end is somebody else's"),
+            Place::Here { .. } if self.rtt.is_some() => {
+                Err("no ceiling: a raw socket does not pass the link")
+            }
+            Place::Here { .. } if self.concurrency > 1 || self.connections > 1 => {
+                Err("no ceiling: it has one connection")
+            }
+            Place::Here { layout, wire } => Ok((layout, wire)),
         }
+    }
+
+    /// How long a call of this size may take.
+    pub fn time_limit(
+        &self,
+        size: ByteSize,
+        profile: &TransportProfile,
+        operation: Operation,
+    ) -> Duration {
+        let unnamed = match self.place {
+            Place::Here { .. } => Duration::ZERO,
+            Place::Elsewhere(_) => ELSEWHERE,
+        };
+        let rtt = self.rtt.unwrap_or_default() + unnamed;
+        time_limit(size, profile.window(operation), rtt, self.concurrency)
+    }
+
+    /// What made the number, as it really runs, whoever serves.
+    pub fn dimensions(&self, size: ByteSize) -> Dimensions {
+        let (server, address, wire, layout) = match &self.place {
+            Place::Here { layout, wire } if self.rtt.is_none() => {
+                let address = if *wire == Wire::Unix { "socket file" } else { "IP address" };
+                ("ours", address, *wire, layout.to_string())
+            }
+            Place::Here { .. } => ("ours", "IP address", Wire::Tcp, BESIDE.to_string()),
+            Place::Elsewhere(target) => {
+                let (address, wire) = match target {
+                    Target::Tcp(_) => ("IP address", Wire::Tcp),
+                    Target::Host(_) => ("host name", Wire::Tcp),
+                    Target::Unix(_) => ("socket file", Wire::Unix),
+                };
+                ("somebody else's", address, wire, "client alone".to_owned())
+            }
+        };
+        let rtt =
+            self.rtt.map_or("none".to_owned(), |rtt| format!("{} ms", rtt.as_secs_f64() * 1e3));
+        [
+            ("server", server.to_owned()),
+            ("server_address", address.to_owned()),
+            ("wire", wire.to_string()),
+            ("layout", layout),
+            ("path", self.path.to_string()),
+            ("chunk", self.chunk.min(size).to_string()),
+            ("connections", self.connections.to_string()),
+            ("concurrency", self.concurrency.to_string()),
+            ("rtt_added", rtt),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// The link in words: what a recommendation holds for.
@@ -235,7 +295,11 @@ impl End {
     pub fn dimensions(&self) -> Dimensions {
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
         match self {
-            Self::Here(loopback, _) => loopback.dimensions().into_iter().map(owned).collect(),
+            Self::Here(loopback, _) => {
+                let processes = loopback.config().layout == Layout::Processes;
+                let covers = (COVERS, if processes { EACH } else { BOTH }.to_owned());
+                loopback.dimensions().into_iter().chain([covers]).map(owned).collect()
+            }
             Self::There(there) => {
                 let effective = there.connections.effective().dimensions();
                 let link = there.link.as_ref().map(DelayProxy::dimensions).unwrap_or_default();
@@ -247,6 +311,8 @@ impl End {
                     (None, None) => format!("server at {}", there.connections.target()),
                 };
                 dimensions.insert("backend".to_owned(), backend);
+                let covers = if there.server.is_some() { BOTH } else { CLIENT };
+                dimensions.insert(COVERS.to_owned(), covers.to_owned());
                 dimensions
             }
         }
@@ -275,12 +341,17 @@ impl There {
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connections = runtime.block_on(Connections::open_with(config, content))?;
+        if server.is_some() {
+            // Connecting looked at the client's end; the other one is ours, too.
+            connections.effective().expect(&profile)?;
+        }
         let cache = match setup.protocol {
             Protocol::Ours => None,
             Protocol::BlobCache => {
                 let cache = CacheClients::over(&connections);
                 // What is to be read has to be there.
-                let store = Caller::Cache(cache.client(0)).with(Sink::Discard, STORE_BOUND);
+                let limit = setup.time_limit(payload.size, &profile, Operation::Write);
+                let store = Caller::Cache(cache.client(0)).with(Sink::Discard, limit);
                 runtime.block_on(store.call(Operation::Write))?;
                 Some(cache)
             }
@@ -301,3 +372,7 @@ fn through(target: &Target, rtt: Duration) -> Result<DelayProxy, Failure> {
     let address = resolved()?.ok_or_else(|| format!("{target} has no address for a link"))?;
     Ok(DelayProxy::start(address, &LinkProfile::round_trip(rtt))?)
 }
+
+#[cfg(test)]
+#[path = "end_tests.rs"]
+mod tests;

@@ -55,9 +55,9 @@ pub struct Flags {
     /// The first is what the others are measured by.
     #[arg(long, value_name = "PROFILE")]
     profile: Vec<TransportProfile>,
-    /// How bytes go between the application and HTTP/2: vec, bytes or segments
-    #[arg(long, value_name = "PATH", default_value = "segments")]
-    path: DataPath,
+    /// How bytes go between the application and HTTP/2: vec, bytes or segments [default: segments]
+    #[arg(long, value_name = "PATH")]
+    path: Option<DataPath>,
     /// Who runs where: one-thread, two-threads, multi-thread or processes
     #[arg(long, value_name = "LAYOUT", default_value = "two-threads", value_parser = layout)]
     layout: Layout,
@@ -100,6 +100,10 @@ impl Flags {
     /// # Errors
     /// Flags that make no sense together, in one sentence.
     pub fn matrix(self, scale: Scale) -> Result<Matrix, String> {
+        #[cfg(feature = "peers")]
+        if let Some(sentence) = self.refused_by_peers() {
+            return Err(sentence.to_owned());
+        }
         let sizes = or(self.size, &SIZES);
         if let Some(size) = sizes.iter().find(|size| size.is_empty()) {
             return Err(format!("--size {size}: an operation of no bytes moves nothing"));
@@ -115,10 +119,10 @@ impl Flags {
                         beside --server"
                 .to_owned());
         }
-        if self.rtt.is_some() && (self.wire == Wire::Unix || self.layout == Layout::OneThread) {
+        if self.rtt.is_some() && (self.wire == Wire::Unix || self.layout != Layout::TwoThreads) {
             return Err(
-                "--rtt puts a link between two TCP ends that do not share a thread; leave \
-                        out --wire unix and --layout one-thread"
+                "--rtt puts a link between two TCP ends on a thread each; leave out --wire \
+                        and --layout"
                     .to_owned(),
             );
         }
@@ -148,7 +152,7 @@ impl Flags {
         let setup = Setup {
             place,
             rtt: self.rtt,
-            path: self.path,
+            path: self.path.unwrap_or(DataPath::Segments),
             chunk: self.chunk_size.unwrap_or(CHUNK),
             concurrency: self.concurrency,
             connections: self.connections,
@@ -171,6 +175,23 @@ impl Flags {
             peers: self.peers,
             output: self.output,
         })
+    }
+}
+
+#[cfg(feature = "peers")]
+impl Flags {
+    /// What peers do in one way only, and so cannot be asked for beside them.
+    fn refused_by_peers(&self) -> Option<&'static str> {
+        let refused = [
+            (self.rtt.is_some(), "--peers are measured without a link; leave out --rtt"),
+            (self.path.is_some(), "--peers have a data path each; leave out --path"),
+            (
+                or(self.profile.clone(), &[]).len() > 1,
+                "--peers are measured beside one profile of ours; write --profile once",
+            ),
+            (self.connections > 1, "--peers have one connection each; leave out --connections"),
+        ];
+        refused.into_iter().find(|(is, _)| *is && self.peers).map(|(_, sentence)| sentence)
     }
 }
 

@@ -63,10 +63,33 @@ fn what_makes_no_sense_is_one_sentence() {
         ("--proto-compat blobcache", "--server"),
         ("--server a:1 --proto-compat redis", "write one of blobcache"),
         ("--rtt 20 --layout one-thread", "--rtt puts a link"),
+        ("--rtt 20 --layout processes", "--rtt puts a link"),
+        ("--rtt 20 --layout multi-thread", "--rtt puts a link"),
         ("--fast", "unexpected argument"),
         ("read", "unexpected argument"),
     ] {
         let error = parse(line).expect_err(line);
         assert!(error.contains(complaint), "{line}: {error}");
     }
+}
+
+#[cfg(feature = "peers")]
+#[test]
+fn peers_refuse_what_only_some_of_them_would_do() {
+    for (line, complaint) in [
+        ("--rtt 20", "leave out --rtt"),
+        ("--path vec", "leave out --path"),
+        ("--profile default --profile tonic", "write --profile once"),
+        ("--connections 2", "leave out --connections"),
+    ] {
+        let error = parse(&format!("--peers {line}")).expect_err(line);
+        assert!(error.starts_with("--peers ") && error.contains(complaint), "{line}: {error}");
+        assert_eq!(error.lines().count(), 1);
+        parse(line).expect("fine without peers");
+    }
+    let line = "--peers --profile local --profile local --layout processes --iterations 10";
+    assert!(parse(line).expect("fine").peers);
+    let many =
+        parse("--peers --concurrency 64").expect("as many calls of each, without raw sockets");
+    assert!(many.setup.ceiling().is_err());
 }

@@ -9,15 +9,13 @@ use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::schedule::Schedule;
 use bench_core::measure::usage::Meter;
 use bench_core::workload::Failure;
-use bench_grpc::{Error, Operation, Sink};
+use bench_grpc::{Error, Operation, Sink, TransportProfile};
 use bench_network::proxy::THREAD;
 
 use super::arm::{Arm, Turn};
-use super::end::{Caller, End};
+use super::end::{Caller, End, Setup};
+use super::plan::Cell;
 use super::tally;
-
-/// A call that takes longer hangs: 256 MiB over a window of 64 KiB and 20 ms take a minute and a half.
-const CALL_BOUND: Duration = Duration::from_secs(600);
 
 /// Calls of one operation, so many at a time. Content is dropped as it comes while the clock runs,
 /// and looked at before and after.
@@ -25,13 +23,25 @@ pub struct Grpc {
     name: String,
     operation: Operation,
     concurrency: usize,
+    /// A call that takes longer hangs.
+    limit: Duration,
+    asked: Dimensions,
     end: End,
 }
 
 impl Grpc {
-    /// Over the connections of `end`.
-    pub fn new(name: &str, operation: Operation, concurrency: usize, end: End) -> Self {
-        Self { name: name.to_owned(), operation, concurrency, end }
+    /// Over the connections of `end`, which is one of this setup and profile.
+    pub fn new(
+        name: &str,
+        cell: &Cell,
+        setup: &Setup,
+        profile: &TransportProfile,
+        end: End,
+    ) -> Self {
+        let (name, concurrency) = (name.to_owned(), setup.concurrency);
+        let operation = cell.operation;
+        let limit = setup.time_limit(cell.size, profile, operation);
+        Self { name, operation, concurrency, limit, asked: setup.dimensions(cell.size), end }
     }
 }
 
@@ -42,7 +52,7 @@ impl Arm for Grpc {
 
     fn turn(&mut self, operations: u64) -> Turn {
         let operation = self.operation;
-        let dropping = |client: Caller| client.with(Sink::Discard, CALL_BOUND);
+        let dropping = |client: Caller| client.with(Sink::Discard, self.limit);
         let clients: Vec<Caller> = self.end.clients().into_iter().map(dropping).collect();
         let first_byte = RefCell::new(tally::histogram());
         let config = DriveConfig {
@@ -79,15 +89,16 @@ impl Arm for Grpc {
 
     fn verify(&mut self) -> Result<(), Failure> {
         for client in self.end.clients() {
-            let client = client.with(Sink::Verify, CALL_BOUND);
+            let client = client.with(Sink::Verify, self.limit);
             self.end.block_on(client.call(self.operation))?;
         }
         Ok(())
     }
 
     fn dimensions(&self) -> Dimensions {
-        let mut dimensions = self.end.dimensions();
-        dimensions.insert("concurrency".to_owned(), self.concurrency.to_string());
+        let mut dimensions = self.asked.clone();
+        // What runs is known better by itself.
+        dimensions.extend(self.end.dimensions());
         dimensions
     }
 }

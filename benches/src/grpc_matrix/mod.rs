@@ -2,7 +2,8 @@
 //! all profiles in turns.
 //!
 //! - [`plan`]: cells, profiles, rounds.
-//! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm; [`raw`]: a socket as one; [`end`]: where its calls go.
+//! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm; [`raw`]: a socket as one; [`end`]: where its calls go;
+//!   `limit`: how long one may take.
 //! - [`round`]: one cell, turn by turn; [`tally`]: what an arm did, and its rows.
 //! - [`table`]: the rows for people.
 //! - `peers`, with the feature of that name: other implementations as arms.
@@ -13,6 +14,7 @@ pub mod arm;
 pub mod end;
 pub mod flags;
 pub mod grpc;
+mod limit;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod plan;

@@ -37,7 +37,8 @@ pub fn run(matrix: &Matrix) -> ExitCode {
     let Place::Here { layout, .. } = matrix.setup.place else {
         return super::run::refuse("--peers are measured on this machine; leave out --server");
     };
-    let arms = if layout == Layout::Processes { 5 } else { 4 };
+    let raw = if matrix.setup.ceiling().is_ok() { 2 } else { 0 };
+    let arms = 2 + raw + usize::from(layout == Layout::Processes);
     measured(matrix, layout, arms).map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
@@ -49,7 +50,9 @@ fn measured(matrix: &Matrix, layout: Layout, arms: usize) -> Result<(), u8> {
         session.cell(&cell, rows)?;
     }
     let rows = session.rows();
-    let text = format!("{}\n{}", table(rows), ratios::table(rows));
+    let no_ceiling = matrix.setup.ceiling().err().map(|why| format!("{why}\n"));
+    let text =
+        format!("{}{}\n{}", table(rows), no_ceiling.unwrap_or_default(), ratios::table(rows));
     let _closed = write!(io::stdout().lock(), "{text}");
     session.end()
 }
@@ -58,7 +61,7 @@ fn cell_rows(cell: &Cell, matrix: &Matrix, layout: Layout, watch: &mut dyn Watch
     let payload = Payload::seeded(SEED, cell.size);
     let mut arms = start(cell, matrix, layout, (payload, payload.to_bytes()));
     let tallies = measure(&mut arms, matrix.effort, watch);
-    let raw = tallies.iter().find(|tally| tally.name == RAW_TCP && tally.is_running());
+    let raw = tallies.iter().find(|tally| tally.name == RAW_TCP && tally.is_sound());
     let link = matrix.setup.link();
     tallies.iter().flat_map(|tally| tally.rows(cell, &link, raw)).collect()
 }
@@ -67,7 +70,7 @@ fn start(cell: &Cell, matrix: &Matrix, layout: Layout, content: (Payload, Bytes)
     let grpc = |name, path, profile| {
         let setup = Setup { path, ..matrix.setup.clone() };
         let end = End::open(&setup, profile, content.clone());
-        boxed(end.map(|end| Grpc::new(name, cell.operation, setup.concurrency, end)))
+        boxed(end.map(|end| Grpc::new(name, cell, &setup, &profile, end)))
     };
     let raw = |name, wire| {
         let (pinned, payload, socket_buffer) = (true, content.0, None);
@@ -84,9 +87,11 @@ fn start(cell: &Cell, matrix: &Matrix, layout: Layout, content: (Payload, Bytes)
     let mut arms = vec![
         (SEGMENTS.to_owned(), grpc(SEGMENTS, DataPath::Segments, matrix.profiles[0])),
         (TONIC.to_owned(), grpc(TONIC, DataPath::ProstVec, TransportProfile::TONIC)),
-        (RAW_TCP.to_owned(), raw(RAW_TCP, Wire::Tcp)),
-        (RAW_UNIX.to_owned(), raw(RAW_UNIX, Wire::Unix)),
     ];
+    if matrix.setup.ceiling().is_ok() {
+        arms.push((RAW_TCP.to_owned(), raw(RAW_TCP, Wire::Tcp)));
+        arms.push((RAW_UNIX.to_owned(), raw(RAW_UNIX, Wire::Unix)));
+    }
     arms.extend(grpcio);
     arms
 }

@@ -8,7 +8,7 @@ use bench_core::workload::Failure;
 use bench_grpc::ceiling::{Ceiling, CeilingConfig, PEER_THREAD};
 use bench_grpc::{Layout, Operation};
 
-use super::arm::{Arm, COVERS, Turn, covers};
+use super::arm::{Arm, BOTH, COVERS, Turn};
 use super::tally;
 
 /// Where the other end runs, in the layouts in which it has a thread.
@@ -81,7 +81,7 @@ impl Arm for Raw {
             ("wire", wire.to_string()),
             ("connections", "1".to_owned()),
             ("concurrency", "1".to_owned()),
-            (COVERS, covers(self.peer()).to_owned()),
+            (COVERS, BOTH.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

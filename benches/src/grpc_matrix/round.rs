@@ -21,7 +21,8 @@ pub trait Watch {
 /// be started come as the reason why.
 ///
 /// Where the user stops, the round that is under way is finished by nobody: an arm keeps the turns
-/// it had, and one without any has no row.
+/// it had, marked as interrupted, since its content was not looked at again; one without any has no
+/// row.
 pub fn measure(
     arms: &mut [(String, Started)],
     effort: Effort,
@@ -55,12 +56,18 @@ pub fn measure(
             }
         }
     }
+    let mut interrupted = false;
     for ((_, arm), tally) in arms.iter_mut().zip(&mut tallies) {
         let Ok(arm) = arm else { continue };
-        if tally.is_running() && !watch.stopped() {
+        interrupted |= watch.stopped();
+        if tally.is_running() && !interrupted {
             arm.verify().unwrap_or_else(|error| tally.fail(error.to_string()));
         }
         tally.describe(arm.dimensions());
+    }
+    if interrupted {
+        // All of them, since arms that did not do the same cannot be ranked.
+        tallies.iter_mut().for_each(|tally| tally.interrupt(effort.rounds));
     }
     tallies
 }

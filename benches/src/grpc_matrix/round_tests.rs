@@ -142,4 +142,9 @@ fn a_stop_keeps_the_turns_that_were_had() {
     let tallies = measure(&mut arms(&log, |_| {}), effort(10), &mut watch);
     assert_eq!(tallies.iter().map(Tally::rounds).collect::<Vec<_>>(), [1, 2]);
     assert!(tallies.iter().all(Tally::is_running));
+    let cell = Cell::of_matrix(Operation::Read, ByteSize::mib(1));
+    let rows: Vec<_> = tallies.iter().flat_map(|tally| tally.rows(&cell, "x", None)).collect();
+    assert_eq!(rows[0].dimensions["interrupted"], "1 of 10 rounds");
+    assert!(rows.iter().all(|row| row.dimensions.contains_key("interrupted")));
+    assert!(bench_core::judge::matrix::arms(&rows).is_empty(), "what is unfinished is not ranked");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bench_core::fixture::Payload;
 use bench_core::judge::best::best;
-use bench_core::judge::matrix::{arms, words};
+use bench_core::judge::matrix::{BASELINE, arms, words};
 use bench_core::record::{Environment, Metric, Row, RunRecord};
 use bench_core::workload::Failure;
 use bench_grpc::TransportProfile;
@@ -25,11 +25,13 @@ use super::plan::{Cell, Effort, SEED};
 use super::raw::Raw;
 use super::round::{Watch, measure};
 use super::table::table;
+use super::tally::Tally;
 
 const USAGE: u8 = 2;
 const NOT_MEASURED: u8 = 4;
 
-/// The arm of the raw socket. It is in every row of the others, and in none of its own.
+/// The arm of the raw socket. It is in the rows of the others, and has one of its own only where it
+/// failed.
 const RAW: &str = "raw";
 
 /// Measures the matrix, writes the record, prints table and recommendation; the exit code says how
@@ -39,7 +41,7 @@ pub fn run(matrix: &Matrix) -> ExitCode {
 }
 
 fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
-    let turning = matrix.profiles.len() + usize::from(matrix.setup.ceiling().is_some());
+    let turning = matrix.profiles.len() + usize::from(matrix.setup.ceiling().is_ok());
     let mut session = Session::open(matrix, turning)?;
     reach(matrix).map_err(|error| told(&format!("nothing was measured: {error}"), NOT_MEASURED))?;
     for cell in &matrix.cells {
@@ -50,7 +52,9 @@ fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
     }
     let rows = session.rows();
     let ranking = best(&arms(rows), matrix.profiles[0].name);
-    let text = format!("{}\n{}", table(rows), words(&ranking, &matrix.setup.link()));
+    let no_ceiling = matrix.setup.ceiling().err().map(|why| format!("{why}\n"));
+    let no_ceiling = no_ceiling.unwrap_or_default();
+    let text = format!("{}{no_ceiling}\n{}", table(rows), words(&ranking, &matrix.setup.link()));
     // A closed pipe at the other end of a table is not the matrix's failure.
     let _closed = write!(io::stdout().lock(), "{text}");
     session.end()
@@ -208,9 +212,19 @@ pub fn cell_rows(
     watch: &mut dyn Watch,
 ) -> Vec<Row> {
     let tallies = measure(&mut start(cell, setup, profiles), effort, watch);
-    let raw = tallies.iter().find(|tally| tally.name == RAW && tally.is_running());
-    let (own, link) = (tallies.iter().filter(|tally| tally.name != RAW), setup.link());
-    own.flat_map(|tally| tally.rows(cell, &link, raw)).collect()
+    let link = setup.link();
+    let (raw, own): (Vec<&Tally>, Vec<&Tally>) =
+        tallies.iter().partition(|tally| tally.name == RAW);
+    let ceiling = raw.iter().find(|tally| tally.is_sound()).copied();
+    let own = own.into_iter().flat_map(|tally| tally.rows(cell, &link, ceiling));
+    let failed = raw.iter().filter_map(|tally| tally.no_ceiling(cell, &link));
+    let mut rows: Vec<Row> = own.chain(failed).collect();
+    if let Some(first) = profiles.first() {
+        for row in &mut rows {
+            row.dimensions.insert(BASELINE.to_owned(), first.name.to_owned());
+        }
+    }
+    rows
 }
 
 fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
@@ -219,10 +233,10 @@ fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
     let mut arms: Arms = Vec::new();
     for profile in profiles {
         let open = End::open(setup, *profile, (payload, content.clone()));
-        let arm = open.map(|end| Grpc::new(profile.name, cell.operation, setup.concurrency, end));
+        let arm = open.map(|end| Grpc::new(profile.name, cell, setup, profile, end));
         arms.push((profile.name.to_owned(), boxed(arm)));
     }
-    if let Some((layout, wire)) = setup.ceiling() {
+    if let Ok((layout, wire)) = setup.ceiling() {
         let (pinned, socket_buffer) = (true, None);
         let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
         arms.push((RAW.to_owned(), boxed(Raw::start(RAW, cell.operation, config, content))));

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use bench_core::record::Data;
 use bench_core::scale::Scale;
 use bench_grpc::{Bind, DataPath, Server, ServerConfig, Target};
 use clap::Parser;
@@ -51,7 +52,7 @@ impl Watch for Killer {
 #[test]
 fn every_operation_of_every_layout_has_rows_with_a_ceiling() {
     for layout in ["one-thread", "two-threads", "multi-thread"] {
-        let matrix = matrix(&format!("--size 64KiB --layout {layout} --connections 2"));
+        let matrix = matrix(&format!("--size 64KiB --layout {layout}"));
         for cell in &matrix.cells {
             let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
             let profiles = &matrix.profiles;
@@ -65,6 +66,26 @@ fn every_operation_of_every_layout_has_rows_with_a_ceiling() {
             rows.iter().for_each(|row| row.check().expect("sound"));
         }
     }
+}
+
+#[test]
+fn several_calls_at_a_time_over_several_connections_have_no_ceiling() {
+    let matrix = matrix("--size 64KiB --only read --connections 2 --concurrency 4");
+    let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
+    let (cell, profiles) = (&matrix.cells[0], &matrix.profiles);
+    let rows = cell_rows(cell, &matrix.setup, profiles, matrix.effort, &mut watch);
+    assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
+    for row in &rows {
+        assert_ne!(row.metric.name(), "ceiling_time");
+        for name in ["layout", "wire", "path", "chunk", "rtt_added", "server_address", "usage_of"] {
+            assert!(row.dimensions.contains_key(name), "{name} of {}", row.id);
+        }
+        assert_eq!(row.dimensions["connections"], "2");
+        assert_eq!(row.dimensions["concurrency"], "4");
+    }
+    let count = rows.iter().find(|row| row.metric == Metric::Operations).expect("counted");
+    let Some(Data::Count { value }) = count.data else { panic!("{count:?}") };
+    assert!(value >= 4, "a turn has all that are under way at a time: {value}");
 }
 
 #[test]
@@ -167,7 +188,6 @@ fn an_interrupt_keeps_what_was_measured_and_is_exit_code_4() {
 
 #[test]
 fn how_it_went_is_the_exit_code() {
-    use bench_core::record::{Data, Metric};
     let good = Row::measured("a", Metric::WallTime, "ns", Data::Count { value: 1 });
     let count = Row::measured("b", Metric::Operations, "1", Data::Count { value: 1 });
     let bad = Row::failed("b", Metric::WallTime, "ns", "why");

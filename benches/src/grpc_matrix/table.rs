@@ -6,23 +6,37 @@ use bench_core::judge::target::P99_SAMPLES_MIN;
 use bench_core::record::{Data, Metric, Row};
 use bench_core::units::{GIB, MIB};
 
+use super::arm::{CLIENT, COVERS, EACH};
 use super::tally::CEILING;
 
-const TITLES: [&str; 13] = [
-    "id",
-    "ops",
-    "MiB/s",
-    "ops/s",
-    "p50 ms",
-    "p99 ms",
-    "first byte",
-    "CPU s/GiB",
-    "of it server",
-    "faults/op",
-    "peak MiB",
-    "of raw",
-    "errors",
-];
+/// The titles. Processor time is that of both ends, and faults and memory, too, or they say that
+/// they are the client's.
+fn titles(rows: &[Row]) -> Vec<String> {
+    let any =
+        |covers: &str| rows.iter().any(|row| row.dimensions.get(COVERS) == Some(&covers.into()));
+    let client = |only: bool, title: &str| {
+        if only { format!("client's {title}") } else { title.to_owned() }
+    };
+    let (time, memory) = (any(CLIENT), any(CLIENT) || any(EACH));
+    let plain = str::to_owned;
+    vec![
+        plain("id"),
+        plain("ops"),
+        plain("success %"),
+        plain("MiB/s"),
+        plain("ops/s"),
+        plain("p50 ms"),
+        plain("p99 ms"),
+        plain("first byte p50 ms"),
+        client(time, "CPU s/GiB"),
+        plain("of it server"),
+        client(memory, "faults/op"),
+        client(memory, "peak MiB"),
+        plain("raw MiB/s"),
+        plain("of raw"),
+        plain("errors"),
+    ]
+}
 
 /// The table, one line an id, in the order of the rows.
 pub fn table(rows: &[Row]) -> String {
@@ -32,7 +46,7 @@ pub fn table(rows: &[Row]) -> String {
             ids.push(&row.id);
         }
     }
-    let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
+    let mut lines = vec![titles(rows)];
     for id in ids {
         let own: Vec<&Row> = rows.iter().filter(|row| row.id == id).collect();
         lines.push(line(id, &own));
@@ -57,11 +71,15 @@ fn line(id: &str, rows: &[&Row]) -> Vec<String> {
     let time = middle("wall_time").filter(|ns| *ns > 0.0);
     let per_gib =
         |metric| Some(middle(metric)? / 1e9 / size * GIB as f64).filter(|x| x.is_finite());
-    let failed = count(Metric::Errors).unwrap_or_default();
+    let mib_per_second = |ns: f64| size / MIB as f64 / (ns / 1e9);
+    let (failed, all) = (count(Metric::Errors), count(Metric::Operations));
+    let share = failed.zip(all.filter(|all| *all > 0));
+    let success = share.map(|(failed, all)| 100.0 - failed as f64 / all as f64 * 100.0);
     vec![
         id.to_owned(),
-        count(Metric::Operations).map_or_else(String::new, |count| count.to_string()),
-        number(time.map(|ns| size / MIB as f64 / (ns / 1e9)), 0),
+        number(all.map(|all| all as f64), 0),
+        number(success, 1),
+        number(time.map(mib_per_second), 0),
         number(time.map(|ns| 1e9 / ns), 1),
         quantile(find("latency"), 0.5),
         quantile(find("latency"), 0.99),
@@ -70,8 +88,12 @@ fn line(id: &str, rows: &[&Row]) -> Vec<String> {
         number(per_gib("server_cpu_time"), 2),
         number(middle("page_faults"), 0),
         number(count(Metric::RssBytes).map(|bytes| bytes as f64 / MIB as f64), 0),
+        number(middle(CEILING).filter(|ns| *ns > 0.0).map(mib_per_second), 0),
         number(of_raw(find("wall_time"), find(CEILING)), 2),
-        if failed == 0 { "0".to_owned() } else { errors(rows) },
+        failed.map_or_else(
+            || "-".to_owned(),
+            |failed| if failed == 0 { "0".to_owned() } else { errors(rows) },
+        ),
     ]
 }
 
@@ -151,6 +173,7 @@ mod tests {
             samples(other(CEILING), &[1e6, 1e6, 3e6]),
             samples(Metric::CpuTime, &[1e6]),
             Row::measured(ID, Metric::Operations, "1", Data::Count { value: 99 }),
+            Row::measured(ID, Metric::Errors, "1", Data::Count { value: 0 }),
             Row::measured(ID, Metric::Latency, "ns", Data::from_histogram(&latency)),
         ];
         let text = table(&rows);
@@ -160,6 +183,7 @@ mod tests {
         let expected = [
             ID,
             "99",
+            "100.0",
             "500",
             "500.0",
             "2.001",
@@ -169,10 +193,35 @@ mod tests {
             "-",
             "-",
             "-",
+            "1000",
             "0.50",
             "0",
         ];
         assert_eq!(cells, expected);
+    }
+
+    #[test]
+    fn titles_name_units_and_whose_processor_time_it_is() {
+        let told = |covers: &str| {
+            let mut row = samples(Metric::CpuTime, &[1e6]);
+            row.dimensions.insert(COVERS.to_owned(), covers.to_owned());
+            table(&[row]).lines().next().map(str::to_owned).expect("titles")
+        };
+        assert!(!told("both ends").contains("client's"));
+        assert!(told(CLIENT).contains("client's CPU s/GiB  of it server  client's faults/op"));
+        let each = told(EACH);
+        assert!(each.contains("  CPU s/GiB") && each.contains("client's peak MiB"), "{each}");
+        for title in ["success %", "first byte p50 ms", "raw MiB/s"] {
+            assert!(each.contains(title), "{each}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_a_dash() {
+        let text = table(&[samples(Metric::WallTime, &[1e9])]);
+        let cells: Vec<&str> = text.lines().nth(1).expect("a line").split_whitespace().collect();
+        let dashes = cells.iter().filter(|cell| **cell == "-").count();
+        assert_eq!((cells[3], cells[4], dashes), ("1", "1.0", 12), "{text}");
     }
 
     #[test]
@@ -192,6 +241,6 @@ mod tests {
         let text = table(&rows);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[2].contains("failed: xxx"));
-        assert!(lines[0].len() < 150, "{}", lines[0]);
+        assert!(lines[0].len() < 200, "{}", lines[0]);
     }
 }

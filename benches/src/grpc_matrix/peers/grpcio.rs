@@ -6,7 +6,7 @@ use std::time::Duration;
 use bench_core::measure::recorder::Dimensions;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
-use bench_grpc::Operation;
+use bench_grpc::{Layout, Operation, Wire};
 use tempfile::NamedTempFile;
 
 use crate::grpc_matrix::arm::{Arm, Turn};
@@ -27,7 +27,8 @@ pub(super) struct Grpcio {
 }
 
 impl Grpcio {
-    /// Starts it, for so many calls at a time. It moves and compares its content in all three ways before it is ready.
+    /// Starts it, for so many calls at a time. It moves and compares its content in all three ways
+    /// before it is ready.
     ///
     /// # Errors
     /// That there is no grpcio, and how to get it; what it said when it ended.
@@ -107,9 +108,15 @@ impl Arm for Grpcio {
     }
 
     fn dimensions(&self) -> Dimensions {
-        let backend = "grpcio, plain bytes, separate processes".to_owned();
-        let concurrency = self.concurrency.to_string();
-        [("backend".to_owned(), backend), ("concurrency".to_owned(), concurrency)].into()
+        [
+            ("backend", "grpcio, plain bytes, separate processes".to_owned()),
+            ("layout", Layout::Processes.to_string()),
+            ("wire", Wire::Tcp.to_string()),
+            ("connections", "1".to_owned()),
+            ("concurrency", self.concurrency.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 }
 
