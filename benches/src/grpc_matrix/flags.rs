@@ -71,6 +71,9 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Measure the data path against plain tonic and raw sockets in place of profiles
+    ///
+    /// With --layout processes also against grpcio. Raw sockets are left out where calls are more
+    /// than one at a time.
     #[cfg(feature = "peers")]
     #[arg(long)]
     peers: bool,

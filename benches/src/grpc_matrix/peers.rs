@@ -26,7 +26,9 @@ use super::table::table;
 
 /// Ours.
 const SEGMENTS: &str = "segments";
-/// What tonic generates, with its own settings.
+/// What tonic generates, without a copy at the receiver.
+const BYTES: &str = "bytes";
+/// What tonic generates, with its own settings: that of its example servers.
 const TONIC: &str = "tonic";
 const RAW_TCP: &str = "raw-tcp";
 const RAW_UNIX: &str = "raw-unix";
@@ -37,8 +39,9 @@ pub fn run(matrix: &Matrix) -> ExitCode {
     let Place::Here { layout, .. } = matrix.setup.place else {
         return super::run::refuse("--peers are measured on this machine; leave out --server");
     };
-    let raw = if matrix.setup.ceiling().is_ok() { 2 } else { 0 };
-    let arms = 2 + raw + usize::from(layout == Layout::Processes);
+    // Raw sockets, or in their place the path that prost encodes to `Bytes`.
+    let more = if matrix.setup.ceiling().is_ok() { 2 } else { 1 };
+    let arms = 2 + more + usize::from(layout == Layout::Processes);
     measured(matrix, layout, arms).map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
@@ -91,7 +94,43 @@ fn start(cell: &Cell, matrix: &Matrix, layout: Layout, content: (Payload, Bytes)
     if matrix.setup.ceiling().is_ok() {
         arms.push((RAW_TCP.to_owned(), raw(RAW_TCP, Wire::Tcp)));
         arms.push((RAW_UNIX.to_owned(), raw(RAW_UNIX, Wire::Unix)));
+    } else {
+        let bytes = grpc(BYTES, DataPath::ProstBytes, matrix.profiles[0]);
+        arms.push((BYTES.to_owned(), bytes));
     }
     arms.extend(grpcio);
     arms
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::scale::Scale;
+    use clap::Parser;
+
+    use super::*;
+    use crate::grpc_matrix::flags::Flags;
+
+    #[test]
+    fn raw_sockets_stand_beside_single_calls_and_every_arm_moves_the_content() {
+        for (calls, names) in [
+            (1, [SEGMENTS, TONIC, RAW_TCP, RAW_UNIX].as_slice()),
+            (8, [SEGMENTS, TONIC, BYTES].as_slice()),
+        ] {
+            let line =
+                format!("scenario_grpc --peers --only read --size 1KiB --concurrency {calls}");
+            let flags = Flags::try_parse_from(line.split_whitespace()).expect("flags");
+            let matrix = flags.matrix(Scale::Smoke).expect("they make sense");
+            let payload = Payload::seeded(SEED, matrix.cells[0].size);
+            let content = (payload, payload.to_bytes());
+            let arms = start(&matrix.cells[0], &matrix, Layout::TwoThreads, content);
+            let started: Vec<&str> = arms.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(started, names);
+            for (name, arm) in arms {
+                let mut arm = arm.unwrap_or_else(|error| panic!("{name}: {error}"));
+                arm.verify().unwrap_or_else(|error| panic!("{name}: {error}"));
+                let turn = arm.turn(20);
+                assert_eq!((turn.latency.len(), turn.errors.len()), (20, 0), "{name}");
+            }
+        }
+    }
 }
