@@ -98,6 +98,13 @@ fn what_was_not_measured_is_unknown_and_what_failed_is_missed() {
 }
 
 #[test]
+fn nothing_is_asked_of_a_ceiling_that_failed() {
+    let ceiling = Metric::Other(CEILING.to_owned());
+    let failed = Row::failed("grpc/matrix/read/raw/1MiB", ceiling, "ns", "no ceiling");
+    assert_eq!(outcomes(ALL, &[failed]), []);
+}
+
+#[test]
 fn a_target_holds_for_its_sizes_and_ids_only() {
     let success = |sizes, id| {
         let target = format!(r#"{{"id": "{id}", "sizes": [{sizes}], "success": 1.0}}"#);
