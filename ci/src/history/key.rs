@@ -12,7 +12,7 @@ use crate::import::SOURCE;
 /// The dimensions, beside [`IDENTITY`], that make a row a number of another thing. Every other one
 /// says how or how long it was measured (`seed`, `rounds`), and two rows that differ
 /// in nothing else are two values of one line.
-const APART: [&str; 13] = [
+const APART: [&str; 20] = [
     // Where it comes from: an estimate of one tool and the samples of another do not mix.
     SOURCE,
     // Which of several that share a name.
@@ -26,6 +26,13 @@ const APART: [&str; 13] = [
     "page_cache",
     "schedule",
     "workers",
+    "path",
+    "chunk",
+    "wire",
+    "connections",
+    "concurrency",
+    "rtt_added",
+    "server",
     // The same, as fio names it.
     "rw",
     "bs",
@@ -106,8 +113,8 @@ mod tests {
     #[test]
     fn each_dimension_of_the_lists_makes_another_thing() {
         let plain = together(&[row(&[])]);
-        for name in ["backend", "source", "job", "repetition", "profile", "size", "page_cache"] {
-            assert_ne!(together(&[row(&[(name, "x")])]), plain, "{name}");
+        for name in IDENTITY.iter().chain(&APART) {
+            assert_ne!(together(&[row(&[(*name, "x")])]), plain, "{name}");
         }
     }
 }
