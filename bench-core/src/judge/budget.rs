@@ -9,6 +9,9 @@ use crate::units::ByteSize;
 pub const SIZES_MIN: usize = 4;
 /// The part of the largest count that must come from growth before its exponent means anything.
 const GROWTH_MIN: f64 = 0.25;
+/// And how much of it there must be for each byte of the largest size: whatever loops over a KiB
+/// executes more than one instruction for it. Less is another path taken from some size on.
+const GROWTH_PER_BYTE_MIN: f64 = 1.0 / 1024.0;
 /// The exponents that are tried; a count that grows faster than n⁴ is past any budget.
 const EXPONENTS: (f64, f64) = (0.05, 4.0);
 const GRID: usize = 396;
@@ -71,14 +74,18 @@ pub struct Growth {
     pub growing: f64,
     /// By which power of the size it grows: 1 is linear, 2 quadratic.
     pub exponent: f64,
+    /// The largest size, in bytes.
+    pub largest: f64,
 }
 
 impl Growth {
     /// Whether the count grows faster than `bound`, and enough of it grows for that to matter: at
-    /// the largest size a quarter. Below that the exponent is one of rounding.
+    /// the largest size a quarter, and an instruction for each KiB. Below that the exponent is one
+    /// of rounding, or of a step from one path to another.
     pub fn exceeds(&self, bound: f64) -> bool {
         let share = self.growing / (self.fixed + self.growing);
-        self.exponent > bound && share >= GROWTH_MIN
+        let enough = share >= GROWTH_MIN && self.growing / self.largest >= GROWTH_PER_BYTE_MIN;
+        self.exponent > bound && enough
     }
 }
 
@@ -124,7 +131,7 @@ pub fn growth(points: &[(f64, f64)]) -> Option<Growth> {
     let exponent = refined(&points, coarse, step);
     let (fixed, growing) = linear(&points, exponent);
     let exponent = if growing == 0.0 { 0.0 } else { exponent };
-    Some(Growth { fixed, growing, exponent })
+    Some(Growth { fixed, growing, exponent, largest })
 }
 
 /// The best exponent within one step of `coarse`, by golden section.
@@ -236,6 +243,14 @@ mod tests {
         assert_eq!((falling.exponent, falling.exceeds(0.1)), (0.0, false));
         let last_step = grown([500.0, 500.0, 500.0, 500.0, 500.0, 540.0]);
         assert!(last_step.exponent > 2.0 && !last_step.exceeds(1.1), "{last_step:?}");
+    }
+
+    #[test]
+    fn a_step_to_another_path_is_no_growth_and_a_slip_over_the_pages_is() {
+        let step = grown([139.0, 139.0, 139.0, 139.0, 139.0, 467.0]);
+        assert!(step.exponent > 2.0 && !step.exceeds(1.1), "{step:?}");
+        let slip = grown(SIZES.map(|n| 139.0 + (n / 4096.0).powi(2)));
+        assert!(slip.exceeds(1.1), "{slip:?}");
     }
 
     #[test]
