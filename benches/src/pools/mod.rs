@@ -10,6 +10,7 @@ mod work;
 use std::hint::black_box;
 
 use bench_core::fixture::{BufferPool, PooledBuf};
+use bench_core::judge::matrix::CELL;
 use bench_core::measure::turns::{Arm, Turns, take_turns};
 use bench_core::record::Row;
 use bench_core::scale::Scale;
@@ -112,5 +113,9 @@ pub fn compare(id: &str, work: Work, threads: usize, scale: Scale) -> Result<Vec
         #[cfg(feature = "peers-c")]
         work.arm(&allocators.jemalloc),
     ];
-    take_turns(id, &arms, Turns::of(scale, threads))
+    let mut rows = take_turns(id, &arms, Turns::of(scale, threads))?;
+    for row in &mut rows {
+        row.dimensions.insert(CELL.to_owned(), id.to_owned());
+    }
+    Ok(rows)
 }
