@@ -49,7 +49,7 @@ fn rows_say_what_ran_and_not_what_was_asked_for() {
     assert_eq!((of(&behind, "chunk"), of(&behind, "path")), ("1MiB".into(), "segments".into()));
     assert_eq!(of(&there("cache-3:1"), "server_address"), "host name");
     assert_eq!(of(&there("10.0.0.1:1"), "server_address"), "IP address");
-    let file = there("unix:/tmp/socket");
+    let file = there("unix:/run/socket");
     assert_eq!(
         (of(&file, "server_address"), of(&file, "wire")),
         ("socket file".into(), "unix".into())

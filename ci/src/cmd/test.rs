@@ -2,6 +2,7 @@
 //! fails.
 
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -81,13 +82,17 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
         setup::ensure(ui)?;
         setup::ensure_for_tests(ui)?;
     }
+    let mut passed = Vec::new();
     for lane in &LANES {
+        let start = Instant::now();
         ui.say(&format!("== {}", lane.what));
         let mut command = Command::new(cargo());
         command.current_dir(&workspace.root).args(lane.arguments.split_whitespace());
         command.envs(lane.variable);
         match process::run_visibly(&mut command, ui.json)? {
-            Ending::Exited(status) if status.success() => {}
+            Ending::Exited(status) if status.success() => {
+                passed.push((lane.what, start.elapsed().as_secs()));
+            }
             _ if process::interrupted() => {
                 return Err(failure(Exit::NotMeasured, format!("interrupted in: {}", lane.what)));
             }
@@ -98,7 +103,9 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
             }
         }
     }
-    let names: Vec<&str> = LANES.iter().map(|lane| lane.what).collect();
-    ui.result(&format!("passed: {}", names.join(", ")), &json!({ "passed": names }))?;
+    let names: Vec<&str> = passed.iter().map(|(what, _)| *what).collect();
+    let lines: Vec<String> =
+        passed.iter().map(|(what, seconds)| format!("passed in {seconds:>4} s: {what}")).collect();
+    ui.result(&lines.join("\n"), &json!({ "passed": names }))?;
     Ok(Exit::Fine)
 }

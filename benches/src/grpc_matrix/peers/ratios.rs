@@ -1,5 +1,6 @@
 //! The ratios that a table of absolute numbers hides: each of two arms in the same rounds.
 
+use bench_core::judge::matrix::{ARM, CELL};
 use bench_core::judge::stats::median;
 use bench_core::record::Row;
 
@@ -13,7 +14,7 @@ const TITLES: [&str; 7] =
 pub(super) fn table(rows: &[Row]) -> String {
     let mut cells: Vec<&str> = Vec::new();
     for row in rows {
-        if let Some(cell) = row.dimensions.get("scenario").filter(|c| !cells.contains(&c.as_str()))
+        if let Some(cell) = row.dimensions.get(CELL).filter(|cell| !cells.contains(&cell.as_str()))
         {
             cells.push(cell);
         }
@@ -41,9 +42,9 @@ fn per_operation(rows: &[Row], cell: &str, arm: &str, metric: &str) -> Vec<f64> 
     let is = |row: &&Row, name: &str, value: &str| {
         row.dimensions.get(name).is_some_and(|known| known == value)
     };
-    let found = rows.iter().find(|row| {
-        is(row, "scenario", cell) && is(row, "profile", arm) && row.metric.name() == metric
-    });
+    let found = rows
+        .iter()
+        .find(|row| is(row, CELL, cell) && is(row, ARM, arm) && row.metric.name() == metric);
     found.map(Row::per_operation).unwrap_or_default()
 }
 
