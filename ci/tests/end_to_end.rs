@@ -128,7 +128,7 @@ fn this_tree() -> String {
 }
 
 #[test]
-fn a_gate_on_an_unchanged_tree_passes_and_knows_that_it_is_unchanged() {
+fn an_unchanged_tree_passes_the_gate_that_knows_it_is_unchanged() {
     let output = perf(&format!("gate --base {}", this_tree()));
     assert_eq!(output.status.code(), Some(0));
     let answer = json(&output);

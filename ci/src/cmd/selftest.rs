@@ -2,8 +2,8 @@
 //!
 //! Copies the working tree into `target/perf/selftest`, injects changes of known size there, and
 //! runs this very program's `gate` on each, as a user would, but for the history of this machine and
-//! the target folder: what the gates build and write stays in `target/perf/selftest/target`, and the
-//! dependencies are compiled there once. Writes `selftest.json` under `target/perf`.
+//! the target folder: what the gates build and write stays in `target/perf/selftest/target`, but for
+//! the dependencies that the user's own gate has compiled. Writes `selftest.json` under `target/perf`.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::cmd::setup;
 use crate::exit::{Exit, failure};
+use crate::gate::warm;
 use crate::process::{self, Ending};
 use crate::render::disk;
 use crate::selftest::aviary::Aviary;
@@ -48,6 +49,8 @@ pub(crate) fn run(args: &SelftestArgs, ui: Ui) -> anyhow::Result<Exit> {
     setup::require_valgrind()?;
     let mut aviary = Aviary::new(&workspace, ui)?;
     let target = workspace.perf_dir("selftest/target")?;
+    let gate = |target: &Path| target.join("perf/gate/target");
+    warm::seed(&gate(&workspace.target), &gate(&target), &workspace.root.join("Cargo.lock"))?;
     let mut told: Vec<Told> = Vec::new();
     for canary in &wanted {
         aviary.bring(canary.state)?;

@@ -21,6 +21,18 @@ struct Lane {
     variable: Option<(&'static str, &'static str)>,
 }
 
+/// A check that needs more than cargo and time. All name the same features of the whole workspace, so
+/// that they share one build and the dependencies of the light ones.
+macro_rules! heavy {
+    ($what:literal) => {
+        concat!(
+            "test --workspace --locked --features weighbridge/postgres,weighbridge/end-to-end,",
+            "weighbridge/browser,benches/interop ",
+            $what
+        )
+    };
+}
+
 const LANES: [Lane; 10] = [
     Lane { what: "formatting", arguments: "fmt --all --check", variable: None },
     Lane {
@@ -52,26 +64,22 @@ const LANES: [Lane; 10] = [
     },
     Lane {
         what: "the history on a PostgreSQL server",
-        arguments: "test --package weighbridge --features postgres --bin weighbridge --locked \
-                    history::tests::postgres",
+        arguments: heavy!("--bin weighbridge history::tests::postgres"),
         variable: None,
     },
     Lane {
         what: "the front door from end to end",
-        arguments: "test --package weighbridge --features end-to-end --test end_to_end --locked \
-                    -- --test-threads=1",
+        arguments: heavy!("--test end_to_end -- --test-threads=1"),
         variable: None,
     },
     Lane {
         what: "gRPC with other implementations",
-        arguments: "test --package benches --features interop --test interop --locked \
-                    -- --nocapture",
+        arguments: heavy!("--test interop -- --nocapture"),
         variable: None,
     },
     Lane {
         what: "the report in a browser",
-        arguments: "test --package weighbridge --features browser --test browser --locked \
-                    -- --test-threads=1",
+        arguments: heavy!("--test browser -- --test-threads=1"),
         variable: None,
     },
 ];

@@ -4,6 +4,7 @@
 //! - [`objects`]: what snapshots leave behind, bounded.
 //! - [`stage`]: the one folder from which both are built.
 //! - [`fingerprints`]: what cargo remembers from a time that has not come yet.
+//! - [`warm`]: dependencies that were compiled already.
 //! - [`cache`]: executables, kept by what they were made of.
 //! - [`settings`]: what reaches a build from outside of its tree.
 //! - [`sides`]: both sides, laid out so that only their code differs.
@@ -34,3 +35,4 @@ pub(crate) mod sides;
 pub(crate) mod stage;
 pub(crate) mod standing;
 pub(crate) mod tree;
+pub(crate) mod warm;

@@ -15,6 +15,7 @@ use super::git::{Git, Side};
 use super::outcome::Code;
 use super::settings;
 use super::stage::Stage;
+use super::warm;
 use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Metrics, Place, count};
@@ -130,6 +131,7 @@ impl Workshop<'_> {
             return Ok(Executables::default());
         }
         settings::refuse_triple(&root)?;
+        warm::seed(&self.workspace.target, &self.stage.target, &root.join("Cargo.lock"))?;
         let target = Some(self.stage.target.as_path());
         let build = Build { name, root: &root, target, features };
         let built = bench_executables(&build, targets, self.ui)?;
