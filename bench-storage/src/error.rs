@@ -166,6 +166,50 @@ pub enum Error {
     /// A prefetcher that could never work.
     #[error("{0}")]
     InvalidPrefetch(String),
+    /// There is no `/dev/fuse`, or no right to mount.
+    #[error(
+        "cannot mount a FUSE file system here: {reason}; load the module fuse, and run as root or \
+         install fusermount3; or measure plain files"
+    )]
+    NoFuse {
+        /// What was tried and what the system said.
+        reason: String,
+    },
+    /// A FUSE mount that could never work.
+    #[error("{0}")]
+    InvalidFuse(String),
+    /// Something else is where a file system was to be mounted.
+    #[error("cannot mount on {}: {found}; choose a folder that is not there yet", path.display())]
+    MountPointBusy {
+        /// The mount point.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// The kernel serves a mount in another way than was asked for.
+    #[error(
+        "the kernel took {taken} as the {setting} of the FUSE mount where {asked} was asked for; \
+         ask for that, or run as root, who may raise it"
+    )]
+    NotNegotiated {
+        /// Which setting.
+        setting: &'static str,
+        /// What was asked for.
+        asked: String,
+        /// What stands.
+        taken: String,
+    },
+    /// A file that was closed stayed open at the file system's end.
+    #[error(
+        "the kernel did not release {open} files that were closed; is somebody else reading them?"
+    )]
+    NotReleased {
+        /// How many.
+        open: u64,
+    },
+    /// No such backend of a tree of files.
+    #[error("'{0}' is no backend of a FUSE tree; write auto, exact:fuse or exact:plain_files")]
+    UnknownBackend(String),
     /// There is nothing to read or write.
     #[error("a file of 0 bytes cannot be measured; choose a size of at least 1B")]
     Empty,

@@ -8,6 +8,8 @@
 //!   one.
 //! - [`prefetch`]: chunks of a source before they are asked for, in order or as a reader jumps.
 //! - [`files`]: workloads by block, depth, order, engine and state; many files; concurrent ones.
+//! - [`fuse`]: a real FUSE mount of a seeded tree whose kernel requests are counted; mounts that killed
+//!   runs left are removed with their scratch directory.
 //! - [`workloads`]: reading and writing it, one operation for each.
 //! - [`clock`], [`file_system`], [`error`]: what time passes, what a file lies on, and what can go
 //!   wrong.
@@ -22,6 +24,10 @@ pub mod file_system;
 // Tokio does not build under the model checker.
 #[cfg(not(loom))]
 pub mod files;
+#[cfg(not(loom))]
+pub mod fuse;
+#[cfg_attr(loom, allow(dead_code, reason = "the model checker mounts nothing"))]
+mod mounts;
 pub mod page_cache;
 pub mod prefetch;
 pub mod residency;

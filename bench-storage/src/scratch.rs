@@ -2,7 +2,8 @@
 //!
 //! The guard removes it in `Drop`, also while a panic unwinds. A run that was killed cannot; its
 //! directory is removed by the next run that creates one in the same place, and a directory whose
-//! run is alive never is, because every run holds a lock on its own.
+//! run is alive never is, because every run holds a lock on its own. What was mounted in it by that
+//! killed run is unmounted first.
 
 use std::env;
 use std::fs::{self, File};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::file_system::{file_system, lives_in_memory};
+use crate::mounts;
 
 /// The variable that names the directory to create scratch directories in.
 pub const SCRATCH_VARIABLE: &str = "WEIGHBRIDGE_SCRATCH";
@@ -100,6 +102,8 @@ fn remove_abandoned(parent: &Path) {
     for entry in entries.flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         if ours && is_abandoned(&entry.path()).unwrap_or(false) {
+            // A file system that a killed run served is still mounted, and answers nobody.
+            mounts::detach_ours_below(&entry.path());
             let _ = fs::remove_dir_all(entry.path());
         }
     }

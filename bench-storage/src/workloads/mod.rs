@@ -2,7 +2,8 @@
 //! [`BLOCK`] bytes through pooled buffers.
 //!
 //! The file exists, in full and synced, before anything is measured; opening, evicting and
-//! checking are never inside the clock.
+//! checking are never inside the clock. Of streams that read ahead (`prefetch`) and of FUSE mounts
+//! (`fuse`) the modules tell.
 
 /// A public workload around an inner one that has `set_up` with one more argument, `prepare`, `run`,
 /// `check`, `dimensions` and its file in `on_disk`.
@@ -47,10 +48,14 @@ macro_rules! workload {
     };
 }
 
+#[cfg(not(loom))]
+mod fuse;
 pub mod prefetch;
 mod read;
 mod write;
 
+#[cfg(not(loom))]
+pub use self::fuse::{FuseCell, FuseRead, FuseStat, FuseStatMissing};
 pub use self::read::{ReadCold, ReadWarm};
 pub use self::write::{Write, WriteSync};
 

@@ -1,0 +1,234 @@
+//! A tree mounted for as long as a guard lives.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use bench_core::units::ByteSize;
+use fuser::{BackgroundSession, Config, MountOption, Session};
+
+use super::negotiated::Negotiated;
+use super::options::FuseOptions;
+use super::requests::{Counters, RequestKind, Requests};
+use super::seeded::SeededTree;
+use super::served::{PROBE, Served};
+use crate::error::Error;
+use crate::mounts::{self, Ended};
+use crate::scratch::ScratchDirectory;
+
+/// The device of all FUSE servers.
+pub const DEVICE: &str = "/dev/fuse";
+
+/// The kernel's own offer of read-ahead, on every version so far.
+const READ_AHEAD_DEFAULT: ByteSize = ByteSize::kib(128);
+/// Read-ahead begins with a few pages and doubles. When it has reached its most, less than twice that
+/// has been read.
+const PROBE_WINDOWS: u64 = 4;
+/// How often and for how long to look whether something of the kernel's has ended: ten seconds in all.
+const LOOKS: u32 = 10_000;
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A tree that this process serves through the kernel. Dropping it unmounts and removes the folder,
+/// also while a panic unwinds; whoever still has a file of it open gets errors from then on. A process
+/// that is killed cannot: see [`ScratchDirectory`].
+///
+/// What it does not model: a back end that takes time (content lies in memory), directories in
+/// directories, writes, and a server of more than one thread.
+#[derive(Debug)]
+#[must_use = "the file system is unmounted as soon as this guard is dropped"]
+pub struct FuseMount {
+    path: PathBuf,
+    counters: Arc<Counters>,
+    negotiated: Negotiated,
+    session: Option<BackgroundSession>,
+}
+
+/// Whether this process may open the device, at its usual place or another.
+///
+/// # Errors
+/// [`Error::NoFuse`] with what opening it said.
+pub fn available(device: &Path) -> Result<(), Error> {
+    let opened = File::options().read(true).write(true).open(device);
+    opened.map(drop).map_err(|error| Error::NoFuse {
+        reason: format!("failed to open {}: {error}", device.display()),
+    })
+}
+
+impl FuseMount {
+    /// Mounts the tree on a new folder `name` of the scratch directory, read-only, and serves it on
+    /// one thread. What was asked for has been found to stand when this returns.
+    ///
+    /// Drop it before the scratch directory.
+    ///
+    /// # Errors
+    /// [`Error::NoFuse`] where the machine cannot; [`Error::MountPointBusy`] where something is at that
+    /// place; [`Error::InvalidFuse`] for options or a tree that cannot be; [`Error::NotNegotiated`]
+    /// where the kernel does otherwise than asked.
+    pub fn start(
+        scratch: &ScratchDirectory,
+        name: &str,
+        tree: SeededTree,
+        options: FuseOptions,
+    ) -> Result<Self, Error> {
+        tree.check()?;
+        options.check()?;
+        available(Path::new(DEVICE))?;
+        // The kernel's table of mounts knows whole paths only.
+        let place = scratch.path().canonicalize().map_err(Error::io("find", scratch.path()))?;
+        let folder = Folder::create(place.join(name))?;
+        let counters = Arc::new(Counters::default());
+        let offer = Arc::new(OnceLock::new());
+        let probe = options.read_ahead.unwrap_or(READ_AHEAD_DEFAULT).bytes() * PROBE_WINDOWS;
+        let probe = ByteSize::new(probe);
+        let served = Served {
+            tree,
+            options,
+            probe,
+            content: Served::content(&tree, probe),
+            counters: Arc::clone(&counters),
+            offer: Arc::clone(&offer),
+        };
+        let refused = |error: io::Error| Error::NoFuse {
+            reason: format!("failed to mount on {}: {error}", folder.0.display()),
+        };
+        let session = Session::new(served, &folder.0, &config(&options)).map_err(refused)?;
+        let session = session.spawn().map_err(Error::Threads)?;
+        let path = folder.keep();
+        let offer = *offer.get().expect("a session begins with the kernel's offer");
+        // From here on the guard unmounts, whatever goes wrong.
+        let negotiated = Negotiated::of(offer);
+        let mut this = Self { path, counters, negotiated, session: Some(session) };
+        let counters = &this.counters;
+        let look = || read_probe(&this.path.join(PROBE)).map(|()| counters.largest_read());
+        this.negotiated = Negotiated::settle(&this.path, &options, offer, look)?;
+        this.settled()?;
+        Ok(this)
+    }
+
+    /// The folder in which the files are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the kernel does with this mount.
+    pub const fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
+    /// All requests until now. Those for which no caller waits may still come: see
+    /// [`settled`](Self::settled).
+    pub fn requests(&self) -> Requests {
+        self.counters.now()
+    }
+
+    /// All requests until now, once the kernel has released every file that was closed. Call it while
+    /// none is open.
+    ///
+    /// # Errors
+    /// [`Error::NotReleased`] when it has not after ten seconds.
+    pub fn settled(&self) -> Result<Requests, Error> {
+        let open = |requests: &Requests| {
+            requests.of(RequestKind::Open).saturating_sub(requests.of(RequestKind::Release))
+        };
+        let mut requests = self.requests();
+        wait_until(|| {
+            requests = self.requests();
+            open(&requests) == 0
+        });
+        match open(&requests) {
+            0 => Ok(requests),
+            open => Err(Error::NotReleased { open }),
+        }
+    }
+
+    /// Unmounts and removes the folder, as dropping does, and says how it went.
+    ///
+    /// # Errors
+    /// When it cannot be unmounted, or the folder not removed.
+    pub fn unmount(mut self) -> Result<Ended, Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Ended, Error> {
+        let Some(session) = self.session.take() else { return Ok(Ended::Already) };
+        let ended = mounts::end(&self.path).map_err(Error::io("unmount", &self.path))?;
+        // After a helper, or where another mount namespace has a copy, the server goes on until the
+        // last file is closed; that may be by the caller, so it is not waited for without end.
+        if ended != Ended::ByHelper && wait_until(|| session.guard.is_finished()) {
+            let _ = session.join();
+        }
+        fs::remove_dir(&self.path).map_err(Error::io("remove", &self.path))?;
+        Ok(ended)
+    }
+}
+
+impl Drop for FuseMount {
+    fn drop(&mut self) {
+        // What stays is removed by the next run in this place.
+        let _ = self.end();
+    }
+}
+
+/// A mount point of our own that is removed again where nothing came of it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create(path: PathBuf) -> Result<Self, Error> {
+        match fs::create_dir(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let mounted = mounts::at(&path).ok().flatten().is_some();
+                let found = if mounted { "something is mounted there" } else { "it exists" };
+                Err(Error::MountPointBusy { path, found })
+            }
+            Err(error) => Err(Error::io("create", &path)(error)),
+        }
+    }
+
+    fn keep(mut self) -> PathBuf {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            let _ = fs::remove_dir(&self.0);
+        }
+    }
+}
+
+fn config(options: &FuseOptions) -> Config {
+    let mut config = Config::default();
+    config.mount_options =
+        vec![MountOption::RO, MountOption::NoAtime, MountOption::FSName(mounts::SOURCE.to_owned())];
+    let most = options.max_read.map(|most| format!("max_read={}", most.bytes()));
+    config.mount_options.extend(most.map(MountOption::CUSTOM));
+    config.n_threads = Some(1);
+    config
+}
+
+/// Reads the whole file page by page, so that only the kernel's read-ahead makes requests large; for a
+/// large call it may ask for more than it reads ahead.
+fn read_probe(path: &Path) -> Result<(), Error> {
+    let read = || -> io::Result<()> {
+        let (mut file, mut page) = (File::open(path)?, [0; 4096]);
+        while file.read(&mut page)? > 0 {}
+        Ok(())
+    };
+    read().map_err(Error::io("read", path))
+}
+
+/// Looks until it is so, for ten seconds; whether it is.
+fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return true;
+        }
+        thread::sleep(LOOK);
+    }
+    is_so()
+}

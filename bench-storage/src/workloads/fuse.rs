@@ -1,0 +1,291 @@
+//! Looking at files, at names that no file has, and reading, each through a FUSE mount by what the
+//! kernel may remember; through plain files where nothing can be mounted.
+//!
+//! [`FUSE_VARIABLE`](crate::fuse::FUSE_VARIABLE) demands one or the other.
+
+use std::fmt::{self, Display};
+use std::io;
+use std::str::FromStr;
+
+use bench_core::units::ByteSize;
+use bench_core::workload::{Failure, Workload};
+
+use crate::fuse::{Caching, Choice, FileTree, Requests, SeededTree};
+
+const SEED: u64 = 42;
+
+/// What the kernel may remember, and of what: `caching/files` or `caching/size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FuseCell<T> {
+    /// What the kernel may remember.
+    pub caching: Caching,
+    /// How many files there are, or how large the only one is.
+    pub of: T,
+}
+
+impl<T: Display> Display for FuseCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.caching, self.of)
+    }
+}
+
+impl<T: FromStr<Err: Display>> FromStr for FuseCell<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("'{text}' is not of the form ttl_0/32, with files or a size");
+        let (caching, of) = text.split_once('/').ok_or_else(form)?;
+        let caching = caching.parse().map_err(|error: crate::Error| error.to_string())?;
+        Ok(Self { caching, of: of.parse().map_err(|error| format!("{}: {error}", form()))? })
+    }
+}
+
+/// Looks at every file of a directory, on one thread: `fuse/stat/ttl_0/32`.
+#[derive(Debug)]
+pub struct FuseStat(Each);
+
+/// Looks for as many names that no file has: `fuse/stat_missing/ttl_0/32`.
+#[derive(Debug)]
+pub struct FuseStatMissing(Each);
+
+/// A call for every file of a directory.
+#[derive(Debug)]
+struct Each {
+    tree: FileTree,
+    /// What the last operation was told, by number of file.
+    told: Vec<u64>,
+    failure: Option<io::Error>,
+    before: Option<Requests>,
+    caching: Caching,
+}
+
+/// Of a name that no file has.
+const NONE: u64 = u64::MAX;
+
+impl Each {
+    fn set_up(cell: &FuseCell<u32>) -> Result<Self, Failure> {
+        let size = ByteSize::kib(4);
+        let tree = SeededTree { files: cell.of, size, seed: SEED };
+        let tree = FileTree::start(Choice::from_env()?, tree, cell.caching.options())?;
+        let told = Vec::with_capacity(cell.of as usize);
+        Ok(Self { tree, told, failure: None, before: None, caching: cell.caching })
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        self.told.clear();
+        self.before = self.tree.requests()?;
+        Ok(())
+    }
+
+    fn run(&mut self, call: impl Fn(&mut FileTree, u32) -> io::Result<u64>) {
+        self.told.clear();
+        for number in 0..self.tree.tree().files {
+            match call(&mut self.tree, number) {
+                Ok(told) => self.told.push(told),
+                Err(error) => _ = self.failure.get_or_insert(error),
+            }
+        }
+    }
+
+    fn check(&mut self, expected: u64) -> Result<(), Failure> {
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
+        let files = self.tree.tree().files;
+        let right = self.told.iter().filter(|told| **told == expected).count();
+        if right != files as usize || right != self.told.len() {
+            return Err(format!("{right} of {files} calls were told what is there").into());
+        }
+        let asked = self.tree.requests()?.zip(self.before).map(|(now, before)| now - before);
+        match asked {
+            // The last operation alone makes that many.
+            Some(asked) if self.caching == Caching::Ttl0 && asked.metadata() < files.into() => {
+                let asked = asked.metadata();
+                Err(format!("only {asked} requests for {files} files though none is kept").into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Workload for FuseStat {
+    const NAME: &'static str = "fuse/stat";
+    type Parameter = FuseCell<u32>;
+
+    fn set_up(cell: &FuseCell<u32>) -> Result<Self, Failure> {
+        Each::set_up(cell).map(Self)
+    }
+
+    fn bytes(&self) -> Option<ByteSize> {
+        None
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        self.0.prepare()
+    }
+
+    fn run(&mut self) {
+        self.0.run(FileTree::stat);
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        self.0.check(self.0.tree.tree().size.bytes())
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        self.0.tree.dimensions()
+    }
+}
+
+impl Workload for FuseStatMissing {
+    const NAME: &'static str = "fuse/stat_missing";
+    type Parameter = FuseCell<u32>;
+
+    fn set_up(cell: &FuseCell<u32>) -> Result<Self, Failure> {
+        Each::set_up(cell).map(Self)
+    }
+
+    fn bytes(&self) -> Option<ByteSize> {
+        None
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        self.0.prepare()
+    }
+
+    fn run(&mut self) {
+        let look = |tree: &mut FileTree, number| {
+            tree.stat_missing(number).map(|missing| if missing { NONE } else { 0 })
+        };
+        self.0.run(look);
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        self.0.check(NONE)
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        self.0.tree.dimensions()
+    }
+}
+
+/// Opens the only file of a directory, reads it from its beginning to its end in blocks of 1 MiB, and
+/// closes it: `fuse/read/ttl_0/4MiB`. Without `keep_cache` each open makes the kernel ask for all of
+/// it again.
+#[derive(Debug)]
+pub struct FuseRead {
+    tree: FileTree,
+    content: Vec<u8>,
+    /// How much the last operation read.
+    read: Option<io::Result<usize>>,
+}
+
+impl Workload for FuseRead {
+    const NAME: &'static str = "fuse/read";
+    type Parameter = FuseCell<ByteSize>;
+
+    fn set_up(cell: &FuseCell<ByteSize>) -> Result<Self, Failure> {
+        let tree = SeededTree { files: 1, size: cell.of, seed: SEED };
+        let tree = FileTree::start(Choice::from_env()?, tree, cell.caching.options())?;
+        Ok(Self { tree, content: vec![0; cell.of.len()], read: None })
+    }
+
+    fn bytes(&self) -> Option<ByteSize> {
+        Some(self.tree.tree().size)
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        self.read = None;
+        self.content.fill(0);
+        Ok(())
+    }
+
+    fn run(&mut self) {
+        // The first failure of many operations is the one to tell.
+        if !matches!(self.read, Some(Err(_))) {
+            self.read = Some(self.tree.read(0, &mut self.content));
+        }
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        let read = self.read.take().ok_or("nothing was read")??;
+        Ok(self.tree.tree().verify(0, &self.content[..read])?)
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        self.tree.dimensions()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::workload::{conforms, id, run_once};
+
+    use super::*;
+    use crate::fuse::Kind;
+
+    const STAT: FuseCell<u32> = FuseCell { caching: Caching::Ttl0, of: 3 };
+    const READ: FuseCell<ByteSize> = FuseCell { caching: Caching::Ttl0, of: ByteSize::kib(300) };
+
+    #[test]
+    fn a_check_fails_where_nothing_ran() {
+        for caching in Caching::ALL {
+            conforms::<FuseStat>(&FuseCell { caching, ..STAT }).expect("stat");
+            conforms::<FuseStatMissing>(&FuseCell { caching, ..STAT }).expect("stat_missing");
+            conforms::<FuseRead>(&FuseCell { caching, ..READ }).expect("read");
+        }
+    }
+
+    #[test]
+    fn a_wrong_byte_a_short_read_and_a_wrong_size_are_found() {
+        let mut read = run_once::<FuseRead>(&READ).expect("read");
+        read.run();
+        read.content[777] ^= 1;
+        assert!(read.check().expect_err("flipped").to_string().contains("offset 777"));
+        read.run();
+        read.read = Some(Ok(1000));
+        assert!(read.check().expect_err("short").to_string().contains("found 1000"));
+
+        let mut stat = run_once::<FuseStat>(&STAT).expect("stat");
+        stat.run();
+        stat.0.told[1] += 1;
+        let error = stat.check().expect_err("wrong size").to_string();
+        assert_eq!(error, "2 of 3 calls were told what is there");
+    }
+
+    #[test]
+    fn answers_that_nobody_was_asked_for_do_not_pass() {
+        let mut stat = run_once::<FuseStat>(&STAT).expect("stat");
+        if stat.0.tree.kind() == Kind::Fuse {
+            stat.prepare().expect("prepare");
+            stat.0.told = vec![4096; 3];
+            let error = stat.check().expect_err("no request").to_string();
+            assert_eq!(error, "only 0 requests for 3 files though none is kept");
+        }
+    }
+
+    #[test]
+    fn rows_say_what_ran_and_what_was_negotiated() {
+        let stat = run_once::<FuseStat>(&STAT).expect("stat");
+        let dimensions = stat.dimensions();
+        let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+        for name in ["backend", "backend_reason", "entry_ttl", "keep_cache", "files", "seed"] {
+            assert!(names.contains(&name), "{name} of {names:?}");
+        }
+        let negotiated = ["read_request", "read_ahead", "max_read", "max_background", "fuse_abi"];
+        let fuse = stat.0.tree.kind() == Kind::Fuse;
+        assert!(negotiated.iter().all(|name| names.contains(name) == fuse), "{names:?}");
+    }
+
+    #[test]
+    fn cells_parse_what_they_print() {
+        assert_eq!(id::<FuseStat>(&STAT), "fuse/stat/ttl_0/3");
+        assert_eq!("ttl_0/3".parse(), Ok(STAT));
+        assert_eq!("ttl_0/300KiB".parse(), Ok(READ));
+        for (text, why) in [("ttl_0", "form"), ("ttl_9/3", "no caching"), ("ttl_0/x", "'ttl_0/x'")]
+        {
+            let error = text.parse::<FuseCell<u32>>().expect_err(text);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
