@@ -6,6 +6,7 @@ pub mod arms;
 pub mod canary;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
+pub mod fuse_requests;
 pub mod grpc_matrix;
 pub mod grpc_server;
 #[cfg(any(feature = "peers", feature = "interop"))]

@@ -149,7 +149,7 @@ fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
     }
 }
 
-fn told(sentence: &str, code: u8) -> u8 {
+pub(crate) fn told(sentence: &str, code: u8) -> u8 {
     let _unread = writeln!(io::stderr(), "error: {sentence}");
     code
 }
@@ -161,7 +161,7 @@ pub fn refuse(sentence: &str) -> ExitCode {
 
 /// An empty record, on the disk where somebody wants it there: a file that can't be written is
 /// found before anything is measured.
-fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
+pub(crate) fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let Some(path) = output else { return Ok(RunRecord::begin(Environment::default())) };
     let record = RunRecord::begin(Environment::gather(root));

@@ -84,17 +84,11 @@ const ALL: [Scenario; 12] = cells! {
 
 /// Runs the matrix as its own flags ask, or single cells as `cargo test` and `cargo perf run` do.
 pub fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if !is_own(&arguments, std::env::var_os(ROWS_VARIABLE).is_some()) {
-        let bench = arguments.iter().any(|argument| argument == "--bench");
+    let Some((flags, scale)) = of_user::<Flags>("scenario_grpc") else {
+        let bench = std::env::args().any(|argument| argument == "--bench");
         let scale = if bench { Scale::from_env() } else { Scale::Smoke };
         return scenario::main(if scale == Scale::Smoke { &SMOKE } else { &ALL });
-    }
-    let ours = arguments.iter().any(|argument| is_ours(argument));
-    let own = arguments.iter().filter(|argument| ours && *argument != "--bench");
-    let flags = Flags::parse_from(std::iter::once(&"scenario_grpc".to_owned()).chain(own));
-    let asked = std::env::var_os(SCALE_VARIABLE).is_some();
-    let scale = if asked { Scale::from_env() } else { Scale::Quick };
+    };
     match flags.matrix(scale) {
         #[cfg(feature = "peers")]
         Ok(matrix) if matrix.peers => super::peers::run(&matrix),
@@ -103,7 +97,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether the user runs the matrix: with a flag of ours, or by `cargo bench` without a filter.
+/// The flags and the scale where a user runs this target; `None` where a harness runs its scenarios.
+pub(crate) fn of_user<F: Parser>(name: &str) -> Option<(F, Scale)> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !is_own(&arguments, std::env::var_os(ROWS_VARIABLE).is_some()) {
+        return None;
+    }
+    let ours = arguments.iter().any(|argument| is_ours(argument));
+    let own = arguments.iter().filter(|argument| ours && *argument != "--bench");
+    let flags = F::parse_from(std::iter::once(&name.to_owned()).chain(own));
+    let asked = std::env::var_os(SCALE_VARIABLE).is_some();
+    Some((flags, if asked { Scale::from_env() } else { Scale::Quick }))
+}
+
+/// Whether the user runs the target: with a flag of ours, or by `cargo bench` without a filter.
 fn is_own(arguments: &[String], recorded: bool) -> bool {
     let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let filtered = arguments.iter().any(|argument| !argument.starts_with('-'));

@@ -128,7 +128,7 @@ fn number(value: Option<f64>, digits: usize) -> String {
 
 /// Columns two blanks apart, all but the first aligned to the right; a line with fewer cells than
 /// titles ends in text.
-pub(super) fn aligned(lines: &[Vec<String>]) -> String {
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let whole = |line: &&Vec<String>| line.len() == columns;
     let width = |column: usize| {

@@ -1,0 +1,113 @@
+//! The command line, and from there to rows and a table.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bench_core::measure::scenario::{self, Scenario};
+use bench_core::scale::Scale;
+use bench_core::units::ByteSize;
+use bench_core::workload::Failure;
+use bench_storage::fuse::Choice;
+use clap::Parser;
+
+use super::rounds::{ID, Plan, measure};
+use super::table::table;
+use crate::grpc_matrix::run::{open_record, refuse, told};
+use crate::grpc_matrix::scenarios::of_user;
+
+const BROKE: u8 = 1;
+
+const REQUESTS: Scenario =
+    Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?)) };
+
+/// Counts what the kernel asks a FUSE server, by kind, under each way of caching, in turns.
+///
+/// Exit codes: 0 fine, 1 it broke, 2 usage.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "scenario_fuse", help_expected = true)]
+struct Flags {
+    /// By what files are reached: auto, exact:fuse or exact:plain_files [default: $WEIGHBRIDGE_FUSE, or
+    /// auto]
+    ///
+    /// `auto` takes plain files where this machine can mount nothing, and says so.
+    #[arg(long, value_name = "BACKEND")]
+    backend: Option<Choice>,
+    /// How many files [default: 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    files: Option<u32>,
+    /// The size of each [default: 4MiB]
+    #[arg(long, value_name = "SIZE")]
+    size: Option<ByteSize>,
+    /// How often all of them are looked at and read [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    rounds: Option<u32>,
+    /// Write the record to this file; `cargo perf report FILE` reads it
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Flags {
+    fn plan(&self, scale: Scale) -> Result<Plan, Failure> {
+        let backend = self.backend.map_or_else(Choice::from_env, Ok)?;
+        let plan = Plan::of(scale, backend);
+        Ok(Plan {
+            files: self.files.unwrap_or(plan.files),
+            size: self.size.unwrap_or(plan.size),
+            rounds: self.rounds.map_or(plan.rounds, |rounds| rounds as usize),
+            ..plan
+        })
+    }
+}
+
+/// Counts as its own flags ask, or as one scenario, as `cargo test` and `cargo perf run` do.
+pub fn main() -> ExitCode {
+    let Some((flags, scale)) = of_user::<Flags>("scenario_fuse") else {
+        return scenario::main(&[REQUESTS]);
+    };
+    let opened = flags.plan(scale).map_err(|error| error.to_string());
+    let opened = opened.and_then(|plan| Ok((plan, open_record(flags.output.as_deref())?)));
+    let (plan, mut record) = match opened {
+        Ok(opened) => opened,
+        Err(sentence) => return refuse(&sentence),
+    };
+    let done = measure(plan).and_then(|rows| {
+        // A closed pipe at the other end of a table is not the scenario's failure.
+        let _closed = write!(io::stdout().lock(), "{}", table(&rows));
+        record.rows = rows;
+        Ok(flags.output.as_deref().map_or(Ok(()), |path| record.write(path))?)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ExitCode::from(told(&failure.to_string(), BROKE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Flags, String> {
+        let words = std::iter::once("scenario_fuse").chain(line.split_whitespace());
+        Flags::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_go_over_what_the_scale_says() {
+        Flags::command().debug_assert();
+        let flags = parse("--backend exact:fuse --files 3 --size 64KiB").expect("flags");
+        let plan = flags.plan(Scale::Quick).expect("a plan");
+        assert_eq!((plan.files, plan.size, plan.rounds), (3, ByteSize::kib(64), 10));
+        assert_eq!(plan.backend.to_string(), "exact:fuse");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in ["--files 0", "--rounds 1", "--size many", "--backend nfs"] {
+            let said = parse(line).expect_err(line);
+            assert!(said.contains("invalid value"), "{said}");
+        }
+    }
+}

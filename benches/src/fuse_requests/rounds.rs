@@ -1,0 +1,169 @@
+//! Arms that differ in what the kernel may remember, and their rows.
+//!
+//! Requests are of all rounds, the first too, in which nothing is remembered yet: a share that leaves
+//! it out would be of a mount that was never made. Times are without it, as of all arms.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bench_core::record::{Data, Metric, Row};
+use bench_core::scale::Scale;
+use bench_core::units::ByteSize;
+use bench_core::workload::Failure;
+use bench_storage::fuse::{Caching, Choice, FileTree, RequestKind, Requests, SeededTree};
+
+use crate::arms::{Arm, interleaved};
+
+/// The scenario, and the id of its rows.
+pub const ID: &str = "fuse/requests";
+/// The dimension that names the arm.
+pub const ARM: &str = "arm";
+/// The dimension that names the kind of request, or of system call where there is no mount.
+pub const KIND: &str = "request";
+/// Every kind together.
+pub const ALL: &str = "all";
+/// Lookups and attributes together.
+pub const METADATA: &str = "metadata";
+
+const SEED: u64 = 42;
+
+/// What every arm does.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// By what the files are reached.
+    pub backend: Choice,
+    /// How many there are.
+    pub files: u32,
+    /// Of each.
+    pub size: ByteSize,
+    /// Rounds, the first too: at least two.
+    pub rounds: usize,
+}
+
+impl Plan {
+    /// What the scale has time for.
+    pub fn of(scale: Scale, backend: Choice) -> Self {
+        let (files, size) =
+            scale.pick((2, ByteSize::kib(256)), (32, ByteSize::mib(4)), (32, ByteSize::mib(4)));
+        Self { backend, files, size, rounds: scale.pick(2, 10, 25) }
+    }
+}
+
+/// Runs the arms in turns: a row of times for each, and one of a count for each of its kinds.
+///
+/// # Errors
+/// What the backend refused, or what was wrong with an answer.
+pub fn measure(plan: Plan) -> Result<Vec<Row>, Failure> {
+    let seeded = SeededTree { files: plan.files, size: plan.size, seed: SEED };
+    let mut trees = Vec::new();
+    for caching in Caching::ALL {
+        let tree = FileTree::start(plan.backend, seeded, caching.options())?;
+        trees.push((caching, tree.requests()?, tree));
+    }
+    let arms = trees.iter_mut().map(|(caching, _, tree)| Arm {
+        name: caching.to_string(),
+        dimensions: dimensions(tree, &plan),
+        once: round(tree),
+    });
+    let mut rows = interleaved(ID, plan.rounds.saturating_sub(1), arms.collect())?;
+    for (caching, before, tree) in &trees {
+        let (metric, counts) = match tree.requests()?.zip(*before) {
+            Some((now, before)) => (Metric::Requests, by_kind(&(now - before))),
+            None => (Metric::Syscalls, calls(tree)),
+        };
+        for (kind, value) in counts {
+            let mut row = Row::measured(ID, metric.clone(), "1", Data::Count { value });
+            let named = [(ARM, caching.to_string()), (KIND, kind.to_owned())];
+            row.dimensions = owned(named.into_iter().chain(dimensions(tree, &plan)));
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// One round: every file, each answer looked at outside the time.
+fn round(tree: &mut FileTree) -> Box<dyn FnMut() -> Result<Duration, Failure> + '_> {
+    let mut content = vec![0; tree.tree().size.len()];
+    Box::new(move || {
+        let mut time = Duration::ZERO;
+        for number in 0..tree.tree().files {
+            content.fill(0);
+            let begin = Instant::now();
+            let first = tree.stat(number)?;
+            let absent = tree.stat_missing(number)?;
+            let second = tree.stat(number)?;
+            let read = tree.read(number, &mut content)?;
+            time += begin.elapsed();
+            let size = tree.tree().size.bytes();
+            if !absent || first != size || second != size {
+                return Err(format!("file {number} is not what the tree has there").into());
+            }
+            tree.tree().verify(number, &content[..read])?;
+        }
+        Ok(time)
+    })
+}
+
+fn dimensions(tree: &FileTree, plan: &Plan) -> Vec<(&'static str, String)> {
+    let mut dimensions = tree.dimensions();
+    dimensions.push(("rounds", format!("{}, the first with nothing remembered", plan.rounds)));
+    dimensions
+}
+
+fn owned(named: impl Iterator<Item = (&'static str, String)>) -> BTreeMap<String, String> {
+    named.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn by_kind(requests: &Requests) -> Vec<(&'static str, u64)> {
+    let kinds = RequestKind::ALL.into_iter().map(|kind| (kind.name(), requests.of(kind)));
+    kinds.chain([(METADATA, requests.metadata()), (ALL, requests.all())]).collect()
+}
+
+fn calls(tree: &FileTree) -> Vec<(&'static str, u64)> {
+    let calls = tree.calls();
+    calls.by_kind().into_iter().chain([(METADATA, calls.stat), (ALL, calls.all())]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_storage::fuse::Kind;
+
+    use super::super::table::{saved, table};
+    use super::*;
+
+    fn rows(backend: Choice) -> Vec<Row> {
+        let plan = Plan { files: 4, size: ByteSize::mib(1), ..Plan::of(Scale::Smoke, backend) };
+        measure(Plan { rounds: 10, ..plan }).expect("measured")
+    }
+
+    #[test]
+    fn caching_saves_what_it_is_for() {
+        let rows = rows(Choice::Auto);
+        if rows[0].dimensions["backend"] != Kind::Fuse.name() {
+            assert!(table(&rows).contains("nothing is saved"), "{}", table(&rows));
+            return;
+        }
+        let share = |arm: Caching, kind| saved(&rows, arm.name(), kind).expect("both arms ran");
+        // Once for the name and once for the absence, where ten rounds ask four times for a name and
+        // three times for attributes: 2 of 70.
+        assert!(share(Caching::KeepCache60s, METADATA) > 0.97, "{}", table(&rows));
+        // The content is read once in ten rounds.
+        assert!((share(Caching::KeepCache60s, "read") - 0.9).abs() < 0.01, "{}", table(&rows));
+        assert!(share(Caching::Ttl5s, "read").abs() < 0.01, "{}", table(&rows));
+        rows.iter().for_each(|row| row.check().expect("a record takes it"));
+    }
+
+    #[test]
+    fn plain_files_are_counted_as_system_calls_and_save_nothing() {
+        let rows = rows(Choice::Exact(Kind::PlainFiles));
+        assert!(rows.iter().all(|row| row.metric != Metric::Requests));
+        // Ten rounds of three looks, one open, two reads and one close of four files.
+        let all = |row: &&Row| row.dimensions.get(KIND).is_some_and(|kind| kind == ALL);
+        for row in rows.iter().filter(all) {
+            assert_eq!(row.data, Some(Data::Count { value: 10 * 4 * 7 }));
+        }
+        assert_eq!(saved(&rows, Caching::Ttl5s.name(), ALL), Some(0.0));
+        let text = table(&rows);
+        assert!(text.contains("nothing is saved: plain_files, because it was asked for"), "{text}");
+    }
+}

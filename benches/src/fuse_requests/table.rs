@@ -1,0 +1,123 @@
+//! The rows as a table for people: a line for each kind, a column for each arm, and what the arms save.
+
+use bench_core::judge::stats::median;
+use bench_core::record::{Data, Metric, Row};
+use bench_storage::fuse::{Caching, Kind};
+
+use super::rounds::{ALL, ARM, KIND, METADATA};
+use crate::grpc_matrix::table::aligned;
+
+/// The share of these requests that an arm saves, beside the arm that remembers nothing; `None` where
+/// one of the two has no such row, or there was nothing to save.
+pub fn saved(rows: &[Row], arm: &str, kind: &str) -> Option<f64> {
+    let none = count(rows, Caching::Ttl0.name(), kind).filter(|none| *none > 0)?;
+    Some(1.0 - count(rows, arm, kind)? as f64 / none as f64)
+}
+
+/// The table, and below it what was saved or why nothing can have been.
+pub fn table(rows: &[Row]) -> String {
+    let arms = Caching::ALL.map(Caching::name);
+    let titled = |title: &str, cell: &dyn Fn(&str) -> String| {
+        std::iter::once(title.to_owned()).chain(arms.map(cell)).collect::<Vec<_>>()
+    };
+    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let mut lines = vec![titled(counted(rows), &str::to_owned)];
+    for kind in kinds(rows) {
+        lines.push(titled(kind, &|arm| number(count(rows, arm, kind))));
+    }
+    lines.push(titled("ms a round", &|arm| {
+        milliseconds(rows, arm).map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"))
+    }));
+    format!("{}\n{}", aligned(&lines), words(rows))
+}
+
+fn counted(rows: &[Row]) -> &'static str {
+    if is_fuse(rows) { "requests" } else { "system calls" }
+}
+
+fn is_fuse(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.metric == Metric::Requests)
+}
+
+fn kinds(rows: &[Row]) -> Vec<&str> {
+    let mut kinds: Vec<&str> = Vec::new();
+    for kind in rows.iter().filter_map(|row| row.dimensions.get(KIND)) {
+        if !kinds.contains(&kind.as_str()) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+fn of_arm<'a>(rows: &'a [Row], arm: &'a str) -> impl Iterator<Item = &'a Row> {
+    rows.iter().filter(move |row| row.dimensions.get(ARM).is_some_and(|name| name == arm))
+}
+
+fn count(rows: &[Row], arm: &str, kind: &str) -> Option<u64> {
+    let of_kind = |row: &&Row| row.dimensions.get(KIND).is_some_and(|name| name == kind);
+    match of_arm(rows, arm).find(of_kind)?.data {
+        Some(Data::Count { value }) => Some(value),
+        _ => None,
+    }
+}
+
+fn milliseconds(rows: &[Row], arm: &str) -> Option<f64> {
+    let times = of_arm(rows, arm).find(|row| row.metric == Metric::WallTime)?.per_operation();
+    (!times.is_empty()).then(|| median(&times) / 1e6)
+}
+
+fn words(rows: &[Row]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let of = |name: &str| first.dimensions.get(name).map_or("-", String::as_str);
+    let did = format!("{} files of {}, {} rounds\n", of("files"), of("size"), of("rounds"));
+    if !is_fuse(rows) {
+        let (backend, reason) = (of("backend"), of("backend_reason"));
+        return format!("{did}nothing is saved: {backend}, because {reason}\n");
+    }
+    let line = |what: &str, kind: &str, arm: Caching| {
+        let share = saved(rows, arm.name(), kind).map_or(f64::NAN, |share| share * 100.0);
+        format!("{what} requests saved by {arm}: {share:.1} %\n")
+    };
+    let kind = Kind::Fuse.name();
+    format!(
+        "{did}{kind} {}: read-ahead {}, max read {}, requests of {}, max background {}\n{}{}",
+        of("fuse_abi"),
+        of("read_ahead"),
+        of("max_read"),
+        of("read_request"),
+        of("max_background"),
+        line("metadata", METADATA, Caching::Ttl5s),
+        line("all", ALL, Caching::KeepCache60s),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(arm: Caching, kind: &str, value: u64) -> Row {
+        let mut row = Row::measured("a/b", Metric::Requests, "1", Data::Count { value });
+        for (name, value) in [(ARM, arm.name()), (KIND, kind), ("files", "32")] {
+            row.dimensions.insert(name.to_owned(), value.to_owned());
+        }
+        row
+    }
+
+    #[test]
+    fn shares_are_derived_by_hand_and_of_nothing_there_is_none() {
+        let rows = [
+            row(Caching::Ttl0, METADATA, 2240),
+            row(Caching::Ttl5s, METADATA, 64),
+            row(Caching::Ttl0, ALL, 12_800),
+            row(Caching::KeepCache60s, ALL, 1408),
+        ];
+        assert_eq!(saved(&rows, "ttl_5s", ALL), None);
+        let text = table(&rows);
+        assert!(text.contains("metadata requests saved by ttl_5s: 97.1 %\n"), "{text}");
+        assert!(text.contains("all requests saved by keep_cache_60s: 89.0 %\n"), "{text}");
+        let cells: Vec<&str> = text.lines().nth(2).expect("a line").split_whitespace().collect();
+        assert_eq!(cells, [ALL, "12800", "-", "1408"]);
+        let nothing = [row(Caching::Ttl0, ALL, 0), row(Caching::Ttl5s, ALL, 0)];
+        assert_eq!(saved(&nothing, "ttl_5s", ALL), None);
+    }
+}
