@@ -106,6 +106,24 @@ fn two_buffers_are_enough_for_two_threads() {
 }
 
 #[test]
+fn a_buffer_that_is_idle_all_the_time_is_found() {
+    model(|| {
+        let pool = pool_of(2);
+        let held = pool.try_acquire(CLASS).expect("room");
+        drop(pool.try_acquire(CLASS).expect("room"));
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || write_and_read(&mut pool.try_acquire(CLASS).expect("one is idle"))
+        });
+        // At every moment one of the two is idle or on its way there, if nobody else has it.
+        drop(held);
+        write_and_read(&mut pool.try_acquire(CLASS).expect("one for each"));
+        other.join().expect("no panic on the other thread");
+        check_nothing_lost(&pool, 2);
+    });
+}
+
+#[test]
 fn a_trim_beside_a_return_frees_only_what_is_idle() {
     model(|| {
         let pool = pool_of(1);

@@ -18,6 +18,8 @@ const CLASS: ByteSize = ByteSize::kib(4);
 const LARGE: ByteSize = ByteSize::kib(16);
 /// Far longer than any test takes.
 const LONG: Duration = Duration::from_secs(60);
+/// What has not ended by then never will.
+const HANGS: Duration = Duration::from_secs(20);
 
 fn pool_of(buffers: u64) -> BufferPool {
     let limit = ByteSize::new(buffers * CLASS.bytes());
@@ -135,12 +137,6 @@ fn a_try_for_prefetch_yields_to_everybody_and_one_for_demand_to_demand_only() {
 
 #[test]
 fn a_waker_is_called_when_the_buffer_is_there_and_the_last_one_counts() {
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
     let pool = pool_of(1);
     let held = pool.try_acquire(CLASS).expect("room");
     let mut acquire = Box::pin(pool.acquire(CLASS, Priority::Demand));
@@ -152,6 +148,94 @@ fn a_waker_is_called_when_the_buffer_is_there_and_the_last_one_counts() {
     drop(held);
     assert_eq!(counts.map(|count| count.0.load(Ordering::SeqCst)), [0, 1]);
     drop(served(&mut acquire));
+}
+
+/// Counts how often it is woken.
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Comes back into the pool when it is woken and dropped: with the pool's lock held meanwhile it
+/// would wait for ever.
+struct Reenters(BufferPool);
+
+impl Drop for Reenters {
+    fn drop(&mut self) {
+        let _seen = self.0.stats();
+    }
+}
+
+impl Wake for Reenters {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let _seen = self.0.stats();
+    }
+}
+
+#[test]
+fn a_waker_may_use_the_pool_when_it_is_woken_or_dropped() {
+    let pool = pool_of(1);
+    let (done, ends) = std::sync::mpsc::channel();
+    // On another thread, so that the test fails and does not hang.
+    thread::spawn(move || {
+        let waker = || Waker::from(Arc::new(Reenters(pool.clone())));
+        let held = pool.try_acquire(CLASS).expect("room");
+        let mut first = Box::pin(pool.acquire(CLASS, Priority::Demand));
+        // The second takes the place of the first, which is dropped.
+        for _ in 0..2 {
+            assert!(first.as_mut().poll(&mut Context::from_waker(&waker())).is_pending());
+        }
+        let mut second = Box::pin(pool.acquire(CLASS, Priority::Demand));
+        assert!(second.as_mut().poll(&mut Context::from_waker(&waker())).is_pending());
+        drop(second);
+        drop(held);
+        drop(served(&mut first));
+        assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+        done.send(()).expect("the test waits");
+    });
+    ends.recv_timeout(HANGS).expect("the pool calls a waker below its own lock");
+}
+
+#[test]
+fn a_waker_that_panics_disturbs_neither_the_return_nor_the_others() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("woken");
+        }
+    }
+    let pool = pool_of(4);
+    let large = pool.try_acquire(LARGE).expect("room");
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let wakers = [Waker::from(Arc::new(Panics)), Waker::from(count.clone())];
+    let mut waiting: Vec<_> =
+        wakers.iter().map(|_| Box::pin(pool.acquire(CLASS, Priority::Demand))).collect();
+    for (acquire, waker) in waiting.iter_mut().zip(&wakers) {
+        assert!(acquire.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    drop(large);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1, "the second was not woken");
+    waiting.iter_mut().for_each(|acquire| drop(served(acquire)));
+    assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+}
+
+#[test]
+fn who_forgets_a_place_in_the_queue_leaks_a_buffer_and_holds_nobody_up() {
+    let pool = pool_of(2);
+    let held = [(); 2].map(|()| pool.try_acquire(CLASS).expect("room"));
+    std::mem::forget(waiting(&pool, CLASS, Priority::Demand));
+    let mut behind = waiting(&pool, CLASS, Priority::Demand);
+    drop(held);
+    drop(served(&mut behind));
+    assert_eq!(pool.stats().in_use_bytes, CLASS, "what was for the forgotten one is out for ever");
+    drop(pool.try_acquire(CLASS).expect("the other goes round"));
 }
 
 #[test]
