@@ -108,10 +108,8 @@ impl Reading {
         match self {
             Self::Threads { team, source } => run_threads(team, source, pass),
             Self::Ring { ring, file, depth, .. } => {
-                let share = run_ring(ring, file, *depth, pass);
                 // After a failure others are still under way, with tags of a pass that is over.
-                while ring.complete().map_err(Error::Ring)?.is_some() {}
-                share
+                ring.alone(|ring| run_ring(ring, file, *depth, pass))
             }
             Self::Tokio(tokio) => tokio.read(pass),
         }

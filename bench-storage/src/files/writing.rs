@@ -89,10 +89,8 @@ impl Writing {
                 Ok(share)
             }
             Way::Ring { ring, file } => {
-                let share = run_ring(ring, file, steps, content, sync);
                 // After a failure others are still under way, with tags of a pass that is over.
-                while ring.complete().map_err(Error::Ring)?.is_some() {}
-                share
+                ring.alone(|ring| run_ring(ring, file, steps, content, sync))
             }
             Way::Tokio(tokio) => tokio.write(steps, content, sync),
         }

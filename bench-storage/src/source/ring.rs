@@ -9,12 +9,16 @@ use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bench_core::fixture::{PooledBuf, PooledBytes};
 use bytes::BufMut;
 use io_uring::{IoUring, opcode, squeue, types};
 
 use crate::error::Error;
+
+/// How long a kernel that cannot answer now is asked again before what it holds is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A queue of operations on files, at most `depth` at once.
 pub struct Ring {
@@ -24,6 +28,9 @@ pub struct Ring {
     /// the entry's completion was seen.
     slots: Vec<Option<InFlight>>,
     free: Vec<usize>,
+    /// What the next waits are to fail with, in a test.
+    #[cfg(test)]
+    refusals: Vec<rustix::io::Errno>,
 }
 
 struct InFlight {
@@ -60,7 +67,13 @@ impl Ring {
     pub fn new(depth: u32) -> Result<Self, Error> {
         let ring = IoUring::new(depth.max(1)).map_err(Error::NoUring)?;
         let slots = depth.max(1) as usize;
-        Ok(Self { ring, slots: (0..slots).map(|_| None).collect(), free: (0..slots).collect() })
+        Ok(Self {
+            ring,
+            slots: (0..slots).map(|_| None).collect(),
+            free: (0..slots).collect(),
+            #[cfg(test)]
+            refusals: Vec::new(),
+        })
     }
 
     /// Operations that were begun and whose completion was not taken.
@@ -137,11 +150,53 @@ impl Ring {
             if let Some(done) = next {
                 return Ok(Some(self.end(done.user_data(), done.result())));
             }
-            match self.ring.submit_and_wait(1) {
+            match self.wait() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => other.map(drop)?,
+                other => other?,
             }
         }
+    }
+
+    /// Begins with no operation under way and ends with none, whatever `body` does: what it left
+    /// under way after a failure is waited for and forgotten.
+    ///
+    /// # Errors
+    /// What `body` failed with, or else [`Error::Ring`] when the kernel could not be waited for; the
+    /// next one then waits for what is left.
+    pub fn alone<R>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.drain().map_err(Error::Ring)?;
+        let outcome = body(self);
+        let drained = self.drain().map_err(Error::Ring);
+        let outcome = outcome?;
+        drained.map(|()| outcome)
+    }
+
+    /// Waits until nothing is under way. A kernel that is short of memory or behind with its answers
+    /// is asked again, for [`PATIENCE`] at most.
+    fn drain(&mut self) -> io::Result<()> {
+        let mut asked = 0;
+        loop {
+            match self.complete() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) if is_for_now(&error) && asked < PATIENCE.as_millis() => {
+                    asked += 1;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(refusal) = self.refusals.pop() {
+            return Err(refusal.into());
+        }
+        self.ring.submit_and_wait(1).map(drop)
     }
 
     /// Hands all that was begun to the kernel without waiting.
@@ -191,10 +246,10 @@ impl Ring {
 
     /// Waits while the kernel holds a pointer into memory that is only borrowed: whatever it
     /// answers, unwinding from here would let it write into memory that is somebody else's.
-    fn wait_or_abort(&self) {
-        use io::ErrorKind::{Interrupted, ResourceBusy, WouldBlock};
-        if let Err(error) = self.ring.submit_and_wait(1)
-            && ![Interrupted, ResourceBusy, WouldBlock].contains(&error.kind())
+    fn wait_or_abort(&mut self) {
+        if let Err(error) = self.wait()
+            && error.kind() != io::ErrorKind::Interrupted
+            && !is_for_now(&error)
         {
             std::process::abort();
         }
@@ -223,8 +278,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        while let Ok(Some(_)) = self.complete() {}
-        if self.in_flight() > 0 {
+        if self.drain().is_err() {
             // The kernel may still write into these: they are lost rather than used again.
             mem::forget(mem::take(&mut self.slots));
         }
@@ -237,6 +291,12 @@ impl fmt::Debug for Ring {
     }
 }
 
+/// Whether the kernel may answer otherwise when asked again: `EAGAIN` for want of memory, `EBUSY` when
+/// answers have to be taken first.
+fn is_for_now(error: &io::Error) -> bool {
+    [io::ErrorKind::ResourceBusy, io::ErrorKind::WouldBlock].contains(&error.kind())
+}
+
 /// One operation moves at most what a `u32` counts; the kernel's own limit is 2 GiB.
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
@@ -246,6 +306,7 @@ fn size(bytes: usize) -> u32 {
 mod tests {
     use bench_core::fixture::{BufferPool, Payload};
     use bench_core::units::ByteSize;
+    use rustix::io::Errno;
 
     use super::*;
 
@@ -292,6 +353,36 @@ mod tests {
         let done = ring.complete().expect("wait").expect("one is under way");
         let (buffer, error) = (done.buffer.expect("of a read"), done.result.expect_err("EISDIR"));
         assert_eq!((buffer.len(), error.raw_os_error()), (0, Some(21)));
+    }
+
+    #[test]
+    fn a_kernel_short_of_memory_is_asked_again_by_a_ring_that_is_dropped() {
+        let Ok(mut ring) = Ring::new(2) else { return };
+        let pool = BufferPool::with_limit(BLOCK).expect("a pool");
+        let file = Arc::new(tempfile::tempfile().expect("create"));
+        ring.read(0, &file, 0, BLOCK.len(), pool.try_acquire(BLOCK).expect("room"));
+        ring.refusals = vec![Errno::BUSY, Errno::AGAIN, Errno::INTR];
+        drop(ring);
+        assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+    }
+
+    #[test]
+    fn what_a_failure_left_under_way_does_not_disturb_who_is_alone_next() {
+        let Ok(mut ring) = Ring::new(2) else { return };
+        let file = Arc::new(tempfile::tempfile().expect("create"));
+        // The body fails, and then the wait for what it left.
+        ring.refusals = vec![Errno::IO];
+        let error = ring.alone(|ring| {
+            ring.sync_data(1, &file);
+            Err::<(), _>(Error::NeverWrites)
+        });
+        assert!(matches!(error, Err(Error::NeverWrites)), "the first failure is the one to tell");
+        assert_eq!(ring.in_flight(), 1);
+        let tags = ring.alone(|ring| {
+            ring.sync_data(2, &file);
+            Ok(ring.complete().map_err(Error::Ring)?.map(|done| done.tag))
+        });
+        assert_eq!((tags.expect("alone"), ring.in_flight()), (Some(2), 0));
     }
 
     #[test]
