@@ -168,8 +168,11 @@ fn busy() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-/// The first CPUs that this process may use.
-fn cpus(threads: usize) -> Result<Vec<usize>, Failure> {
+/// The numbers of the first CPUs that this process may use, one for each thread.
+///
+/// # Errors
+/// When there are fewer.
+pub fn cpus(threads: usize) -> Result<Vec<usize>, Failure> {
     let allowed = sched_getaffinity(None)?;
     let cpus: Vec<usize> =
         (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).take(threads).collect();

@@ -11,8 +11,8 @@ use std::hint::black_box;
 
 use bench_core::fixture::{BufferPool, PooledBuf};
 use bench_core::judge::matrix::CELL;
-use bench_core::measure::turns::{Arm, Turns, take_turns};
-use bench_core::record::Row;
+use bench_core::measure::turns::{Arm, Turns, cpus, take_turns};
+use bench_core::record::{Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
@@ -75,11 +75,18 @@ impl Pool for Malloc {
     }
 }
 
-/// The rows of every pool at this work.
+/// The rows of every pool at this work. At smoke scale, which only shows that it still runs, a
+/// machine with fewer CPUs than threads skips it: its row says why.
 ///
 /// # Errors
 /// When there are not enough CPUs, or a pool gave nothing.
 pub fn compare(id: &str, work: Work, threads: usize, scale: Scale) -> Result<Vec<Row>, Failure> {
+    if scale == Scale::Smoke
+        && let Err(reason) = cpus(threads)
+    {
+        let reason = format!("skipped: {reason}");
+        return Ok(vec![Row::failed(id, Metric::WallTime, "ns", &reason)]);
+    }
     let (own, malloc) = (Own::new(), Malloc::new());
     #[cfg(feature = "peers")]
     let peers = peers::Peers::new();
@@ -118,4 +125,32 @@ pub fn compare(id: &str, work: Work, threads: usize, scale: Scale) -> Result<Vec
         row.dimensions.insert(CELL.to_owned(), id.to_owned());
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    use super::*;
+
+    #[test]
+    fn with_one_cpu_a_smoke_run_of_two_threads_is_skipped_and_says_so() {
+        // On a thread of its own, which nobody else's work runs on.
+        std::thread::spawn(|| {
+            let allowed = sched_getaffinity(None).expect("which CPUs it may use");
+            let mut one = CpuSet::new();
+            (0..CpuSet::MAX_CPU)
+                .find(|&cpu| allowed.is_set(cpu))
+                .into_iter()
+                .for_each(|cpu| one.set(cpu));
+            sched_setaffinity(None, &one).expect("fewer");
+            let rows = compare("a/b", Work::Cycle, 2, Scale::Smoke).expect("no failure");
+            let expected = "skipped: 2 threads need as many CPUs, and this process may use 1";
+            assert_eq!(rows.len(), 1);
+            assert_eq!((rows[0].ok, rows[0].error.as_deref()), (false, Some(expected)));
+            compare("a/b", Work::Cycle, 2, Scale::Quick).expect_err("a figure needs both");
+        })
+        .join()
+        .expect("no panic");
+    }
 }
