@@ -36,6 +36,22 @@ fn a_buffer_that_comes_back_goes_out_again_without_the_lock() {
 }
 
 #[test]
+fn a_buffer_that_is_idle_all_the_time_is_had_at_every_try() {
+    let pool = pool_of(2);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            // Each has one at most, so there is always another.
+            scope.spawn(|| {
+                for _ in 0..100_000 {
+                    drop(pool.try_acquire(CLASS).expect("the other thread has one at most"));
+                }
+            });
+        }
+    });
+    assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+}
+
+#[test]
 fn a_pool_without_magazines_serves_from_the_shared_ones() {
     let limit = ByteSize::kib(8);
     let none = ByteSize::new(0);
