@@ -62,7 +62,9 @@ pub trait Workload: Sized {
     fn set_up(parameter: &Self::Parameter) -> Result<Self, Failure>;
 
     /// Payload bytes of one operation, where throughput has a meaning.
-    fn bytes(&self) -> Option<ByteSize>;
+    fn bytes(&self) -> Option<ByteSize> {
+        None
+    }
 
     /// Brings the fixtures into the state the operation is to meet, and forgets the last answer,
     /// so that a check without a run fails ([`conforms`]). Never measured.

@@ -144,9 +144,6 @@ impl Workload for Broken {
     fn set_up(_: &ByteSize) -> Result<Self, Failure> {
         Ok(Self)
     }
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
     fn run(&mut self) {}
     fn check(&mut self) -> Result<(), Failure> {
         Err("wrong answer".into())

@@ -4,30 +4,15 @@
 
 use std::process::ExitCode;
 
-use bench_core::measure::scenario::{self, Scenario};
+use bench_core::measure::scenario;
 use benches::pools::{Work, compare};
 
-const CYCLE: Scenario = Scenario {
-    id: "pool/turns/cycle_1_thread",
-    run: |scale| compare(CYCLE.id, Work::Cycle, 1, scale),
-};
-const CYCLE_2: Scenario = Scenario {
-    id: "pool/turns/cycle_2_threads",
-    run: |scale| compare(CYCLE_2.id, Work::Cycle, 2, scale),
-};
-const HOLD: Scenario = Scenario {
-    id: "pool/turns/hold_32_1_thread",
-    run: |scale| compare(HOLD.id, Work::Hold32, 1, scale),
-};
-const HOLD_2: Scenario = Scenario {
-    id: "pool/turns/hold_32_2_threads",
-    run: |scale| compare(HOLD_2.id, Work::Hold32, 2, scale),
-};
-const HAND_OFF: Scenario = Scenario {
-    id: "pool/turns/hand_off_2_threads",
-    run: |scale| compare(HAND_OFF.id, Work::HandOff, 2, scale),
-};
-
 fn main() -> ExitCode {
-    scenario::main(&[CYCLE, CYCLE_2, HOLD, HOLD_2, HAND_OFF])
+    scenario::main(&benches::scenarios! {
+        "pool/turns/cycle_1_thread" = compare(Work::Cycle, 1);
+        "pool/turns/cycle_2_threads" = compare(Work::Cycle, 2);
+        "pool/turns/hold_32_1_thread" = compare(Work::Hold32, 1);
+        "pool/turns/hold_32_2_threads" = compare(Work::Hold32, 2);
+        "pool/turns/hand_off_2_threads" = compare(Work::HandOff, 2);
+    })
 }

@@ -3,40 +3,17 @@
 
 use std::process::ExitCode;
 
-use bench_core::measure::scenario::{self, Scenario};
+use bench_core::measure::scenario;
 use benches::overlap::{Work, cold_file, far_source};
 
-const SCENARIOS: [Scenario; 7] = [
-    Scenario {
-        id: "prefetch/overlap/none",
-        run: |scale| cold_file("prefetch/overlap/none", Work::None, scale),
-    },
-    Scenario {
-        id: "prefetch/overlap/crc32",
-        run: |scale| cold_file("prefetch/overlap/crc32", Work::Crc32, scale),
-    },
-    Scenario {
-        id: "prefetch/overlap/xxh3",
-        run: |scale| cold_file("prefetch/overlap/xxh3", Work::Xxh3, scale),
-    },
-    Scenario {
-        id: "prefetch/overlap/sha256",
-        run: |scale| cold_file("prefetch/overlap/sha256", Work::Sha256, scale),
-    },
-    Scenario {
-        id: "prefetch/far/none",
-        run: |scale| far_source("prefetch/far/none", Work::None, scale),
-    },
-    Scenario {
-        id: "prefetch/far/xxh3",
-        run: |scale| far_source("prefetch/far/xxh3", Work::Xxh3, scale),
-    },
-    Scenario {
-        id: "prefetch/far/sha256",
-        run: |scale| far_source("prefetch/far/sha256", Work::Sha256, scale),
-    },
-];
-
 fn main() -> ExitCode {
-    scenario::main(&SCENARIOS)
+    scenario::main(&benches::scenarios! {
+        "prefetch/overlap/none" = cold_file(Work::None);
+        "prefetch/overlap/crc32" = cold_file(Work::Crc32);
+        "prefetch/overlap/xxh3" = cold_file(Work::Xxh3);
+        "prefetch/overlap/sha256" = cold_file(Work::Sha256);
+        "prefetch/far/none" = far_source(Work::None);
+        "prefetch/far/xxh3" = far_source(Work::Xxh3);
+        "prefetch/far/sha256" = far_source(Work::Sha256);
+    })
 }

@@ -95,3 +95,15 @@ macro_rules! counts {
         main!(config = $crate::count_config(), library_benchmark_groups = $group);
     };
 }
+
+/// The scenarios of a target: each an id and the call that runs it, which gets the id first and the
+/// scale last.
+#[macro_export]
+macro_rules! scenarios {
+    ($($id:literal = $run:ident($($argument:expr),*);)+) => {
+        [$(::bench_core::measure::scenario::Scenario {
+            id: $id,
+            run: |scale| $run($id, $($argument,)* scale),
+        }),+]
+    };
+}

@@ -21,7 +21,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
 use crate::error::Error;
@@ -66,10 +65,6 @@ impl Workload for Connect {
         this.run();
         this.check()?;
         Ok(this)
-    }
-
-    fn bytes(&self) -> Option<ByteSize> {
-        None
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {

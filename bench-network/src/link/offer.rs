@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
 use super::model::{Cause, Counts, Fate, LinkModel};
@@ -65,10 +64,6 @@ impl Workload for LinkOffer {
             gap_ns,
             fates: Vec::with_capacity(PACKETS as usize),
         })
-    }
-
-    fn bytes(&self) -> Option<ByteSize> {
-        None
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {

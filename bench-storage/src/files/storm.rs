@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
 use super::cell::{ParseCellError, parts};
@@ -100,10 +99,6 @@ impl Workload for Storm {
         let mut this = Self { cell: *cell, names: names.collect(), directory, outcome: None };
         this.prepare()?;
         Ok(this)
-    }
-
-    fn bytes(&self) -> Option<ByteSize> {
-        None
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The parts of fetching ahead on one thread, whose instructions can be counted.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,31 +195,43 @@ random! {
     PlainRandomReads, "prefetch/random_plain", read_plainly
 }
 
-/// The planner's decisions for this many chunks, one in eight of them late: `prefetch/plan/1000`.
-#[derive(Debug)]
-pub struct Plan {
-    chunks: u64,
-    delivered: u64,
+/// What is done to each of some chunks, without any I/O.
+pub trait ToChunks {
+    /// The workload's.
+    const NAME: &'static str;
+
+    /// Does it to so many chunks, and tells for how many it came out right.
+    fn run(chunks: u64) -> u64;
 }
 
-impl Workload for Plan {
-    const NAME: &'static str = "prefetch/plan";
-    type Parameter = u64;
+/// Something done to so many chunks as a workload.
+#[derive(Debug)]
+pub struct Chunks<O> {
+    chunks: u64,
+    right: u64,
+    operation: PhantomData<O>,
+}
 
-    fn set_up(chunks: &u64) -> Result<Self, Failure> {
-        Ok(Self { chunks: *chunks, delivered: 0 })
-    }
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
-    fn prepare(&mut self) -> Result<(), Failure> {
-        self.delivered = 0;
-        Ok(())
-    }
-    fn run(&mut self) {
-        let mut planner = Planner::new(Policy::Adaptive { most: DEPTH }, self.chunks, false);
+/// The planner's decisions for this many chunks, one in eight of them late: `prefetch/plan/1000`.
+pub type Plan = Chunks<Planned>;
+/// This many chunks through the exchange between reader and worker, both on one thread:
+/// `prefetch/exchange/1000`.
+pub type Exchanges = Chunks<Exchanged>;
+
+/// The operation of [`Plan`].
+#[derive(Debug)]
+pub struct Planned;
+/// The operation of [`Exchanges`].
+#[derive(Debug)]
+pub struct Exchanged;
+
+impl ToChunks for Planned {
+    const NAME: &'static str = "prefetch/plan";
+
+    fn run(chunks: u64) -> u64 {
+        let mut planner = Planner::new(Policy::Adaptive { most: DEPTH }, chunks, false);
         let mut issued = 0;
-        for chunk in 0..self.chunks {
+        for chunk in 0..chunks {
             if chunk % 8 == 0 {
                 planner.late();
             }
@@ -229,55 +242,48 @@ impl Workload for Plan {
             planner.delivered(Duration::from_micros(5_000 + chunk % 7 * 100));
             planner.worked(Duration::from_micros(2_450));
         }
-        self.delivered = if issued == self.chunks { planner.next() } else { 0 };
-    }
-    fn check(&mut self) -> Result<(), Failure> {
-        match std::mem::take(&mut self.delivered) {
-            found if found == self.chunks => Ok(()),
-            found => {
-                Err(format!("{found} of {} chunks were planned once each", self.chunks).into())
-            }
-        }
+        if issued == chunks { planner.next() } else { 0 }
     }
 }
 
-/// This many chunks through the exchange between reader and worker, both on one thread:
-/// `prefetch/exchange/1000`.
-#[derive(Debug)]
-pub struct Exchanges {
-    chunks: u64,
-    delivered: u64,
-}
-
-impl Workload for Exchanges {
+impl ToChunks for Exchanged {
     const NAME: &'static str = "prefetch/exchange";
-    type Parameter = u64;
 
-    fn set_up(chunks: &u64) -> Result<Self, Failure> {
-        Ok(Self { chunks: *chunks, delivered: 0 })
-    }
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
-    fn prepare(&mut self) -> Result<(), Failure> {
-        self.delivered = 0;
-        Ok(())
-    }
-    fn run(&mut self) {
+    fn run(chunks: u64) -> u64 {
         let exchange: Exchange<u64, u64> = Exchange::default();
-        self.delivered = 0;
-        for chunk in 0..self.chunks {
+        let mut right = 0;
+        for chunk in 0..chunks {
             exchange.issue(chunk, chunk);
             if let Some(empty) = exchange.start(chunk) {
                 exchange.finish(chunk, empty + 1);
             }
-            self.delivered += u64::from(exchange.take(chunk) == Taken::Fetched(chunk + 1));
+            right += u64::from(exchange.take(chunk) == Taken::Fetched(chunk + 1));
         }
+        right
     }
+}
+
+impl<O: ToChunks> Workload for Chunks<O> {
+    const NAME: &'static str = O::NAME;
+    type Parameter = u64;
+
+    fn set_up(chunks: &u64) -> Result<Self, Failure> {
+        Ok(Self { chunks: *chunks, right: 0, operation: PhantomData })
+    }
+
+    fn prepare(&mut self) -> Result<(), Failure> {
+        self.right = 0;
+        Ok(())
+    }
+
+    fn run(&mut self) {
+        self.right = O::run(self.chunks);
+    }
+
     fn check(&mut self) -> Result<(), Failure> {
-        match std::mem::take(&mut self.delivered) {
-            found if found == self.chunks => Ok(()),
-            found => Err(format!("{found} of {} chunks came back", self.chunks).into()),
+        match std::mem::take(&mut self.right) {
+            right if right == self.chunks => Ok(()),
+            right => Err(format!("only {right} of {} chunks came out right", self.chunks).into()),
         }
     }
 }
