@@ -255,19 +255,22 @@ mod tests {
     }
 
     #[test]
-    fn plain_files_hold_the_content_and_every_call_is_counted() {
-        let mut tree = start(Choice::Exact(Kind::PlainFiles)).expect("plain files");
-        let mut content = vec![0; TREE.size.len()];
-        for number in 0..TREE.files {
-            assert_eq!(tree.stat(number).expect("stat"), TREE.size.bytes());
-            assert!(tree.stat_missing(number).expect("stat"));
-            assert_eq!(tree.read(number, &mut content).expect("read"), content.len());
-            TREE.verify(number, &content).expect("its content");
+    fn every_backend_has_the_same_files_and_counts_every_call() {
+        for choice in [Choice::Exact(Kind::PlainFiles), Choice::Auto] {
+            let mut tree = FileTree::start(choice, TREE, FuseOptions::UNCACHED).expect("a tree");
+            let mut content = vec![0; TREE.size.len()];
+            for number in 0..TREE.files {
+                assert_eq!(tree.stat(number).expect("stat"), TREE.size.bytes());
+                assert!(tree.stat_missing(number).expect("stat"));
+                assert_eq!(tree.read(number, &mut content).expect("read"), content.len());
+                TREE.verify(number, &content).expect("its content");
+            }
+            // One block, and the end.
+            assert_eq!(tree.calls(), Calls { stat: 6, open: 3, read: 6, close: 3 });
+            assert_eq!(tree.calls().all(), 18);
+            let error = tree.read(0, &mut content[..100]).expect_err("there is more");
+            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+            assert_eq!(tree.requests().expect("settled").is_some(), tree.kind() == Kind::Fuse);
         }
-        // One block, and the end.
-        assert_eq!(tree.calls(), Calls { stat: 6, open: 3, read: 6, close: 3 });
-        assert_eq!(tree.calls().all(), 18);
-        let error = tree.read(0, &mut content[..100]).expect_err("there is more");
-        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 }

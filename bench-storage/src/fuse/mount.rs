@@ -92,7 +92,7 @@ impl FuseMount {
             offer: Arc::clone(&offer),
         };
         let refused = |error: io::Error| Error::NoFuse {
-            reason: format!("failed to mount on {}: {error}", folder.0.display()),
+            reason: format!("failed to mount on {}: {}", folder.0.display(), words(&error)),
         };
         let session = Session::new(served, &folder.0, &config(&options)).map_err(refused)?;
         let session = session.spawn().map_err(Error::Threads)?;
@@ -130,11 +130,15 @@ impl FuseMount {
     /// # Errors
     /// [`Error::NotReleased`] when it has not after ten seconds.
     pub fn settled(&self) -> Result<Requests, Error> {
+        self.settled_within(LOOKS)
+    }
+
+    fn settled_within(&self, looks: u32) -> Result<Requests, Error> {
         let open = |requests: &Requests| {
             requests.of(RequestKind::Open).saturating_sub(requests.of(RequestKind::Release))
         };
         let mut requests = self.requests();
-        wait_until(|| {
+        wait_until(looks, || {
             requests = self.requests();
             open(&requests) == 0
         });
@@ -157,7 +161,7 @@ impl FuseMount {
         let ended = mounts::end(&self.path).map_err(Error::io("unmount", &self.path))?;
         // After a helper, or where another mount namespace has a copy, the server goes on until the
         // last file is closed; that may be by the caller, so it is not waited for without end.
-        if ended != Ended::ByHelper && wait_until(|| session.guard.is_finished()) {
+        if ended != Ended::ByHelper && wait_until(LOOKS, || session.guard.is_finished()) {
             let _ = session.join();
         }
         fs::remove_dir(&self.path).map_err(Error::io("remove", &self.path))?;
@@ -222,13 +226,54 @@ fn read_probe(path: &Path) -> Result<(), Error> {
     read().map_err(Error::io("read", path))
 }
 
-/// Looks until it is so, for ten seconds; whether it is.
-fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
-    for _ in 0..LOOKS {
+/// The folder is there and the device was opened: what was not found is the helper that mounts for those
+/// who may not.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "not permitted, and there is no fusermount3".to_owned(),
+        _ => error.to_string().trim_end().to_owned(),
+    }
+}
+
+/// Looks this many times, a millisecond apart, until it is so; whether it is.
+fn wait_until(looks: u32, mut is_so: impl FnMut() -> bool) -> bool {
+    for _ in 0..looks {
         if is_so() {
             return true;
         }
         thread::sleep(LOOK);
     }
     is_so()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+    fn a_file_that_is_open_is_not_settled() {
+        let scratch = ScratchDirectory::create().expect("scratch");
+        let tree = SeededTree { files: 1, size: ByteSize::kib(4), seed: 1 };
+        let mount = match FuseMount::start(&scratch, "mount", tree, FuseOptions::UNCACHED) {
+            Ok(mount) => mount,
+            Err(error @ Error::NoFuse { .. }) => return eprintln!("skipped: {error}"),
+            Err(error) => panic!("{error}"),
+        };
+        let open = File::open(mount.path().join(SeededTree::name(0))).expect("open");
+        let error = mount.settled_within(3).expect_err("it is open").to_string();
+        assert!(error.starts_with("the kernel did not release 1 files"), "{error}");
+        drop(open);
+        mount.settled().expect("it was closed");
+    }
+
+    #[test]
+    fn what_was_not_found_is_the_helper() {
+        let said = words(&io::ErrorKind::NotFound.into());
+        assert_eq!(said, "not permitted, and there is no fusermount3");
+        assert_eq!(
+            words(&io::Error::other("fusermount3: mount failed\n")),
+            "fusermount3: mount failed"
+        );
+    }
 }
