@@ -230,7 +230,9 @@ fn read_probe(path: &Path) -> Result<(), Error> {
 /// who may not.
 fn words(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "not permitted, and there is no fusermount3".to_owned(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            "not permitted, and there is no fusermount3 to start".to_owned()
+        }
         _ => error.to_string().trim_end().to_owned(),
     }
 }
@@ -270,7 +272,7 @@ mod tests {
     #[test]
     fn what_was_not_found_is_the_helper() {
         let said = words(&io::ErrorKind::NotFound.into());
-        assert_eq!(said, "not permitted, and there is no fusermount3");
+        assert_eq!(said, "not permitted, and there is no fusermount3 to start");
         assert_eq!(
             words(&io::Error::other("fusermount3: mount failed\n")),
             "fusermount3: mount failed"

