@@ -208,10 +208,8 @@ fn plain_files(scratch: &ScratchDirectory, tree: &SeededTree) -> Result<PathBuf,
     fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     let content = tree.payload().to_bytes();
     for number in 0..tree.files {
-        let start = SeededTree::start(number) as usize;
         let path = folder.join(SeededTree::name(number));
-        let bytes = &content[start..start + tree.size.len()];
-        fs::write(&path, bytes).map_err(Error::io("write", &path))?;
+        fs::write(&path, &content[tree.range(number)]).map_err(Error::io("write", &path))?;
     }
     Ok(folder)
 }

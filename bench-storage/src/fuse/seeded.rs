@@ -1,6 +1,7 @@
 //! The tree that is served: one directory of files whose every byte follows from a seed.
 
 use std::ffi::OsStr;
+use std::ops::Range;
 
 use bench_core::fixture::{Mismatch, Payload};
 use bench_core::units::ByteSize;
@@ -72,6 +73,12 @@ impl SeededTree {
         number as u64 * STEP.bytes()
     }
 
+    /// Which bytes of the payload are this file's.
+    pub fn range(&self, number: u32) -> Range<usize> {
+        let start = Self::start(number) as usize;
+        start..start + self.size.len()
+    }
+
     /// Whether these are all bytes of this file.
     ///
     /// # Errors
@@ -106,10 +113,7 @@ mod tests {
     #[test]
     fn content_differs_from_file_to_file_and_a_wrong_one_is_found() {
         let content = TREE.payload().to_bytes();
-        let of = |number: u32| {
-            let start = SeededTree::start(number) as usize;
-            &content[start..start + TREE.size.len()]
-        };
+        let of = |number: u32| &content[TREE.range(number)];
         for number in 0..3 {
             TREE.verify(number, of(number)).expect("its own");
             TREE.verify(number, of((number + 1) % 3)).expect_err("another's");

@@ -36,7 +36,7 @@ struct Flags {
     /// `auto` takes plain files where this machine can mount nothing, and says so.
     #[arg(long, value_name = "BACKEND")]
     backend: Option<Choice>,
-    /// How many files [default: 32]
+    /// How many files [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     files: Option<u32>,
     /// The size of each [default: 4MiB]

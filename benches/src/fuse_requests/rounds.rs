@@ -1,7 +1,8 @@
 //! Arms that differ in what the kernel may remember, and their rows.
 //!
 //! Requests are of all rounds, the first too, in which nothing is remembered yet: a share that leaves
-//! it out would be of a mount that was never made. Times are without it, as of all arms.
+//! it out would be of a mount that was never made. Times are without it, as of all arms. Of the arm with
+//! a time-out of 5 s, what is saved falls where the turns of all arms together take longer than that.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ impl Plan {
     /// What the scale has time for.
     pub fn of(scale: Scale, backend: Choice) -> Self {
         let (files, size) =
-            scale.pick((2, ByteSize::kib(256)), (32, ByteSize::mib(4)), (32, ByteSize::mib(4)));
+            scale.pick((2, ByteSize::kib(256)), (16, ByteSize::mib(4)), (16, ByteSize::mib(4)));
         Self { backend, files, size, rounds: scale.pick(2, 10, 25) }
     }
 }
@@ -83,10 +84,13 @@ pub fn measure(plan: Plan) -> Result<Vec<Row>, Failure> {
 
 /// One round: every file, each answer looked at outside the time.
 fn round(tree: &mut FileTree) -> Box<dyn FnMut() -> Result<Duration, Failure> + '_> {
-    let mut content = vec![0; tree.tree().size.len()];
+    let seeded = *tree.tree();
+    // A comparison takes a tenth of what making the content anew does, and time-outs do not wait.
+    let whole = seeded.payload().to_bytes();
+    let mut content = vec![0; seeded.size.len()];
     Box::new(move || {
         let mut time = Duration::ZERO;
-        for number in 0..tree.tree().files {
+        for number in 0..seeded.files {
             content.fill(0);
             let begin = Instant::now();
             let first = tree.stat(number)?;
@@ -94,11 +98,13 @@ fn round(tree: &mut FileTree) -> Box<dyn FnMut() -> Result<Duration, Failure> + 
             let second = tree.stat(number)?;
             let read = tree.read(number, &mut content)?;
             time += begin.elapsed();
-            let size = tree.tree().size.bytes();
+            let size = seeded.size.bytes();
             if !absent || first != size || second != size {
                 return Err(format!("file {number} is not what the tree has there").into());
             }
-            tree.tree().verify(number, &content[..read])?;
+            if content[..read] != whole[seeded.range(number)] {
+                seeded.verify(number, &content[..read])?;
+            }
         }
         Ok(time)
     })

@@ -85,13 +85,14 @@ fn words(rows: &[Row]) -> String {
     };
     let kind = Kind::Fuse.name();
     format!(
-        "{did}{kind} {}: read-ahead {}, max read {}, requests of {}, max background {}\n{}{}",
+        "{did}{kind} {}: read-ahead {}, max read {}, requests of {}, max background {}\n{}{}{}",
         of("fuse_abi"),
         of("read_ahead"),
         of("max_read"),
         of("read_request"),
         of("max_background"),
         line("metadata", METADATA, Caching::Ttl5s),
+        line("metadata", METADATA, Caching::KeepCache60s),
         line("all", ALL, Caching::KeepCache60s),
     )
 }
