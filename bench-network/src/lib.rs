@@ -10,6 +10,7 @@
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
+//! - [`topology`]: regions, the links between them, and what becomes of these over time.
 //! - [`proxy`]: such a link before any address, in this process and without privileges.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
@@ -23,8 +24,8 @@ pub mod layout;
 pub mod link;
 pub mod proxy;
 pub mod sim;
-
 pub mod socket;
+pub mod topology;
 pub mod tun;
 mod wait;
 pub mod workloads;

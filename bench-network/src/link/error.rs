@@ -31,7 +31,7 @@ pub enum LinkError {
         bounds: String,
     },
     /// A time that is none.
-    #[error("'{text}' is no delay: {reason}; write a round trip as in 50ms, at most {max:?}")]
+    #[error("'{text}' is no time: {reason}; write it as in 50ms, at most {max:?}")]
     Delay {
         /// What was written.
         text: String,

@@ -54,7 +54,7 @@ pub fn all() -> Vec<LinkProfile> {
 /// [`LinkError::Unknown`] with the nearest name; [`LinkError::Delay`] where the time is none.
 pub fn find(name: &str) -> Result<LinkProfile, LinkError> {
     if let Some(time) = name.strip_prefix(ROUND_TRIP) {
-        return round_trip(time).map(LinkProfile::round_trip);
+        return self::time(time).map(LinkProfile::round_trip);
     }
     let all = all();
     if let Some(found) = all.iter().find(|link| link.name == name) {
@@ -113,7 +113,7 @@ fn lossy_mobile() -> LinkProfile {
 }
 
 /// A time as in `50ms`, exact to the nanosecond.
-fn round_trip(text: &str) -> Result<Duration, LinkError> {
+pub(crate) fn time(text: &str) -> Result<Duration, LinkError> {
     let error = |reason| LinkError::Delay { text: text.to_owned(), reason, max: 2 * DELAY_MAX };
     if text.starts_with('-') {
         return Err(error("it is negative"));
