@@ -4,9 +4,9 @@
 //! it out would be of a mount that was never made. Times are without it, as of all arms. Of the arm with
 //! a time-out of 5 s, what is saved falls where the turns of all arms together take longer than that.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use bench_core::judge::matrix::CELL;
 use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
@@ -15,12 +15,10 @@ use bench_storage::fuse::{Caching, Choice, FileTree, RequestKind, Requests, Seed
 
 use crate::arms::{Arm, interleaved};
 
-/// The scenario, and the id of its rows.
+/// The scenario; the id of an arm's rows is one part longer.
 pub const ID: &str = "fuse/requests";
 /// The dimension that names the arm.
 pub const ARM: &str = "arm";
-/// The dimension that names the kind of request, or of system call where there is no mount.
-pub const KIND: &str = "request";
 /// Every kind together.
 pub const ALL: &str = "all";
 /// Lookups and attributes together.
@@ -50,6 +48,11 @@ impl Plan {
     }
 }
 
+/// What the row of this kind measures: all of them, or those that `lookup_requests` tells.
+pub fn metric_of(all: &Metric, kind: &str) -> Metric {
+    if kind == ALL { all.clone() } else { Metric::Other(format!("{kind}_{all}")) }
+}
+
 /// Runs the arms in turns: a row of times for each, and one of a count for each of its kinds.
 ///
 /// # Errors
@@ -73,11 +76,16 @@ pub fn measure(plan: Plan) -> Result<Vec<Row>, Failure> {
             None => (Metric::Syscalls, calls(tree)),
         };
         for (kind, value) in counts {
-            let mut row = Row::measured(ID, metric.clone(), "1", Data::Count { value });
-            let named = [(ARM, caching.to_string()), (KIND, kind.to_owned())];
-            row.dimensions = owned(named.into_iter().chain(dimensions(tree, &plan)));
+            let data = Data::Count { value };
+            let mut row = Row::measured(ID, metric_of(&metric, kind), "1", data);
+            let named = [(ARM, caching.to_string())].into_iter().chain(dimensions(tree, &plan));
+            row.dimensions = named.map(|(name, value)| (name.to_owned(), value)).collect();
             rows.push(row);
         }
+    }
+    for row in &mut rows {
+        row.id = format!("{ID}/{}", row.dimensions[ARM]);
+        row.dimensions.insert(CELL.to_owned(), ID.to_owned());
     }
     Ok(rows)
 }
@@ -116,10 +124,6 @@ fn dimensions(tree: &FileTree, plan: &Plan) -> Vec<(&'static str, String)> {
     dimensions
 }
 
-fn owned(named: impl Iterator<Item = (&'static str, String)>) -> BTreeMap<String, String> {
-    named.map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
 fn by_kind(requests: &Requests) -> Vec<(&'static str, u64)> {
     let kinds = RequestKind::ALL.into_iter().map(|kind| (kind.name(), requests.of(kind)));
     kinds.chain([(METADATA, requests.metadata()), (ALL, requests.all())]).collect()
@@ -132,6 +136,8 @@ fn calls(tree: &FileTree) -> Vec<(&'static str, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use bench_storage::fuse::Kind;
 
     use super::super::table::{saved, table};
@@ -155,7 +161,11 @@ mod tests {
         assert!(share(Caching::KeepCache60s, METADATA) > 0.5, "{}", table(&rows));
         assert!(share(Caching::KeepCache60s, "read") > 0.5, "{}", table(&rows));
         assert!(share(Caching::Ttl5s, "read") < 0.1, "{}", table(&rows));
-        rows.iter().for_each(|row| row.check().expect("a record takes it"));
+        let mut names = BTreeSet::new();
+        for row in &rows {
+            row.check().expect("a record takes it");
+            assert!(names.insert((&row.id, &row.metric)), "a report could not tell {row:?}");
+        }
     }
 
     #[test]
@@ -163,8 +173,7 @@ mod tests {
         let rows = rows(Choice::Exact(Kind::PlainFiles));
         assert!(rows.iter().all(|row| row.metric != Metric::Requests));
         // Ten rounds of three looks, one open, two reads and one close of four files.
-        let all = |row: &&Row| row.dimensions.get(KIND).is_some_and(|kind| kind == ALL);
-        for row in rows.iter().filter(all) {
+        for row in rows.iter().filter(|row| row.metric == Metric::Syscalls) {
             assert_eq!(row.data, Some(Data::Count { value: 10 * 4 * 7 }));
         }
         assert_eq!(saved(&rows, Caching::Ttl5s.name(), ALL), Some(0.0));

@@ -4,7 +4,7 @@ use bench_core::judge::stats::median;
 use bench_core::record::{Data, Metric, Row};
 use bench_storage::fuse::{Caching, Kind};
 
-use super::rounds::{ALL, ARM, KIND, METADATA};
+use super::rounds::{ALL, ARM, METADATA, metric_of};
 use crate::grpc_matrix::table::aligned;
 
 /// The share of these requests that an arm saves, beside the arm that remembers nothing; `None` where
@@ -35,16 +35,27 @@ fn counted(rows: &[Row]) -> &'static str {
     if is_fuse(rows) { "requests" } else { "system calls" }
 }
 
+/// What is counted.
+fn metric(rows: &[Row]) -> Metric {
+    if is_fuse(rows) { Metric::Requests } else { Metric::Syscalls }
+}
+
 fn is_fuse(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.metric == Metric::Requests)
 }
 
+/// In the order of the rows.
 fn kinds(rows: &[Row]) -> Vec<&str> {
+    let all = metric(rows);
     let mut kinds: Vec<&str> = Vec::new();
-    for kind in rows.iter().filter_map(|row| row.dimensions.get(KIND)) {
-        if !kinds.contains(&kind.as_str()) {
-            kinds.push(kind);
-        }
+    for row in rows {
+        let kind = match &row.metric {
+            Metric::Other(name) => {
+                name.strip_suffix(all.name()).and_then(|name| name.strip_suffix('_'))
+            }
+            metric => (*metric == all).then_some(ALL),
+        };
+        kinds.extend(kind.filter(|kind| !kinds.contains(kind)));
     }
     kinds
 }
@@ -54,8 +65,8 @@ fn of_arm<'a>(rows: &'a [Row], arm: &'a str) -> impl Iterator<Item = &'a Row> {
 }
 
 fn count(rows: &[Row], arm: &str, kind: &str) -> Option<u64> {
-    let of_kind = |row: &&Row| row.dimensions.get(KIND).is_some_and(|name| name == kind);
-    match of_arm(rows, arm).find(of_kind)?.data {
+    let metric = metric_of(&metric(rows), kind);
+    match of_arm(rows, arm).find(|row| row.metric == metric)?.data {
         Some(Data::Count { value }) => Some(value),
         _ => None,
     }
@@ -102,8 +113,9 @@ mod tests {
     use super::*;
 
     fn row(arm: Caching, kind: &str, value: u64) -> Row {
-        let mut row = Row::measured("a/b", Metric::Requests, "1", Data::Count { value });
-        for (name, value) in [(ARM, arm.name()), (KIND, kind), ("files", "32")] {
+        let metric = metric_of(&Metric::Requests, kind);
+        let mut row = Row::measured("a/b", metric, "1", Data::Count { value });
+        for (name, value) in [(ARM, arm.name()), ("files", "32")] {
             row.dimensions.insert(name.to_owned(), value.to_owned());
         }
         row
