@@ -163,6 +163,12 @@ pub enum Error {
     /// There is no memory to read into.
     #[error("failed to get a buffer to read into: {0}")]
     Buffer(#[from] AcquireError),
+    /// A job that nothing could do.
+    #[error("{0}")]
+    InvalidJob(String),
+    /// The disk did not take what was written.
+    #[error("failed to sync the file: {0}")]
+    Sync(#[source] io::Error),
     /// A prefetcher that could never work.
     #[error("{0}")]
     InvalidPrefetch(String),

@@ -1,7 +1,8 @@
 //! A file of seeded content in a scratch directory, written in full and synced before use.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use bench_core::fixture::{Mismatch, Payload};
 use bench_core::units::ByteSize;
@@ -48,17 +49,30 @@ impl ScratchFile {
         name: &str,
         payload: Payload,
     ) -> Result<Self, Error> {
-        let path = directory.path().join(name);
+        Self::create_at(&directory.path().join(name), payload)
+    }
+
+    /// The same at a path of the caller's, who removes it. A file that could not be written whole is
+    /// removed here.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); also where there is a file of this name.
+    pub fn create_at(path: &Path, payload: Payload) -> Result<Self, Error> {
         let file = File::options()
             .read(true)
             .write(true)
             .create_new(true)
-            .open(&path)
-            .map_err(Error::io("create", &path))?;
-        write(&file, payload.size, |offset, block| payload.fill(offset, block))
+            .open(path)
+            .map_err(Error::io("create", path))?;
+        let written = write(&file, payload.size, |offset, block| payload.fill(offset, block))
             .and_then(|()| file.sync_all())
-            .map_err(Error::io("write", &path))?;
-        Ok(Self { cached: CachedFile::new(file, &path)?, payload })
+            .map_err(Error::io("write", path))
+            .and_then(|()| CachedFile::new(file, path));
+        if written.is_err() {
+            // What it failed with says more than that it could not be removed either.
+            let _stays = fs::remove_file(path);
+        }
+        Ok(Self { cached: written?, payload })
     }
 
     /// The open file and its state in the page cache.

@@ -6,6 +6,8 @@ pub mod arms;
 pub mod canary;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
+pub mod fio;
+mod front;
 pub mod fuse_requests;
 pub mod grpc_matrix;
 pub mod grpc_server;

@@ -10,10 +10,12 @@
 //! - [`steps`](mod@steps): in which order, sequential or uniformly random.
 //! - [`FileRead`], [`FileWrite`]: one file, by state.
 //! - [`Concurrent`]: readers and writers on one file or on many.
+//! - [`job`]: lanes that tell of every operation, as fio's jobs.
 //! - [`Storm`]: create, open, stat, rename, unlink.
 
 pub mod cell;
 mod concurrent;
+pub mod job;
 mod read;
 mod reading;
 pub mod steps;

@@ -37,7 +37,7 @@ pub fn steps(pattern: Pattern, size: ByteSize, block: ByteSize, seed: u64) -> Ve
 }
 
 /// The `n`-th number below `bound`.
-fn uniform(seed: u64, n: u64, bound: u64) -> u64 {
+pub(super) fn uniform(seed: u64, n: u64, bound: u64) -> u64 {
     let word = Stream::seeded(seed).word(n);
     ((u128::from(word) * u128::from(bound)) >> 64) as u64
 }

@@ -14,8 +14,7 @@ use clap::Parser;
 
 use super::rounds::{ID, Plan, measure};
 use super::table::table;
-use crate::grpc_matrix::run::{open_record, refuse, told};
-use crate::grpc_matrix::scenarios::of_user;
+use crate::front::{of_user, open_record, refuse, told};
 
 const BROKE: u8 = 1;
 const USAGE: u8 = 2;
@@ -65,7 +64,7 @@ impl Flags {
 
 /// Counts as its own flags ask, or as one scenario, as `cargo test` and `cargo perf run` do.
 pub fn main() -> ExitCode {
-    let Some((flags, scale)) = of_user::<Flags>("scenario_fuse") else {
+    let Some((flags, scale)) = of_user::<Flags>("scenario_fuse", &[]) else {
         return scenario::main(&[REQUESTS]);
     };
     let opened = flags.plan(scale).map_err(|error| error.to_string());

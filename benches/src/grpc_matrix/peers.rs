@@ -37,7 +37,7 @@ const GRPCIO: &str = "grpcio";
 /// Measures the cells, prints the table and the ratios; the exit code says how it went.
 pub fn run(matrix: &Matrix) -> ExitCode {
     let Place::Here { layout, .. } = matrix.setup.place else {
-        return super::run::refuse("--peers are measured on this machine; leave out --server");
+        return crate::front::refuse("--peers are measured on this machine; leave out --server");
     };
     // Raw sockets, or in their place the path that prost encodes to `Bytes`.
     let more = if matrix.setup.ceiling().is_ok() { 2 } else { 1 };

@@ -1,21 +1,19 @@
 //! From flags to rows, a table and the recommendation.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bench_core::fixture::Payload;
 use bench_core::judge::best::best;
 use bench_core::judge::matrix::{BASELINE, arms, words};
-use bench_core::record::{Environment, Metric, Row, RunRecord};
+use bench_core::record::{Metric, Row, RunRecord};
 use bench_core::workload::Failure;
 use bench_grpc::TransportProfile;
 use bench_grpc::ceiling::CeilingConfig;
-use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use indicatif::ProgressBar;
 
 use super::arm::{Arm, Arms, Started};
 use super::end::{End, Place, Setup};
@@ -26,9 +24,7 @@ use super::raw::Raw;
 use super::round::{Watch, measure};
 use super::table::table;
 use super::tally::Tally;
-
-const USAGE: u8 = 2;
-const NOT_MEASURED: u8 = 4;
+use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told};
 
 /// The arm of the raw socket. It is in the rows of the others, and has one of its own only where it
 /// failed.
@@ -147,44 +143,6 @@ fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
         Some(row) => Err(told(&format!("operations of {} failed", row.id), 1)),
         None => Ok(()),
     }
-}
-
-pub(crate) fn told(sentence: &str, code: u8) -> u8 {
-    let _unread = writeln!(io::stderr(), "error: {sentence}");
-    code
-}
-
-/// A sentence about the command line, and the exit code of usage.
-pub fn refuse(sentence: &str) -> ExitCode {
-    ExitCode::from(told(sentence, USAGE))
-}
-
-/// An empty record, on the disk where somebody wants it there: a file that can't be written is
-/// found before anything is measured.
-pub(crate) fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let Some(path) = output else { return Ok(RunRecord::begin(Environment::default())) };
-    let record = RunRecord::begin(Environment::gather(root));
-    record.write(path).map_err(|error| format!("--output: {error}"))?;
-    Ok(record)
-}
-
-/// Set by the first interrupt; the second ends the process.
-fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
-}
-
-fn bar(turns: u64) -> ProgressBar {
-    let style = "[{bar:30}] {pos}/{len} turns, {elapsed} (left: {eta}) {wide_msg}";
-    let bar = ProgressBar::new(turns);
-    bar.set_style(ProgressStyle::with_template(style).expect("template is valid"));
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
 }
 
 /// Shows turns and stops on signals.

@@ -1,11 +1,13 @@
 //! Whole runs, small: what is found before anything is measured, and what goes wrong in between.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bench_core::record::Data;
 use bench_core::scale::Scale;
 use bench_grpc::{Bind, DataPath, Server, ServerConfig, Target};
 use clap::Parser;
+use signal_hook::consts::SIGINT;
 
 use super::*;
 use crate::grpc_matrix::flags::Flags;

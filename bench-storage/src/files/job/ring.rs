@@ -1,0 +1,165 @@
+//! Operations that are under way at once on one thread, by io_uring: what has ended is taken in one
+//! go, its places are filled again, and one call hands that over and waits for the next end.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bench_core::workload::Failure;
+
+use super::content::Author;
+use super::lane::{Kept, buffer_of, buffers};
+use super::plan::{Operation, Plan};
+use super::{Done, JobCell, Kind, Watch};
+use crate::error::Error;
+use crate::files::reading::failed;
+use crate::files::steps::Step;
+use crate::source::{Ended, FixedRing};
+
+/// A ring and what is under way in it.
+#[derive(Debug)]
+pub(super) struct Queue {
+    cell: JobCell,
+    author: Author,
+    file: Arc<File>,
+    ring: FixedRing,
+    /// What each place in the queue does, or did last.
+    places: Vec<Option<Place>>,
+    free: Vec<usize>,
+    /// Kept for its room.
+    ended: Vec<Ended>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    operation: Operation,
+    /// Bytes that have been moved: the kernel may do less than it was asked for.
+    moved: usize,
+    began: u64,
+    queued: u64,
+}
+
+impl Queue {
+    pub(super) fn open(cell: &JobCell, file: &Arc<File>, author: Author) -> Result<Self, Error> {
+        let depth = cell.depth() as usize;
+        let ring = FixedRing::new(Arc::clone(file), buffers(cell, author)?)?;
+        Ok(Self {
+            cell: *cell,
+            author,
+            file: Arc::clone(file),
+            ring,
+            places: vec![None; depth],
+            free: (0..depth).rev().collect(),
+            ended: Vec::with_capacity(depth),
+        })
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self.ring.is_registered() {
+            true => "io_uring, registered buffers",
+            false => "io_uring",
+        }
+    }
+
+    pub(super) fn run<W: Watch>(&mut self, plan: &mut Plan, watch: &mut W) -> Result<(), Error> {
+        let depth = self.places.len();
+        let mut now = watch.now();
+        loop {
+            let before = self.free.len();
+            if !watch.is_over(now) {
+                while let Some(&place) = self.free.last()
+                    && let Some(operation) = plan.next()
+                {
+                    self.free.pop();
+                    self.places[place] = Some(Place { operation, moved: 0, began: now, queued: 0 });
+                    self.begin(place);
+                }
+            }
+            let begun = before - self.free.len();
+            if begun > 0 {
+                let queued = watch.now();
+                for place in self.places.iter_mut().flatten().filter(|place| place.queued == 0) {
+                    place.queued = queued;
+                }
+                watch.submitted(begun, depth - self.free.len());
+            }
+            if self.free.len() == depth {
+                return Ok(());
+            }
+            let mut ended = std::mem::take(&mut self.ended);
+            self.ring.wait(&mut ended).map_err(Error::Ring)?;
+            now = watch.now();
+            watch.reaped(ended.len());
+            for one in ended.drain(..) {
+                self.end(one, now, watch)?;
+            }
+            self.ended = ended;
+        }
+    }
+
+    /// Hands over what a place still has to do.
+    fn begin(&mut self, place: usize) {
+        let Place { operation: Operation { kind, offset, length }, moved, .. } =
+            self.places[place].expect("it was just filled");
+        let buffer = buffer_of(&self.cell, place, kind);
+        let at = offset + moved as u64;
+        match kind {
+            Kind::Read => self.ring.read(buffer, moved..length, at),
+            Kind::Write => {
+                if moved == 0 {
+                    self.author.mark(self.ring.buffer(buffer), offset);
+                }
+                self.ring.write(buffer, moved..length, at);
+            }
+            Kind::Sync => self.ring.sync(buffer),
+        }
+    }
+
+    fn end<W: Watch>(&mut self, ended: Ended, now: u64, watch: &mut W) -> Result<(), Error> {
+        let number = ended.buffer % self.places.len();
+        let place = self.places[number].as_mut().expect("it was under way");
+        let Operation { kind, offset, length } = place.operation;
+        let moved = ended.result.map_err(|error| match kind {
+            Kind::Sync => Error::Sync(error),
+            Kind::Read | Kind::Write => failed(Step { offset, length }, error),
+        })?;
+        place.moved += moved;
+        let missing = length - place.moved;
+        if missing > 0 {
+            // Direct I/O stops in the middle of a block only at the end of the file.
+            return match (kind, moved) {
+                (Kind::Read, moved) if moved == 0 || self.cell.direct => {
+                    // Blocks end in any order, and this one may lie whole behind the end.
+                    let end = self.file.metadata().map_or(u64::MAX, |file| file.len());
+                    let end = end.min(offset + place.moved as u64);
+                    Err(Error::Ended { end, missing: offset + length as u64 - end })
+                }
+                (Kind::Write, 0) => {
+                    Err(failed(Step { offset, length }, std::io::ErrorKind::WriteZero.into()))
+                }
+                _ => {
+                    self.begin(number);
+                    Ok(())
+                }
+            };
+        }
+        let Place { began, queued, .. } = *place;
+        self.free.push(number);
+        watch.ended(Done { kind, bytes: length, began, queued, ended: now });
+        Ok(())
+    }
+
+    pub(super) fn each_kept(
+        &mut self,
+        look: &mut impl FnMut(Kept<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for (number, place) in self.places.iter().enumerate() {
+            let Some(Place { operation, .. }) = *place else { continue };
+            if operation.kind == Kind::Sync {
+                continue;
+            }
+            let block = self.ring.buffer(buffer_of(&self.cell, number, operation.kind));
+            look(Kept { operation, block: &block[..operation.length] })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,349 @@
+//! The book of one thread of a job: every operation's times, by direction, as fio keeps them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bench_storage::files::job::{Done, Kind, Watch};
+use hdrhistogram::Histogram;
+
+/// How long a piece of the bandwidth over time is: fio's `bwavgtime`.
+const WINDOW_NS: u64 = 500_000_000;
+/// Bounds of a latency: an hour, to three digits.
+const HOUR_NS: u64 = 3_600_000_000_000;
+/// Levels of a queue depth: 1, 2, 4, 8, 16, 32, and all above.
+pub const LEVELS: usize = 7;
+
+/// Smallest, largest, and the sums that mean and deviation are made of.
+#[derive(Clone, Debug, Default)]
+pub struct Moments {
+    /// Values.
+    pub count: u64,
+    /// The smallest; 0 without values.
+    pub min: u64,
+    /// The largest.
+    pub max: u64,
+    sum: u128,
+    squares: u128,
+}
+
+impl Moments {
+    #[inline]
+    fn add(&mut self, value: u64) {
+        self.min = if self.count == 0 { value } else { self.min.min(value) };
+        self.max = self.max.max(value);
+        self.count += 1;
+        self.sum += u128::from(value);
+        self.squares += u128::from(value) * u128::from(value);
+    }
+
+    fn join(&mut self, other: &Self) {
+        if other.count > 0 {
+            self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        }
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.sum += other.sum;
+        self.squares += other.squares;
+    }
+
+    /// The mean; 0 without values.
+    pub fn mean(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
+    }
+
+    /// The standard deviation of the sample; 0 of fewer than two values.
+    pub fn deviation(&self) -> f64 {
+        if self.count < 2 {
+            return 0.0;
+        }
+        let count = u128::from(self.count);
+        // Exact in whole numbers: n Σx² − (Σx)².
+        let spread = (count * self.squares).saturating_sub(self.sum * self.sum) as f64;
+        (spread / (self.count as f64 * (self.count - 1) as f64)).sqrt()
+    }
+}
+
+/// What was done in one direction.
+#[derive(Clone, Debug)]
+pub struct Book {
+    /// Bytes.
+    pub bytes: u64,
+    /// From the start of an operation to where it stands in the queue.
+    pub submission: Moments,
+    /// From there to its end.
+    pub completion: Moments,
+    /// Both.
+    pub total: Moments,
+    /// The same by value.
+    pub completions: Histogram<u64>,
+    /// The same by value.
+    pub totals: Histogram<u64>,
+    /// Bytes and operations of each whole half second.
+    pub windows: Vec<(u64, u64)>,
+    window: (u64, u64),
+}
+
+impl Book {
+    fn new() -> Self {
+        let histogram = Histogram::new_with_bounds(1, HOUR_NS, 3).expect("sound bounds");
+        Self {
+            bytes: 0,
+            submission: Moments::default(),
+            completion: Moments::default(),
+            total: Moments::default(),
+            completions: histogram.clone(),
+            totals: histogram,
+            windows: Vec::new(),
+            window: (0, 0),
+        }
+    }
+
+    /// Operations.
+    pub const fn operations(&self) -> u64 {
+        self.total.count
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, done: &Done) {
+        let (completion, total) = (done.ended - done.queued, done.ended - done.began);
+        self.bytes += done.bytes as u64;
+        self.window.0 += done.bytes as u64;
+        self.window.1 += 1;
+        // A call is submitted and completed in one: fio counts no submission then.
+        if done.queued > done.began {
+            self.submission.add(done.queued - done.began);
+        }
+        self.completion.add(completion);
+        self.total.add(total);
+        self.completions.saturating_record(completion);
+        self.totals.saturating_record(total);
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.submission.join(&other.submission);
+        self.completion.join(&other.completion);
+        self.total.join(&other.total);
+        self.completions.add(&other.completions).expect("equal bounds");
+        self.totals.add(&other.totals).expect("equal bounds");
+        // Of threads that began together.
+        let longer = self.windows.len().max(other.windows.len());
+        self.windows.resize(longer, (0, 0));
+        for (window, other) in self.windows.iter_mut().zip(&other.windows) {
+            *window = (window.0 + other.0, window.1 + other.1);
+        }
+    }
+}
+
+/// How often a number of operations was met, by level.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Levels(pub [u64; LEVELS]);
+
+impl Levels {
+    pub(super) fn add(&mut self, depth: usize, times: u64) {
+        let level = (usize::BITS - 1 - depth.max(1).leading_zeros()) as usize;
+        self.0[level.min(LEVELS - 1)] += times;
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own += other);
+    }
+}
+
+/// The book of a thread, or of several.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    /// Reads, writes, syncs.
+    pub books: [Book; 3],
+    /// Operations under way, met by each that began.
+    pub depths: Levels,
+    /// Operations handed over at once.
+    pub submits: Levels,
+    /// Operations that were seen to have ended at once.
+    pub completes: Levels,
+    /// When the first began and the last ended, in nanoseconds since the clock was made.
+    pub span: Option<(u64, u64)>,
+}
+
+impl Meter {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            books: [(); 3].map(|()| Book::new()),
+            depths: Levels::default(),
+            submits: Levels::default(),
+            completes: Levels::default(),
+            span: None,
+        }
+    }
+
+    /// Reads, writes or syncs.
+    pub const fn book(&self, kind: Kind) -> &Book {
+        &self.books[kind as usize]
+    }
+
+    /// From the first start to the last end.
+    pub fn elapsed_ns(&self) -> u64 {
+        self.span.map_or(0, |(first, last)| last - first)
+    }
+
+    /// Takes in what another thread did at the same time.
+    pub fn join(&mut self, other: &Self) {
+        self.books.iter_mut().zip(&other.books).for_each(|(own, other)| own.join(other));
+        self.depths.join(&other.depths);
+        self.submits.join(&other.submits);
+        self.completes.join(&other.completes);
+        self.span = match (self.span, other.span) {
+            (Some((first, last)), Some((other_first, other_last))) => {
+                Some((first.min(other_first), last.max(other_last)))
+            }
+            (own, other) => own.or(other),
+        };
+    }
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A meter with a clock, at work.
+#[derive(Debug)]
+pub struct Running<'a> {
+    clock: Instant,
+    began: Option<u64>,
+    runtime_ns: Option<u64>,
+    end: u64,
+    window_end: u64,
+    stop: &'a AtomicBool,
+    meter: Meter,
+}
+
+impl<'a> Running<'a> {
+    /// Begins with the first look at the clock; over after `runtime_ns`, or when `stop` is set.
+    pub fn new(clock: Instant, runtime_ns: Option<u64>, stop: &'a AtomicBool) -> Self {
+        let meter = Meter::new();
+        Self { clock, began: None, runtime_ns, end: u64::MAX, window_end: 0, stop, meter }
+    }
+
+    /// What was kept.
+    pub fn into_meter(self) -> Meter {
+        self.meter
+    }
+
+    fn close_windows(&mut self, now: u64) {
+        while now >= self.window_end {
+            for book in &mut self.meter.books {
+                let window = std::mem::take(&mut book.window);
+                book.windows.push(window);
+            }
+            self.window_end += WINDOW_NS;
+        }
+    }
+}
+
+impl Watch for Running<'_> {
+    #[inline]
+    fn now(&mut self) -> u64 {
+        let now = u64::try_from(self.clock.elapsed().as_nanos()).expect("centuries");
+        if self.began.is_none() {
+            self.began = Some(now);
+            self.end = self.runtime_ns.map_or(u64::MAX, |runtime| now.saturating_add(runtime));
+            self.window_end = now + WINDOW_NS;
+            self.meter.span = Some((now, now));
+        }
+        now
+    }
+
+    #[inline]
+    fn is_over(&self, now: u64) -> bool {
+        now >= self.end || self.stop.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn submitted(&mut self, operations: usize, in_flight: usize) {
+        self.meter.submits.add(operations, 1);
+        for depth in in_flight - operations..in_flight {
+            self.meter.depths.add(depth + 1, 1);
+        }
+    }
+
+    #[inline]
+    fn reaped(&mut self, operations: usize) {
+        self.meter.completes.add(operations, 1);
+    }
+
+    #[inline]
+    fn ended(&mut self, done: Done) {
+        if done.ended >= self.window_end {
+            self.close_windows(done.ended);
+        }
+        self.meter.books[done.kind as usize].add(&done);
+        if let Some((_, last)) = &mut self.meter.span {
+            *last = done.ended;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(kind: Kind, bytes: usize, [began, queued, ended]: [u64; 3]) -> Done {
+        Done { kind, bytes, began, queued, ended }
+    }
+
+    #[test]
+    fn moments_are_those_of_the_values() {
+        let mut moments = Moments::default();
+        assert_eq!((moments.mean(), moments.deviation()), (0.0, 0.0));
+        [2, 4, 4, 4, 5, 5, 7, 9].into_iter().for_each(|value| moments.add(value));
+        assert_eq!((moments.min, moments.max, moments.mean()), (2, 9, 5.0));
+        // Σ(x−5)² = 32, over 7.
+        assert!((moments.deviation() - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
+        let mut two = Moments::default();
+        two.join(&moments);
+        two.join(&Moments::default());
+        two.join(&moments);
+        assert_eq!((two.count, two.min, two.max, two.mean()), (16, 2, 9, 5.0));
+    }
+
+    #[test]
+    fn operations_are_booked_by_direction_window_and_depth() {
+        let stop = AtomicBool::new(false);
+        let mut running = Running::new(Instant::now(), None, &stop);
+        let start = running.now();
+        running.submitted(3, 3);
+        running.submitted(1, 20);
+        let at = |times: [u64; 3]| times.map(|time| start + time);
+        running.ended(done(Kind::Read, 4096, at([0, 10, 110])));
+        running.ended(done(Kind::Read, 4096, at([0, 10, WINDOW_NS + 10])));
+        running.ended(done(Kind::Sync, 0, at([5, 5, 3 * WINDOW_NS])));
+        running.reaped(3);
+        let meter = running.into_meter();
+        let reads = meter.book(Kind::Read);
+        assert_eq!((reads.bytes, reads.operations(), reads.submission.count), (8192, 2, 2));
+        assert_eq!((reads.completion.min, reads.total.min), (100, 110));
+        assert_eq!(reads.windows, [(4096, 1), (4096, 1), (0, 0)]);
+        assert_eq!(meter.book(Kind::Sync).submission.count, 0, "a call");
+        assert_eq!(meter.book(Kind::Write).operations(), 0);
+        assert_eq!(meter.depths.0, [1, 2, 0, 0, 1, 0, 0]);
+        assert_eq!((meter.submits.0[1], meter.completes.0[1]), (1, 1));
+        assert_eq!(meter.elapsed_ns(), 3 * WINDOW_NS);
+        let mut both = meter.clone();
+        both.join(&meter);
+        assert_eq!(both.book(Kind::Read).windows[0], (8192, 2));
+        assert_eq!(both.elapsed_ns(), meter.elapsed_ns(), "at the same time");
+    }
+
+    #[test]
+    fn it_is_over_after_its_time_or_when_told() {
+        let stop = AtomicBool::new(false);
+        let mut running = Running::new(Instant::now(), Some(1_000_000_000_000), &stop);
+        let now = running.now();
+        assert!(!running.is_over(now) && running.is_over(now + 1_000_000_000_000));
+        stop.store(true, Ordering::Relaxed);
+        assert!(running.is_over(now));
+    }
+}

@@ -1,0 +1,280 @@
+//! Jobs that run together: one pinned thread for each lane, all begun at once after the files have
+//! been brought into their state, and checked when the last has ended.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use bench_core::fixture::cpus::{Pinned, available};
+use bench_core::workload::Failure;
+use bench_storage::Error;
+use bench_storage::files::cell::Engine;
+use bench_storage::files::job::content::Author;
+use bench_storage::files::job::{JobCell, Lane};
+
+use super::meter::{Meter, Running};
+use super::options::Options;
+use super::site::Site;
+use super::usage::{Used, process_cpu_ns};
+
+const SEED: u64 = 42;
+
+/// What became of a job.
+#[derive(Debug)]
+pub struct Report {
+    /// As it was asked for.
+    pub options: Options,
+    /// One for each thread that ended well.
+    pub lanes: Vec<LaneReport>,
+    /// What made the numbers.
+    pub dimensions: Vec<(&'static str, String)>,
+    /// Processor time of all that worked for the job, from the start of the first thread to the end
+    /// of the last; of its own threads alone where other jobs ran beside it.
+    pub cpu_ns: u64,
+    /// The first failure, and the system's number for it where it has one.
+    pub failure: Option<(String, Option<i32>)>,
+}
+
+/// What a thread did.
+#[derive(Clone, Debug)]
+pub struct LaneReport {
+    /// Its operations.
+    pub meter: Meter,
+    /// What it used meanwhile.
+    pub used: Used,
+}
+
+impl Report {
+    fn failed(options: &Options, failure: &Failure) -> Self {
+        Self {
+            options: options.clone(),
+            lanes: Vec::new(),
+            dimensions: Vec::new(),
+            cpu_ns: 0,
+            failure: Some((failure.to_string(), number_of(failure))),
+        }
+    }
+
+    /// All threads as one.
+    pub fn total(&self) -> LaneReport {
+        let mut total = LaneReport { meter: Meter::new(), used: Used::default() };
+        for lane in &self.lanes {
+            total.meter.join(&lane.meter);
+            total.used.join(lane.used);
+        }
+        total
+    }
+}
+
+fn number_of(failure: &Failure) -> Option<i32> {
+    match failure.downcast_ref::<Error>()? {
+        Error::Io { source, .. } | Error::Block { source, .. } => source.raw_os_error(),
+        Error::Sync(source) | Error::Ring(source) | Error::NoUring(source) => source.raw_os_error(),
+        _ => None,
+    }
+}
+
+/// One thread to be.
+struct Planned {
+    job: usize,
+    cell: JobCell,
+    path: PathBuf,
+    author: Author,
+    cpu: Option<usize>,
+}
+
+/// Runs the jobs at the same time. `run` tells what this call writes from what an earlier one wrote;
+/// no operation begins once `stop` is set.
+pub fn together(jobs: &[Options], run: u32, stop: &AtomicBool) -> Vec<Report> {
+    let mut site = match Site::prepare(jobs) {
+        Ok(site) => site,
+        Err(failure) => return all_failed(jobs, &failure),
+    };
+    again(&mut site, jobs, run, stop)
+}
+
+/// The same on files that are there already.
+pub fn again(site: &mut Site, jobs: &[Options], run: u32, stop: &AtomicBool) -> Vec<Report> {
+    let planned = site.reach().and_then(|()| plan(site, jobs, run));
+    match planned {
+        Ok(planned) => measure(site, jobs, &planned, stop),
+        Err(failure) => all_failed(jobs, &failure),
+    }
+}
+
+fn all_failed(jobs: &[Options], failure: &Failure) -> Vec<Report> {
+    jobs.iter().map(|job| Report::failed(job, failure)).collect()
+}
+
+fn plan(site: &mut Site, jobs: &[Options], run: u32) -> Result<Vec<Planned>, Failure> {
+    let cpus = available()?;
+    let mut planned = Vec::new();
+    for (number, job) in jobs.iter().enumerate() {
+        let cell = job.cell()?;
+        for lane in 0..job.lanes {
+            let index = planned.len();
+            planned.push(Planned {
+                job: number,
+                cell,
+                path: site.path(jobs, job, lane)?,
+                author: Author { run, lane: u32::try_from(index)? },
+                // The threads of tokio's pool would inherit the one CPU.
+                cpu: (job.engine != Engine::Tokio).then(|| cpus[index % cpus.len()]),
+            });
+        }
+    }
+    Ok(planned)
+}
+
+/// What the threads share. They pass the gate four times, whatever happens to any of them.
+struct Shared<'a> {
+    site: &'a Site,
+    gate: Barrier,
+    /// Not to be measured.
+    off: AtomicBool,
+    clock: Instant,
+    stop: &'a AtomicBool,
+}
+
+fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool) -> Vec<Report> {
+    let shared = Shared {
+        site,
+        gate: Barrier::new(planned.len() + 1),
+        off: AtomicBool::new(false),
+        clock: Instant::now(),
+        stop,
+    };
+    let mut state: Result<(), Failure> = Ok(());
+    let mut cpu_ns = 0;
+    let outcomes: Vec<Result<(LaneReport, String), Failure>> = thread::scope(|scope| {
+        let start = |lane| {
+            let shared = &shared;
+            scope.spawn(move || work(jobs, planned, lane, shared))
+        };
+        let threads: Vec<_> = planned.iter().map(start).collect();
+        shared.gate.wait();
+        state = site.held_before();
+        shared.off.fetch_or(state.is_err(), Ordering::Relaxed);
+        let before = process_cpu_ns();
+        shared.gate.wait();
+        shared.gate.wait();
+        cpu_ns = process_cpu_ns() - before;
+        state = std::mem::replace(&mut state, Ok(())).and_then(|()| site.held());
+        shared.gate.wait();
+        threads.into_iter().map(|thread| thread.join().expect("it catches panics")).collect()
+    });
+    let mut reports: Vec<Report> = jobs
+        .iter()
+        .map(|job| Report {
+            options: job.clone(),
+            lanes: Vec::new(),
+            dimensions: Vec::new(),
+            cpu_ns: 0,
+            failure: state.as_ref().err().map(|failure| (failure.to_string(), number_of(failure))),
+        })
+        .collect();
+    for (lane, outcome) in planned.iter().zip(outcomes) {
+        let report = &mut reports[lane.job];
+        match outcome {
+            Ok((done, backend)) => {
+                if report.lanes.is_empty() {
+                    report.dimensions = dimensions(&report.options, site, lane, backend);
+                }
+                report.cpu_ns += done.used.cpu_ns;
+                report.lanes.push(done);
+            }
+            Err(failure) => {
+                let told = (failure.to_string(), number_of(&failure));
+                report.failure.get_or_insert(told);
+            }
+        }
+    }
+    if let [only] = &mut reports[..] {
+        // With the threads that an engine keeps for itself.
+        only.cpu_ns = cpu_ns;
+    }
+    reports
+}
+
+/// The life of a thread.
+fn work(
+    jobs: &[Options],
+    planned: &[Planned],
+    lane: &Planned,
+    shared: &Shared<'_>,
+) -> Result<(LaneReport, String), Failure> {
+    let Planned { cell, path, author, .. } = lane;
+    let gate = || shared.gate.wait();
+    let pinned = lane.cpu.map(Pinned::to).transpose();
+    let opened = caught(|| Ok(Lane::open(cell, path, *author, SEED)?));
+    if opened.is_err() || pinned.is_err() {
+        shared.off.store(true, Ordering::Relaxed);
+    }
+    gate();
+    gate();
+    let off = shared.off.load(Ordering::Relaxed);
+    let done = match (opened, pinned) {
+        (Err(failure), _) => Err(failure),
+        (_, Err(failure)) => Err(failure.into()),
+        (Ok(_), Ok(_)) if off => Err("it was not begun, because something beside it failed".into()),
+        (Ok(mut opened), Ok(_)) => {
+            caught(|| one(&jobs[lane.job], &mut opened, shared)).map(|report| (opened, report))
+        }
+    };
+    gate();
+    gate();
+    let (mut opened, report) = done?;
+    // Who else works on this file, in any of the jobs.
+    let writes = |other: &Planned| other.path == lane.path && other.cell.writes();
+    if report.meter.books.iter().any(|book| book.bytes > 0) {
+        opened.check(shared.site.file(path), planned.iter().any(writes))?;
+    }
+    Ok((report, opened.backend()))
+}
+
+/// What is measured.
+fn one(job: &Options, lane: &mut Lane, shared: &Shared<'_>) -> Result<LaneReport, Failure> {
+    let runtime_ns = job.runtime.map(|runtime| u64::try_from(runtime.as_nanos())).transpose()?;
+    let mut running = Running::new(shared.clock, runtime_ns, shared.stop);
+    let before = Used::by_this_thread();
+    lane.run(&mut running)?;
+    let used = Used::by_this_thread().since(before);
+    Ok(LaneReport { meter: running.into_meter(), used })
+}
+
+/// A panic would leave the others waiting for ever.
+fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("a thread panicked".into()))
+}
+
+fn dimensions(
+    options: &Options,
+    site: &Site,
+    lane: &Planned,
+    backend: String,
+) -> Vec<(&'static str, String)> {
+    let mut dimensions = vec![
+        ("backend", backend),
+        ("rw", options.rw()),
+        ("pattern", options.pattern.to_string()),
+        ("block_size", options.block.to_string()),
+        ("queue_depth", lane.cell.depth().to_string()),
+        ("threads", options.lanes.to_string()),
+        ("pinned", lane.cpu.is_some().to_string()),
+        ("size", options.size.to_string()),
+        ("bytes", options.block.bytes().to_string()),
+        ("fsync", options.sync_every.to_string()),
+    ];
+    if options.sync_at_end {
+        dimensions.push(("end_fsync", "1".to_owned()));
+    }
+    dimensions.extend(site.dimensions(&lane.path));
+    dimensions
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

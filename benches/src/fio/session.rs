@@ -1,0 +1,74 @@
+//! From flags to reports, a record and fio's JSON.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use bench_core::record::{RunRecord, replace_file};
+
+use super::flags::{Format, Session};
+use super::json;
+use super::rows::rows;
+use super::run::{Report, together};
+use crate::front::{NOT_MEASURED, USAGE, open_record, stop_on_signals, told};
+
+/// Runs the jobs, group by group; the exit code says how it went.
+pub fn run(session: &Session) -> ExitCode {
+    run_quietly(session).map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
+}
+
+fn run_quietly(session: &Session) -> Result<(), u8> {
+    // Before anything is measured: both files are written, signals are caught.
+    let mut record = open_record(session.output.as_deref()).map_err(|why| told(&why, USAGE))?;
+    write_json(session, &[], &record).map_err(|why| told(&why, USAGE))?;
+    let stop = stop_on_signals().map_err(|error| told(&error.to_string(), 1))?;
+    for sentence in &session.ignored {
+        let _unread = writeln!(io::stderr(), "{sentence}");
+    }
+    let mut reports: Vec<Report> = Vec::new();
+    for (number, group) in (1..).zip(session.groups()) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        for report in together(group, number, &stop) {
+            if session.format == Format::Normal {
+                // A closed pipe at the other end is not the job's failure.
+                let _closed = io::stdout().write_all(json::summary(&report).as_bytes());
+            }
+            record.rows.extend(rows(&report));
+            reports.push(report);
+        }
+        if let Some(path) = &session.output {
+            record.write(path).map_err(|error| told(&error.to_string(), 1))?;
+        }
+        write_json(session, &reports, &record).map_err(|why| told(&why, 1))?;
+    }
+    if session.format == Format::Json {
+        let _closed = io::stdout().write_all(json::print(&reports, &record).as_bytes());
+    }
+    end(&reports, &record, stop.load(Ordering::Relaxed))
+}
+
+fn write_json(session: &Session, reports: &[Report], record: &RunRecord) -> Result<(), String> {
+    let Some(path) = &session.output_json else { return Ok(()) };
+    write_text(path, &json::print(reports, record)).map_err(|why| format!("--output-json: {why}"))
+}
+
+fn write_text(path: &Path, text: &str) -> Result<(), String> {
+    let written = replace_file(path, |file| file.write_all(text.as_bytes()));
+    written.map_err(|error| error.to_string())
+}
+
+/// How it went: 4 where it was interrupted or nothing was measured, 1 where a job failed.
+fn end(reports: &[Report], record: &RunRecord, interrupted: bool) -> Result<(), u8> {
+    if interrupted {
+        return Err(told("interrupted: what was measured by then is kept", NOT_MEASURED));
+    }
+    let failed: Vec<&str> = record.rows.iter().filter_map(|row| row.error.as_deref()).collect();
+    let Some(first) = failed.first() else { return Ok(()) };
+    if failed.len() == reports.len() {
+        return Err(told(&format!("nothing was measured: {first}"), NOT_MEASURED));
+    }
+    Err(told(&format!("{} of {} jobs failed: {first}", failed.len(), reports.len()), 1))
+}

@@ -1,0 +1,316 @@
+//! The files of jobs that run together: laid out, or found, before anything is measured; brought
+//! into their state, and removed where this run made them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use bench_core::fixture::Payload;
+use bench_core::measure::environment::read_ahead_bytes;
+use bench_core::units::ByteSize;
+use bench_core::workload::Failure;
+use bench_storage::cache_state::{Cold, Direct, Reached, Warm};
+use bench_storage::file::ScratchFile;
+use bench_storage::page_cache::CachedFile;
+use bench_storage::scratch::ScratchDirectory;
+
+use super::options::Options;
+
+const SEED: u64 = 42;
+
+/// Files by their path.
+#[derive(Debug, Default)]
+pub struct Site {
+    files: BTreeMap<PathBuf, Place>,
+    /// Behind the files, which are closed before their directory goes.
+    directories: BTreeMap<Option<PathBuf>, ScratchDirectory>,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: OnDisk,
+    wanted: Wanted,
+    state: Option<State>,
+}
+
+#[derive(Debug)]
+enum OnDisk {
+    /// In a scratch directory, which removes it.
+    Scratch(ScratchFile),
+    /// Under the name that the user gave.
+    Named(Named),
+    /// It was there before.
+    Found(CachedFile),
+}
+
+/// Removed when the run is over.
+#[derive(Debug)]
+struct Named(ScratchFile);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        // Somebody else may have removed it already.
+        let _gone = fs::remove_file(self.0.cached().path());
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Cold,
+    Warm,
+    Direct,
+}
+
+#[derive(Debug)]
+enum State {
+    Cold(Reached<Cold>),
+    Warm(Reached<Warm>),
+    Direct(Reached<Direct>),
+}
+
+impl OnDisk {
+    const fn cached(&self) -> &CachedFile {
+        match self {
+            Self::Scratch(file) | Self::Named(Named(file)) => file.cached(),
+            Self::Found(file) => file,
+        }
+    }
+}
+
+impl Site {
+    /// Lays out what these jobs, which run together, work on.
+    ///
+    /// # Errors
+    /// A file that is there and too small, or would be written over unasked; what the disk refused.
+    pub fn prepare(jobs: &[Options]) -> Result<Self, Failure> {
+        let mut site = Self::default();
+        let mut largest: BTreeMap<PathBuf, ByteSize> = BTreeMap::new();
+        for job in jobs {
+            for lane in 0..job.lanes {
+                let path = site.path(jobs, job, lane)?;
+                let size = largest.entry(path).or_insert(job.size);
+                *size = job.size.max(*size);
+            }
+        }
+        for (number, job) in jobs.iter().enumerate() {
+            for lane in 0..job.lanes {
+                let path = site.path(jobs, job, lane)?;
+                site.want(&path, largest[&path], job)
+                    .map_err(|failure| format!("job {}: {failure}", number + 1))?;
+            }
+        }
+        Ok(site)
+    }
+
+    /// The file of a lane.
+    ///
+    /// # Errors
+    /// Where its scratch directory cannot be made.
+    pub fn path(&mut self, jobs: &[Options], job: &Options, lane: u32) -> Result<PathBuf, Failure> {
+        if let Some(name) = &job.filename {
+            return Ok(job.directory.as_deref().unwrap_or(Path::new("")).join(name));
+        }
+        let number = jobs.iter().position(|known| std::ptr::eq(known, job)).unwrap_or_default();
+        let directory = match self.directories.get(&job.directory) {
+            Some(directory) => directory,
+            None => {
+                let made = match &job.directory {
+                    Some(parent) => ScratchDirectory::create_in(parent)?,
+                    None => ScratchDirectory::create()?,
+                };
+                self.directories.entry(job.directory.clone()).or_insert(made)
+            }
+        };
+        Ok(directory.path().join(format!("{number}.{lane}")))
+    }
+
+    fn want(&mut self, path: &Path, size: ByteSize, job: &Options) -> Result<(), Failure> {
+        let wanted = match (job.direct, job.invalidate) {
+            (true, _) => Wanted::Direct,
+            (false, true) => Wanted::Cold,
+            (false, false) => Wanted::Warm,
+        };
+        let writes = job.cell()?.writes();
+        if let Some(place) = self.files.get_mut(path) {
+            // Who goes past the page cache and who does not can only both begin without it.
+            if place.wanted != wanted {
+                place.wanted = Wanted::Cold;
+            }
+            return may_write(&place.file, writes, job);
+        }
+        let file = match job.filename {
+            Some(_) if path.exists() => OnDisk::Found(found(path, size)?),
+            Some(_) => OnDisk::Named(Named(laid_out(path, size)?)),
+            None => OnDisk::Scratch(laid_out(path, size)?),
+        };
+        may_write(&file, writes, job)?;
+        self.files.insert(path.to_owned(), Place { file, wanted, state: None });
+        Ok(())
+    }
+
+    /// Brings all files into the state that their jobs are to meet, and looks.
+    ///
+    /// # Errors
+    /// A state that cannot be reached.
+    pub fn reach(&mut self) -> Result<(), Failure> {
+        for place in self.files.values_mut() {
+            let cached = place.file.cached();
+            place.state = Some(match place.wanted {
+                Wanted::Cold => State::Cold(cached.reach()?),
+                Wanted::Warm => State::Warm(cached.reach()?),
+                Wanted::Direct => State::Direct(cached.reach()?),
+            });
+        }
+        Ok(())
+    }
+
+    /// Asserts, before the clock starts, that nothing has moved since.
+    ///
+    /// # Errors
+    /// The file that something moved.
+    pub fn held_before(&self) -> Result<(), Failure> {
+        self.each_state(|state, cached| match state {
+            State::Cold(reached) => reached.held_before(cached),
+            State::Warm(reached) => reached.held_before(cached),
+            State::Direct(reached) => reached.held_before(cached),
+        })
+    }
+
+    /// Asserts, after it has stopped, that operations met what they were to meet.
+    ///
+    /// # Errors
+    /// The file that left its state.
+    pub fn held(&self) -> Result<(), Failure> {
+        self.each_state(|state, cached| match state {
+            State::Cold(reached) => reached.held(cached),
+            State::Warm(reached) => reached.held(cached),
+            State::Direct(reached) => reached.held(cached),
+        })
+    }
+
+    fn each_state(
+        &self,
+        look: impl Fn(&State, &CachedFile) -> Result<(), bench_storage::Error>,
+    ) -> Result<(), Failure> {
+        for place in self.files.values() {
+            let state = place.state.as_ref().ok_or("no state was reached")?;
+            look(state, place.file.cached())?;
+        }
+        Ok(())
+    }
+
+    /// The open file of a path, to compare with.
+    ///
+    /// # Panics
+    /// When it is not of this site.
+    pub fn file(&self, path: &Path) -> &File {
+        self.files[path].file.cached().file()
+    }
+
+    /// What made the numbers, as to this file.
+    pub fn dimensions(&self, path: &Path) -> Vec<(&'static str, String)> {
+        let Some(place) = self.files.get(path) else { return Vec::new() };
+        let mut dimensions = match &place.state {
+            Some(State::Cold(reached)) => reached.dimensions(),
+            Some(State::Warm(reached)) => reached.dimensions(),
+            Some(State::Direct(reached)) => reached.dimensions(),
+            None => Vec::new(),
+        };
+        let read_ahead = read_ahead_bytes(path)
+            .map_or_else(|| "not readable".to_owned(), |bytes| ByteSize::new(bytes).to_string());
+        dimensions.push(("read_ahead", read_ahead));
+        dimensions
+    }
+}
+
+fn laid_out(path: &Path, size: ByteSize) -> Result<ScratchFile, Failure> {
+    Ok(ScratchFile::create_at(path, Payload::seeded(SEED, size))?)
+}
+
+fn found(path: &Path, size: ByteSize) -> Result<CachedFile, Failure> {
+    let name = path.display();
+    let open = || -> std::io::Result<(File, fs::Metadata)> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    };
+    let (file, metadata) = open().map_err(|error| format!("failed to open {name}: {error}"))?;
+    if !metadata.is_file() {
+        return Err(
+            format!("{name} is no file; name a file, or a directory with --directory").into()
+        );
+    }
+    if metadata.len() < size.bytes() {
+        let has = ByteSize::new(metadata.len());
+        return Err(
+            format!("{name} has {has}, and the job wants {size}; choose a smaller size").into()
+        );
+    }
+    Ok(CachedFile::new(file, path)?)
+}
+
+fn may_write(file: &OnDisk, writes: bool, job: &Options) -> Result<(), Failure> {
+    if let (OnDisk::Found(found), true, false) = (file, writes, job.overwrite) {
+        return Err(format!(
+            "{} is there already and would be written over; name a file that is not, or set \
+             overwrite=1",
+            found.path().display()
+        )
+        .into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(options: &[(&str, &str)]) -> Options {
+        let mut job = Options { size: ByteSize::kib(64), ..Options::default() };
+        for (key, value) in options {
+            job.set(key, Some(value)).expect(key);
+        }
+        job
+    }
+
+    #[test]
+    fn a_named_file_is_removed_if_it_was_made_here_and_spared_if_not() {
+        let directory = tempfile::tempdir().expect("create");
+        let name = directory.path().join("f").display().to_string();
+        let path = Path::new(&name);
+        let reads = job(&[("filename", &name)]);
+        let writes = job(&[("filename", &name), ("rw", "write")]);
+        let site = Site::prepare(&[reads.clone(), writes.clone()]).expect("laid out");
+        assert_eq!(fs::metadata(path).expect("there").len(), 64 << 10);
+        drop(site);
+        assert!(!path.exists());
+
+        fs::write(path, vec![1; 64 << 10]).expect("write");
+        drop(Site::prepare(std::slice::from_ref(&reads)).expect("found"));
+        let told = Site::prepare(&[reads.clone(), writes]).expect_err("unasked").to_string();
+        assert!(told.starts_with("job 2: ") && told.contains("set overwrite=1"), "{told}");
+        let asked = job(&[("filename", &name), ("rw", "write"), ("overwrite", "1")]);
+        drop(Site::prepare(&[asked]).expect("asked"));
+        let larger = job(&[("filename", &name), ("size", "65k")]);
+        let told = Site::prepare(&[larger]).expect_err("too small").to_string();
+        assert!(
+            told.ends_with("has 64KiB, and the job wants 65KiB; choose a smaller size"),
+            "{told}"
+        );
+        assert!(path.exists(), "it is not ours");
+        let told = Site::prepare(&[job(&[("filename", "/dev")])]).expect_err("no file").to_string();
+        assert!(told.contains("/dev is no file"), "{told}");
+    }
+
+    #[test]
+    fn threads_have_files_of_their_own_which_go_with_the_site() {
+        let jobs = [job(&[("numjobs", "3")]), job(&[])];
+        let mut site = Site::prepare(&jobs).expect("laid out");
+        assert_eq!(site.files.len(), 4);
+        site.reach().ok();
+        let path = site.path(&jobs, &jobs[1], 0).expect("known");
+        assert_eq!(site.file(&path).metadata().expect("there").len(), 64 << 10);
+        drop(site);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,160 @@
+//! What scenarios with a command line of their own have in common: which words are theirs, how they
+//! end, the record they write, progress, and interrupts.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use bench_core::measure::recorder::ROWS_VARIABLE;
+use bench_core::record::{Environment, RunRecord};
+use bench_core::scale::{SCALE_VARIABLE, Scale};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Exit code: the command line makes no sense.
+pub(crate) const USAGE: u8 = 2;
+/// Exit code: nothing was measured, or not to its end.
+pub(crate) const NOT_MEASURED: u8 = 4;
+
+/// What cargo, libtest and criterion say to every bench target; ours are all others.
+const OF_OTHERS: [&str; 29] = [
+    "--bench",
+    "--test",
+    "--list",
+    "--exact",
+    "--ignored",
+    "--include-ignored",
+    "--nocapture",
+    "--no-capture",
+    "--quiet",
+    "--verbose",
+    "--noplot",
+    "--test-threads",
+    "--baseline",
+    "--baseline-lenient",
+    "--color",
+    "--colour",
+    "--confidence-level",
+    "--discard-baseline",
+    "--format",
+    "--load-baseline",
+    "--measurement-time",
+    "--noise-threshold",
+    "--nresamples",
+    "--output-format",
+    "--plotting-backend",
+    "--profile-time",
+    "--sample-size",
+    "--save-baseline",
+    "--warm-up-time",
+];
+
+/// Whether the user runs the scenario itself: with a flag of its own, or by `cargo bench` without a
+/// filter. `also` are flags of its own that others have, too.
+fn is_own(arguments: &[String], recorded: bool, also: &[&str]) -> bool {
+    let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let filtered = arguments.iter().any(|argument| !argument.starts_with('-'));
+    arguments.iter().any(|argument| is_ours(argument, also))
+        || (asked("--bench") && !recorded && !filtered && !asked("--list"))
+}
+
+/// The flags and the scale where a user runs this target; `None` where a harness runs its
+/// scenarios. `also` as in [`is_own`].
+pub(crate) fn of_user<F: Parser>(name: &str, also: &[&str]) -> Option<(F, Scale)> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !is_own(&arguments, std::env::var_os(ROWS_VARIABLE).is_some(), also) {
+        return None;
+    }
+    let flags = F::parse_from(of_ours(name, &arguments, also));
+    let asked = std::env::var_os(SCALE_VARIABLE).is_some();
+    Some((flags, if asked { Scale::from_env() } else { Scale::Quick }))
+}
+
+/// The command line of the scenario: what was written, unless no flag of it is ours.
+fn of_ours(name: &str, arguments: &[String], also: &[&str]) -> Vec<String> {
+    let ours = arguments.iter().any(|argument| is_ours(argument, also));
+    let own = arguments.iter().filter(|argument| ours && *argument != "--bench").cloned();
+    std::iter::once(name.to_owned()).chain(own).collect()
+}
+
+fn is_ours(argument: &str, also: &[&str]) -> bool {
+    let name = argument.split('=').next().unwrap_or(argument);
+    (name.starts_with("--") || name == "-h") && (also.contains(&name) || !OF_OTHERS.contains(&name))
+}
+
+/// Tells a sentence, and gives the code back.
+pub(crate) fn told(sentence: &str, code: u8) -> u8 {
+    let _unread = writeln!(io::stderr(), "error: {sentence}");
+    code
+}
+
+/// A sentence about the command line, and the exit code of usage.
+pub(crate) fn refuse(sentence: &str) -> ExitCode {
+    ExitCode::from(told(sentence, USAGE))
+}
+
+/// An empty record, on the disk where somebody wants it there: a file that can't be written is
+/// found before anything is measured.
+pub(crate) fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let Some(path) = output else { return Ok(RunRecord::begin(Environment::default())) };
+    let record = RunRecord::begin(Environment::gather(root));
+    record.write(path).map_err(|error| format!("--output: {error}"))?;
+    Ok(record)
+}
+
+/// Set by the first interrupt; the second ends the process.
+pub(crate) fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// How many turns of so many have passed.
+pub(crate) fn bar(turns: u64) -> ProgressBar {
+    let style = "[{bar:30}] {pos}/{len} turns, {elapsed} (left: {eta}) {wide_msg}";
+    let bar = ProgressBar::new(turns);
+    bar.set_style(ProgressStyle::with_template(style).expect("template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(line: &str, recorded: bool) -> bool {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        is_own(&arguments, recorded, &[])
+    }
+
+    #[test]
+    fn harnesses_get_single_cells_and_users_the_scenario() {
+        for line in ["", "--list", "--bench --list", "grpc/matrix", "--nocapture --test-threads=1"]
+        {
+            assert!(!own(line, false), "{line}");
+        }
+        assert!(!own("--bench --exact grpc/matrix/read/1MiB", true));
+        assert!(!own("--bench", true));
+        for line in ["--bench", "--bench --size 1MiB", "--fast", "-h", "--bench --save-baseline=x"]
+        {
+            assert!(own(line, false), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_others_have_too_is_ours_where_we_say_so() {
+        let arguments = ["--output-format=json".to_owned(), "--bench".to_owned()];
+        assert!(!is_own(&arguments[..1], false, &[]));
+        assert!(is_own(&arguments[..1], false, &["--output-format"]));
+        assert_eq!(of_ours("x", &arguments, &["--output-format"]), ["x", "--output-format=json"]);
+        assert_eq!(of_ours("x", &arguments, &[]), ["x"]);
+    }
+}
