@@ -41,7 +41,7 @@ pub struct Flags {
     #[arg(long, value_name = "TIME")]
     runtime: Option<String>,
     /// Do not end before that time either
-    #[arg(long, value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(long = "time_based", value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
     time_based: Option<String>,
     /// Go past the page cache (O_DIRECT)
     #[arg(long, value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
@@ -53,7 +53,7 @@ pub struct Flags {
     #[arg(long, value_name = "N")]
     fsync: Option<String>,
     /// Sync after the last write, inside the time
-    #[arg(long, value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(long = "end_fsync", value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
     end_fsync: Option<String>,
     /// Begin with an empty page cache; 0 begins with the files in memory [default: 1]
     #[arg(long, value_name = "0|1")]
@@ -68,7 +68,7 @@ pub struct Flags {
     #[arg(long, value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
     overwrite: Option<String>,
     /// Report the threads of a job as one in fio's JSON
-    #[arg(long, value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(long = "group_reporting", value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
     group_reporting: Option<String>,
     /// What the job is called, in its id and in fio's JSON
     #[arg(long, value_name = "NAME")]

@@ -248,10 +248,12 @@ fn levels(levels: &Levels, names: [&str; LEVELS], zero: usize) -> Map<String, Va
 fn times(meter: &Meter) -> (Map<String, Value>, Map<String, Value>, Map<String, Value>) {
     let books = [meter.book(Kind::Read), meter.book(Kind::Write)];
     let total: u64 = books.iter().map(|book| book.operations()).sum();
-    let mut from = 0;
+    let mut before = 0;
     let mut below = |border: u64| {
-        let count: u64 = books.iter().map(|book| book.totals.count_between(from, border - 1)).sum();
-        from = border;
+        // A bucket of the histogram that lies across a border counts below it, once.
+        let all = books.iter().map(|book| book.totals.count_between(0, border - 1)).sum::<u64>();
+        let count = all - before;
+        before = all;
         if total == 0 { 0.0 } else { 100.0 * count as f64 / total as f64 }
     };
     const STEPS: [u64; 10] = [2, 4, 10, 20, 50, 100, 250, 500, 750, 1000];

@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bench_core::fixture::cpus::available;
+use bench_core::judge::matrix::CELL;
 use bench_core::judge::stats::{Interval, bootstrap_interval, median};
 use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
@@ -269,7 +270,7 @@ fn rows(cell: &Options, arm: &Arm, fio: Option<&str>) -> Vec<Row> {
         let options = cell.pairs().into_iter().map(|(key, value)| (key.to_owned(), value));
         row.dimensions = options.collect();
         let backend = arm.more.and(fio).unwrap_or("weighbridge");
-        for (name, value) in [("arm", arm.name), ("backend", backend)] {
+        for (name, value) in [("arm", arm.name), (CELL, &id(cell)), ("backend", backend)] {
             row.dimensions.insert(name.to_owned(), value.to_owned());
         }
         row.dimensions.insert("bytes".to_owned(), cell.block.bytes().to_string());

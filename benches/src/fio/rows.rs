@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bench_core::judge::matrix::CELL;
 use bench_core::record::{Data, Metric, Row};
 use bench_storage::files::job::Kind;
 
@@ -42,7 +43,8 @@ pub fn rows(report: &Report) -> Vec<Row> {
         rows.push(Row::measured(&id, Metric::Latency, "ns", latency));
     }
     let named = report.dimensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    let dimensions: BTreeMap<_, _> = named.collect();
+    let mut dimensions: BTreeMap<_, _> = named.collect();
+    dimensions.insert(CELL.to_owned(), id);
     for row in &mut rows {
         row.dimensions.clone_from(&dimensions);
     }

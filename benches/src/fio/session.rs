@@ -72,3 +72,62 @@ fn end(reports: &[Report], record: &RunRecord, interrupted: bool) -> Result<(), 
     }
     Err(told(&format!("{} of {} jobs failed: {first}", failed.len(), reports.len()), 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::flags::Flags;
+    use super::*;
+
+    fn asked(line: &str) -> Session {
+        let words = std::iter::once("scenario_files").chain(line.split_whitespace());
+        Flags::try_parse_from(words).expect("flags").session().expect("sound")
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_is_found_before_anything_is_measured() {
+        let directory = tempfile::tempdir().expect("create");
+        let file = directory.path().join("file");
+        for flag in ["--output", "--output-json"] {
+            let line = format!("{flag}=/nowhere/at/all --filename={}", file.display());
+            // A file of 256 MiB is not even begun: it would be there until the end of the run.
+            assert_eq!(run_quietly(&asked(&line)), Err(USAGE), "{flag}");
+            assert!(!file.exists(), "{flag}");
+        }
+        let why = write_json(
+            &asked("--output-json=/nowhere/x"),
+            &[],
+            &RunRecord::begin(Default::default()),
+        );
+        let why = why.expect_err("no such directory");
+        assert!(why.starts_with("--output-json: ") && why.contains("/nowhere/x"), "{why}");
+    }
+
+    #[test]
+    fn the_exit_code_says_what_failed() {
+        let jobs = asked("--size=64k --invalidate=0").jobs;
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let good = || together(&jobs, 1, &stop).pop().expect("one");
+        let bad = || Report { failure: Some(("broken".to_owned(), None)), ..good() };
+        let code = |reports: Vec<Report>, interrupted| {
+            let mut record = RunRecord::begin(Default::default());
+            record.rows.extend(reports.iter().flat_map(rows));
+            end(&reports, &record, interrupted)
+        };
+        assert_eq!(code(vec![good()], false), Ok(()));
+        assert_eq!(code(vec![good(), bad()], false), Err(1));
+        assert_eq!(code(vec![bad(), bad()], false), Err(NOT_MEASURED));
+        assert_eq!(code(vec![good()], true), Err(NOT_MEASURED));
+    }
+
+    #[test]
+    fn reports_are_written_where_they_were_asked_for() {
+        let directory = tempfile::tempdir().expect("create");
+        let path = directory.path().join("fio.json");
+        let session = asked(&format!("--output-json={}", path.display()));
+        write_json(&session, &[], &RunRecord::begin(Default::default())).expect("written");
+        let text = std::fs::read_to_string(&path).expect("there");
+        assert!(text.contains("\"fio version\": \"fio-3.33 (weighbridge"), "{text}");
+    }
+}

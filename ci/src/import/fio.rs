@@ -122,6 +122,9 @@ mod tests {
     /// --runtime=1 --output-format=json` of fio 3.33.
     const WRITTEN: &str = include_str!("../../tests/import/fio.json");
 
+    /// Written by our own `scenario_files --output-json`, whose tests hold it to be what is written.
+    const OURS: &str = include_str!("../../tests/import/fio-weighbridge.json");
+
     fn value(imported: &Imported, id: &str, metric: &str) -> f64 {
         let of = |row: &&Row| row.id == id && row.metric == other(metric);
         imported.rows.iter().find(of).expect(metric).per_operation()[0]
@@ -140,6 +143,27 @@ mod tests {
         assert_eq!(value(&imported, id, "completion_p99.9"), 5_472_256.0);
         assert_eq!(imported.rows[0].dimensions["bs"], "4k");
         assert_eq!(imported.rows.len(), 7, "no write, trim or sync was done");
+    }
+
+    #[test]
+    fn what_our_own_scenario_writes_is_read_like_fios() {
+        let imported = read(OURS).expect("sound");
+        assert_eq!(imported.at.expect("said").as_millisecond(), 1_795_237_467_458);
+        assert_eq!(imported.left_out, Vec::<String>::new());
+        let id = "fio/mixed/read";
+        assert_eq!(value(&imported, id, "bandwidth"), 409_600.0);
+        assert_eq!(value(&imported, id, "iops"), 100.0);
+        assert_eq!(value(&imported, id, "latency_mean"), 5_100_500.0);
+        assert!((value(&imported, id, "completion_p50") / 5e6 - 1.0).abs() < 2e-3);
+        assert_eq!(imported.rows[0].dimensions["rw"], "randrw");
+        let ids: BTreeMap<&str, usize> =
+            imported.rows.iter().fold(BTreeMap::new(), |mut ids, row| {
+                *ids.entry(row.id.as_str()).or_default() += 1;
+                ids
+            });
+        // A sync has its latency and no percentiles.
+        let expected = [("fio/mixed/read", 7), ("fio/mixed/sync", 1), ("fio/mixed/write", 7)];
+        assert_eq!(ids, BTreeMap::from(expected));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct Queue {
     ring: FixedRing,
     /// What each place in the queue does, or did last.
     places: Vec<Option<Place>>,
+    /// What was read into or written from the buffer of each place last: a sync leaves it there.
+    last: Vec<Option<Operation>>,
     free: Vec<usize>,
     /// Kept for its room.
     ended: Vec<Ended>,
@@ -48,6 +50,7 @@ impl Queue {
             file: Arc::clone(file),
             ring,
             places: vec![None; depth],
+            last: vec![None; depth],
             free: (0..depth).rev().collect(),
             ended: Vec::with_capacity(depth),
         })
@@ -142,8 +145,11 @@ impl Queue {
                 }
             };
         }
-        let Place { began, queued, .. } = *place;
+        let Place { operation, began, queued, .. } = *place;
         self.free.push(number);
+        if kind != Kind::Sync {
+            self.last[number] = Some(operation);
+        }
         watch.ended(Done { kind, bytes: length, began, queued, ended: now });
         Ok(())
     }
@@ -152,11 +158,8 @@ impl Queue {
         &mut self,
         look: &mut impl FnMut(Kept<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        for (number, place) in self.places.iter().enumerate() {
-            let Some(Place { operation, .. }) = *place else { continue };
-            if operation.kind == Kind::Sync {
-                continue;
-            }
+        for (number, last) in self.last.iter().enumerate() {
+            let Some(operation) = *last else { continue };
             let block = self.ring.buffer(buffer_of(&self.cell, number, operation.kind));
             look(Kept { operation, block: &block[..operation.length] })?;
         }
