@@ -261,9 +261,12 @@ fn id(cell: &Options) -> String {
 
 fn rows(cell: &Options, arm: &Arm, fio: Option<&str>) -> Vec<Row> {
     let iterations: Vec<u64> = arm.turns.iter().map(|turn| turn.operations).collect();
-    let parts: [(Metric, fn(&Turn) -> f64); 2] =
-        [(Metric::WallTime, |turn| turn.wall_ns), (Metric::CpuTime, |turn| turn.cpu_ns)];
-    let row = |(metric, part): (Metric, fn(&Turn) -> f64)| {
+    let times = [Metric::WallTime, Metric::CpuTime];
+    let row = |metric: Metric| {
+        let part = |turn: &Turn| match metric {
+            Metric::WallTime => turn.wall_ns,
+            _ => turn.cpu_ns,
+        };
         let values = arm.turns.iter().map(part).collect();
         let data = Data::Samples { values, iterations: iterations.clone() };
         let mut row = Row::measured(&format!("{}/{}", id(cell), arm.name), metric, "ns", data);
@@ -276,7 +279,7 @@ fn rows(cell: &Options, arm: &Arm, fio: Option<&str>) -> Vec<Row> {
         row.dimensions.insert("bytes".to_owned(), cell.block.bytes().to_string());
         row
     };
-    if arm.turns.is_empty() { Vec::new() } else { parts.map(row).into() }
+    if arm.turns.is_empty() { Vec::new() } else { times.map(row).into() }
 }
 
 /// Medians of the ratios of each round, ours over theirs.
