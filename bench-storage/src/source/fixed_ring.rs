@@ -14,10 +14,13 @@ use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use bench_core::fixture::PooledBuf;
 use io_uring::{IoUring, opcode, squeue, types};
 
+use super::ring::{PATIENCE, is_for_now};
 use crate::error::Error;
 
 /// The one registered file.
@@ -188,9 +191,16 @@ fn build(entries: u32) -> io::Result<IoUring> {
 
 impl Drop for FixedRing {
     fn drop(&mut self) {
-        let mut ended = Vec::new();
-        while self.in_flight > 0 && self.wait(&mut ended).is_ok() {
-            ended.clear();
+        let (mut ended, mut asked) = (Vec::new(), 0);
+        while self.in_flight > 0 {
+            match self.wait(&mut ended) {
+                Ok(()) => {}
+                Err(error) if is_for_now(&error) && asked < PATIENCE.as_millis() => {
+                    asked += 1;
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(_) => break,
+            }
         }
         if self.in_flight > 0 {
             // The kernel may still write into these: they are lost rather than used again.

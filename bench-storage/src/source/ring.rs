@@ -18,7 +18,7 @@ use io_uring::{IoUring, opcode, squeue, types};
 use crate::error::Error;
 
 /// How long a kernel that cannot answer now is asked again before what it holds is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A queue of operations on files, at most `depth` at once.
 pub struct Ring {
@@ -293,7 +293,7 @@ impl fmt::Debug for Ring {
 
 /// Whether the kernel may answer otherwise when asked again: `EAGAIN` for want of memory, `EBUSY` when
 /// answers have to be taken first.
-fn is_for_now(error: &io::Error) -> bool {
+pub(super) fn is_for_now(error: &io::Error) -> bool {
     [io::ErrorKind::ResourceBusy, io::ErrorKind::WouldBlock].contains(&error.kind())
 }
 

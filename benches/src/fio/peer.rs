@@ -14,7 +14,7 @@ use bench_core::fixture::cpus::available;
 use bench_core::judge::matrix::CELL;
 use bench_core::judge::stats::{Interval, bootstrap_interval, median};
 use bench_core::record::{Data, Metric, Row};
-use bench_core::scale::{SCALE_VARIABLE, Scale};
+use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 use serde_json::Value;
@@ -60,14 +60,14 @@ pub fn installed() -> Option<String> {
 }
 
 /// Measures all cells that the flags leave open, and prints a line for each.
-pub fn run(flags: &Flags) -> ExitCode {
-    match run_quietly(flags) {
+pub fn run(flags: &Flags, scale: Scale) -> ExitCode {
+    match run_quietly(flags, scale) {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => ExitCode::from(code),
     }
 }
 
-fn run_quietly(flags: &Flags) -> Result<(), u8> {
+fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
     let cells = cells(flags).map_err(|why| told(&why, USAGE))?;
     let mut record = open_record(flags.record()).map_err(|why| told(&why, USAGE))?;
     let stop = stop_on_signals().map_err(|error| told(&error.to_string(), 1))?;
@@ -78,8 +78,6 @@ fn run_quietly(flags: &Flags) -> Result<(), u8> {
         Some(version) => writeln!(out, "ours over {version}, medians of rounds in turns, 95 %"),
         None => writeln!(out, "fio is not installed here: that arm is left out"),
     };
-    let asked = std::env::var_os(SCALE_VARIABLE).is_some();
-    let scale = if asked { Scale::from_env() } else { Scale::Quick };
     let rounds = scale.pick(1, 7, 15);
     let progress = bar(cells.len() as u64);
     let mut failed = 0;

@@ -66,6 +66,8 @@ pub fn main() -> ExitCode {
     if flags.peers {
         return super::peer::run(&flags, scale);
     }
+    // What a job does is its flags' to say.
+    let _unused: Scale = scale;
     match flags.session() {
         Ok(asked) => session::run(&asked),
         Err(sentence) => refuse(&sentence),
