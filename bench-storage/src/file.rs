@@ -172,6 +172,7 @@ mod tests {
         let scratch = ScratchDirectory::create().expect("scratch");
         let create = |size| ScratchFile::create(&scratch, "file", Payload::seeded(1, size));
         assert!(matches!(create(ByteSize::new(0)), Err(Error::Empty)));
+        let _first = create(ByteSize::kib(1)).expect("the empty one is gone");
         let error = create(ByteSize::kib(1)).expect_err("exists").to_string();
         assert!(error.starts_with("failed to create "), "{error}");
     }
