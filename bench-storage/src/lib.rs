@@ -26,7 +26,7 @@ pub mod file_system;
 pub mod files;
 #[cfg(not(loom))]
 pub mod fuse;
-#[cfg_attr(loom, allow(dead_code, reason = "the model checker mounts nothing"))]
+#[cfg_attr(loom, allow(dead_code, unreachable_pub, reason = "the model checker mounts nothing"))]
 mod mounts;
 pub mod page_cache;
 pub mod prefetch;
