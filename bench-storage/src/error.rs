@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bench_core::fixture::{AcquireError, Mismatch};
+use bench_core::units::ByteSize;
 
 use crate::page_cache::PageCacheState;
 
@@ -19,6 +20,32 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A tier could not hold a single object.
+    #[error(
+        "the {tier} tier of {capacity} cannot hold one object, which takes {least} of it; raise its \
+         capacity or make the objects smaller"
+    )]
+    TierTooSmall {
+        /// Which tier.
+        tier: &'static str,
+        /// What it may hold.
+        capacity: ByteSize,
+        /// What it would have to.
+        least: ByteSize,
+    },
+    /// Objects that nobody could read.
+    #[error("no objects to read: ask for at least one, of at least one byte")]
+    NoObjects,
+    /// The object store, or a cache in front of it, failed.
+    #[error("failed to {action} object {object}: {reason}")]
+    Object {
+        /// What was tried, as in "get".
+        action: &'static str,
+        /// Its number.
+        object: u64,
+        /// What the store said.
+        reason: String,
     },
     /// Pages stayed in memory although the kernel was asked to drop them.
     #[error(

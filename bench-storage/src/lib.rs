@@ -10,6 +10,7 @@
 //! - [`files`]: workloads by block, depth, order, engine and state; many files; concurrent ones.
 //! - [`fuse`]: a real FUSE mount of a seeded tree whose kernel requests are counted; mounts that killed
 //!   runs left are removed with their scratch directory.
+//! - [`tiers`]: objects read through memory and disk from a far store, or without them.
 //! - [`workloads`]: reading and writing it, one operation for each.
 //! - [`clock`], [`file_system`], [`error`]: what time passes, what a file lies on, and what can go
 //!   wrong.
@@ -33,6 +34,8 @@ pub mod prefetch;
 pub mod residency;
 pub mod scratch;
 pub mod source;
+#[cfg(not(loom))]
+pub mod tiers;
 pub mod workloads;
 
 pub use error::Error;

@@ -45,24 +45,32 @@ impl DelayConfig {
     }
 }
 
-/// Another source, later: a read first waits its latency, then reads, then waits until its bytes
-/// would be through the pipe. A clock that only sleeping moves makes the wait virtual.
-///
-/// Unlike a network it has no packets, no loss and no slow start, and its reads enter the pipe in
-/// the order in which their latency is over. What the source below takes comes on top.
+/// The wait of everything that shares one way there and back.
 #[derive(Debug)]
-pub struct Delayed<S> {
-    source: S,
+pub(crate) struct Delay {
     config: DelayConfig,
     clock: Arc<dyn Clock>,
     /// When the pipe has passed all that entered it.
     free_at: Mutex<Duration>,
 }
 
-impl<S: Source> Delayed<S> {
-    /// Delays the reads of `source` on this clock.
-    pub fn new(source: S, config: DelayConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { source, config, clock, free_at: Mutex::default() }
+impl Delay {
+    pub(crate) fn new(config: DelayConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { config, clock, free_at: Mutex::default() }
+    }
+
+    /// Waits until the first byte is here, and says when that was.
+    pub(crate) fn first_byte(&self, offset: u64) -> Duration {
+        let first_byte = self.clock.now() + self.config.wait(offset);
+        self.clock.sleep_until(first_byte);
+        first_byte
+    }
+
+    /// Waits until bytes that enter the pipe at `moment` are through it.
+    pub(crate) fn last_byte(&self, moment: Duration, bytes: usize) {
+        if self.config.bytes_per_second.is_some() {
+            self.clock.sleep_until(self.through_pipe(moment, bytes));
+        }
     }
 
     /// When bytes that enter the pipe at `moment` are through it.
@@ -73,18 +81,33 @@ impl<S: Source> Delayed<S> {
     }
 }
 
+/// Another source, later: a read first waits its latency, then reads, then waits until its bytes
+/// would be through the pipe. A clock that only sleeping moves makes the wait virtual.
+///
+/// Unlike a network it has no packets, no loss and no slow start, and its reads enter the pipe in
+/// the order in which their latency is over. What the source below takes comes on top.
+#[derive(Debug)]
+pub struct Delayed<S> {
+    source: S,
+    delay: Delay,
+}
+
+impl<S: Source> Delayed<S> {
+    /// Delays the reads of `source` on this clock.
+    pub fn new(source: S, config: DelayConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { source, delay: Delay::new(config, clock) }
+    }
+}
+
 impl<S: Source> Source for Delayed<S> {
     fn size(&self) -> ByteSize {
         self.source.size()
     }
 
     fn read_at(&self, offset: u64, length: usize, into: &mut PooledBuf) -> io::Result<usize> {
-        let first_byte = self.clock.now() + self.config.wait(offset);
-        self.clock.sleep_until(first_byte);
+        let first_byte = self.delay.first_byte(offset);
         let read = self.source.read_at(offset, length, into)?;
-        if self.config.bytes_per_second.is_some() {
-            self.clock.sleep_until(self.through_pipe(first_byte, read));
-        }
+        self.delay.last_byte(first_byte, read);
         Ok(read)
     }
 
@@ -146,12 +169,10 @@ mod tests {
     #[test]
     fn reads_at_once_share_the_pipe() {
         let config = DelayConfig { bytes_per_second: Some(1_000_000), ..DelayConfig::latency(MS) };
-        let payload = Payload::seeded(1, ByteSize::kib(1));
-        let clock = Arc::new(VirtualClock::default());
-        let source = Delayed::new(MemorySource::new(&payload), config, clock);
+        let delay = Delay::new(config, Arc::new(VirtualClock::default()));
         // Both enter at 1 ms; the second has to wait until the first one's 4 ms are over.
-        assert_eq!(source.through_pipe(MS, 4000), 5 * MS);
-        assert_eq!(source.through_pipe(MS, 4000), 9 * MS);
-        assert_eq!(source.through_pipe(20 * MS, 1000), 21 * MS);
+        assert_eq!(delay.through_pipe(MS, 4000), 5 * MS);
+        assert_eq!(delay.through_pipe(MS, 4000), 9 * MS);
+        assert_eq!(delay.through_pipe(20 * MS, 1000), 21 * MS);
     }
 }

@@ -31,6 +31,8 @@ use bench_core::fixture::PooledBuf;
 use bench_core::units::ByteSize;
 
 pub use self::buffered::BufferedFile;
+#[cfg_attr(loom, allow(unused_imports, reason = "tiers do not build under the model checker"))]
+pub(crate) use self::delayed::Delay;
 pub use self::delayed::{DelayConfig, Delayed};
 pub use self::direct::{DirectFile, open_direct};
 pub use self::faulty::{Fault, Faulty};

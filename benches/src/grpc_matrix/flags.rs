@@ -199,7 +199,7 @@ impl Flags {
 }
 
 /// What was asked for, each once, or all there is.
-fn or<T: Copy + PartialEq>(asked: Vec<T>, all: &[T]) -> Vec<T> {
+pub(crate) fn or<T: Copy + PartialEq>(asked: Vec<T>, all: &[T]) -> Vec<T> {
     let source = if asked.is_empty() { all } else { &asked };
     let mut unique = Vec::new();
     for item in source {
@@ -210,7 +210,7 @@ fn or<T: Copy + PartialEq>(asked: Vec<T>, all: &[T]) -> Vec<T> {
     unique
 }
 
-fn named<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+pub(crate) fn named<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     let found = known.iter().find(|(name, _)| *name == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
@@ -246,11 +246,11 @@ fn count(text: &str) -> Result<usize, String> {
     if (1..=10_000).contains(&count) { Ok(count) } else { Err("write 1 to 10000".to_owned()) }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     time(text, 1.0)
 }
 
-fn milliseconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     time(text, 1e-3)
 }
 
