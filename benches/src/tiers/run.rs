@@ -117,7 +117,7 @@ impl Arm {
             seen.count(tier, content.len());
             (self.next, reads, time) = (self.next + 1, reads + 1, time + took);
             if counts {
-                self.latency_ns.saturating_record(u64::try_from(took.as_nanos())?);
+                self.latency_ns.record(u64::try_from(took.as_nanos())?)?;
             }
         }
         let from_remote = seen.reads[Tier::Remote as usize];
@@ -201,6 +201,13 @@ mod tests {
         }
         assert_eq!(count(&rows, "/none", "reads_remote"), 16);
         assert!(count(&rows, "/own", "reads_memory") > 0);
+        let latency =
+            rows.iter().find(|row| row.id.ends_with("/none") && row.metric == Metric::Latency);
+        let latency =
+            latency.and_then(|row| row.data.as_ref()?.histogram().ok()).expect("a histogram");
+        let wait = plan.delay.latency.as_nanos() as u64;
+        // Three digits are kept.
+        assert!(latency.len() == 16 && latency.min() >= wait / 1000 * 999, "{}", latency.min());
         let ids = rows.iter().all(|row| row.id.starts_with("tiers/read/64KiB/"));
         assert!(ids && rows.iter().all(|row| row.ok));
     }
