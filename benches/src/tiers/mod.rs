@@ -17,8 +17,7 @@ use std::process::ExitCode;
 use bench_core::measure::scenario::{self, Scenario};
 
 use self::flags::{Flags, Plan};
-use crate::grpc_matrix::run::{open_record, refuse, told};
-use crate::grpc_matrix::scenarios::of_user;
+use crate::front::{USAGE, of_user, open_record, refuse, told};
 
 /// With the objects of a plan that nobody changed.
 const READ: Scenario =
@@ -26,7 +25,7 @@ const READ: Scenario =
 
 /// Runs what the flags ask for, or the one scenario as `cargo test` and `cargo perf run` do.
 pub fn main() -> ExitCode {
-    let Some((flags, scale)) = of_user::<Flags>("scenario_tiers") else {
+    let Some((flags, scale)) = of_user::<Flags>("scenario_tiers", &[]) else {
         return scenario::main(&[READ]);
     };
     match flags.plan(scale) {
@@ -41,8 +40,8 @@ pub fn main() -> ExitCode {
 /// The exit code, once the sentence is told: 2 where the flags cannot be served, 1 where a read went
 /// wrong.
 fn measure(plan: &Plan, output: Option<&Path>) -> Result<(), u8> {
-    let mut record = open_record(output).map_err(|error| told(&error, 2))?;
-    let arms = run::arms(plan).map_err(|error| told(&error.to_string(), 2))?;
+    let mut record = open_record(output).map_err(|error| told(&error, USAGE))?;
+    let arms = run::arms(plan).map_err(|error| told(&error.to_string(), USAGE))?;
     record.rows = run::measure(plan, arms).map_err(|error| told(&error.to_string(), 1))?;
     if let Some(path) = output {
         record.write(path).map_err(|error| told(&error.to_string(), 1))?;
