@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::effective::Effective;
 use crate::error::Error;
 use crate::limits;
+use crate::memory;
 use crate::path::DataPath;
 use crate::profile::TransportProfile;
 use crate::transport::SocketFacts;
@@ -50,6 +51,7 @@ pub struct Connections {
     clients: Vec<Client>,
     /// Of the first connection; the others were opened in the same way.
     facts: SocketFacts,
+    /// The same on all of them.
     effective: Effective,
 }
 
@@ -59,7 +61,8 @@ impl Connections {
     /// # Errors
     /// A profile or size that HTTP/2 or gRPC does not allow; [`Error::Unreachable`] when no server
     /// answered in time; [`Error::Foreign`] when something else did; [`Error::Settings`] when the
-    /// profile is not what the client announced.
+    /// profile is not what the client announced; [`Error::Mixed`] when not all connections have the
+    /// same settings, as where several servers share an address.
     pub async fn open(config: ConnectConfig) -> Result<Self, Error> {
         limits::check("a payload", config.payload.size)?;
         let content = config.payload.to_bytes();
@@ -74,6 +77,7 @@ impl Connections {
     pub async fn open_with(config: ConnectConfig, content: Bytes) -> Result<Self, Error> {
         let ConnectConfig { target, profile, path, .. } = config;
         profile.validate()?;
+        memory::keep_freed();
         if config.connections == 0 {
             return Err(Error::NoConnections);
         }
@@ -85,7 +89,13 @@ impl Connections {
         let Connection { facts, effective, channel } = first;
         let mut clients = vec![Client::over(channel, path, plan.clone())];
         while clients.len() < config.connections {
-            clients.push(Client::over(dial(&line).await?.channel, path, plan.clone()));
+            let next = dial(&line).await?;
+            next.effective.expect_client(&profile)?;
+            if let Some(setting) = effective.differs_in(&next.effective) {
+                let number = clients.len() + 1;
+                return Err(Error::Mixed { target, number, setting });
+            }
+            clients.push(Client::over(next.channel, path, plan.clone()));
         }
         Ok(Self { target, clients, facts, effective })
     }
@@ -105,7 +115,7 @@ impl Connections {
         &self.target
     }
 
-    /// What both ends announced, as read from the wire of the first connection.
+    /// What both ends announced, as read from the wire; the same on every connection.
     pub fn effective(&self) -> Effective {
         self.effective
     }

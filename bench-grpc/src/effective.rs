@@ -96,6 +96,14 @@ impl Effective {
         self.client.check(CLIENT, profile)
     }
 
+    /// The first setting, by its name as a dimension, in which another connection is not the same,
+    /// with the values of both.
+    pub(crate) fn differs_in(&self, other: &Self) -> Option<String> {
+        let pairs = self.dimensions().into_iter().zip(other.dimensions());
+        let differs = pairs.into_iter().find(|(own, other)| own.1 != other.1);
+        differs.map(|((name, own), (_, other))| format!("{name} is {other} and was {own}"))
+    }
+
     /// Both ends as dimensions of a row.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
         let client = self.client.dimensions([
@@ -148,6 +156,17 @@ mod tests {
         assert!(error(there, connection).contains("connection_window of 1048576 where"));
         // Whose server it is decides whether its end is looked at.
         Effective { client: there, server: not_there }.expect_client(&profile).expect("ours");
+    }
+
+    #[test]
+    fn connections_that_differ_are_told_apart_by_the_first_setting() {
+        let here = asked(&TransportProfile::DEFAULT);
+        let both = Effective { client: here, server: here };
+        assert_eq!(both.differs_in(&both), None);
+        let frame = EndSettings { max_frame_size: 1 << 20, ..here };
+        let other = Effective { server: frame, ..both };
+        let expected = "server_max_frame_size is 1MiB and was 16KiB";
+        assert_eq!(both.differs_in(&other).as_deref(), Some(expected));
     }
 
     #[test]

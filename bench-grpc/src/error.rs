@@ -104,6 +104,18 @@ pub enum Error {
         /// What was announced.
         effective: String,
     },
+    /// Connections to one address that are not alike.
+    #[error(
+        "connection {number} to {target} differs from the first: {setting}; measure one server at a time"
+    )]
+    Mixed {
+        /// What was called.
+        target: Target,
+        /// Which connection, counted from 1.
+        number: usize,
+        /// The first setting that differs, with both values.
+        setting: String,
+    },
     /// The server's process did not serve.
     #[error("the server process of {} does not serve: {problem}", program.display())]
     Process {

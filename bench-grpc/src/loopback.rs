@@ -234,13 +234,16 @@ impl Loopback {
     /// So many connections more, for operations that are not to share one.
     ///
     /// # Errors
-    /// What [`Connections::open`] fails with.
+    /// What [`Connections::open`] fails with; [`Error::Settings`] also where it is the server's end
+    /// that the profile did not reach.
     ///
     /// # Panics
     /// When called from inside another runtime.
     pub fn open(&self, connections: usize) -> Result<Connections, Error> {
         let open = self.config.connect(self.address().clone(), connections);
-        self.block_on(Connections::open_with(open, self.content.clone()))
+        let connections = self.block_on(Connections::open_with(open, self.content.clone()))?;
+        connections.effective().expect(&self.config.profile)?;
+        Ok(connections)
     }
 
     /// Drives the fixture's runtime, and in [`Layout::OneThread`] the server, until the future ends.

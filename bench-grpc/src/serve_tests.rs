@@ -1,6 +1,6 @@
 //! What a server refuses to start with, and that it ends.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
 use super::*;
@@ -146,4 +146,43 @@ fn a_server_of_several_threads_ends_with_its_port_free_again() {
     drop((connections, runtime));
     server.shutdown(Duration::from_secs(20)).expect("nobody is left");
     drop(TcpListener::bind(address).expect("free again"));
+}
+
+/// An address that leads to one server after the other, a connection each.
+fn in_turns(servers: &[&Server]) -> Target {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+    let address = listener.local_addr().expect("address");
+    let servers: Vec<SocketAddr> =
+        servers.iter().map(|server| server.address().tcp().expect("TCP")).collect();
+    std::thread::spawn(move || {
+        for server in servers {
+            let (near, far) = (listener.accept()?.0, TcpStream::connect(server)?);
+            for (mut from, mut to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+        }
+        std::io::Result::Ok(())
+    });
+    Target::Tcp(address)
+}
+
+#[test]
+fn connections_with_other_settings_than_the_first_are_refused() {
+    let server =
+        |profile| Server::start(ServerConfig { profile, ..config(anywhere()) }).expect("start");
+    let usual = server(TransportProfile::DEFAULT);
+    let other =
+        server(TransportProfile { max_concurrent_streams: Some(7), ..TransportProfile::DEFAULT });
+    let runtime = thread::runtime(0, "").expect("runtime");
+    let open = |servers: &[&Server]| {
+        let (target, connections) = (in_turns(servers), servers.len());
+        let config = ConnectConfig { target, connections, ..connect(&usual) };
+        runtime.block_on(Connections::open(config))
+    };
+    assert_eq!(open(&[&usual, &usual, &usual]).expect("all alike").count(), 3);
+    let error = open(&[&usual, &usual, &other]).expect_err("a third that differs").to_string();
+    assert!(error.starts_with("connection 3 to 127.0.0.1:"), "{error}");
+    let told = "differs from the first: server_max_concurrent_streams is 7 and was 1024; measure one \
+                server at a time";
+    assert!(error.ends_with(told), "{error}");
 }
