@@ -112,6 +112,35 @@ fn a_hash_of_other_content_is_noticed() {
 }
 
 #[test]
+fn a_content_without_room_is_refused_in_one_sentence() {
+    let (small, large) = (ByteSize::kib(64), ByteSize::mib(3));
+    let server = start(&server(Payload::seeded(7, small))).expect("start");
+    let refused = |payload: Payload| {
+        let (runtime, clients) = clients(&server, payload);
+        match runtime.block_on(clients.client(0).call(Operation::Write)) {
+            Err(Error::Status { status, .. }) => {
+                assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+                Some(status.message().to_owned())
+            }
+            other => other.map(|_| None).expect("stored"),
+        }
+    };
+    // Cut off by the limit of messages where one is longer, and else by the length of all.
+    let cut = Payload::seeded(7, ByteSize::new(small.bytes() + 1));
+    let told = refused(cut).expect("one byte too many");
+    assert_eq!(told, "a content of 65537 bytes or more is over the cache's size of 65536 bytes");
+    for seed in 0..4 {
+        assert_eq!(refused(Payload::seeded(seed, small)), None);
+        assert_eq!(refused(Payload::seeded(seed, small)), None, "the same takes no more room");
+    }
+    let told = refused(Payload::seeded(4, small)).expect("a fifth");
+    assert_eq!(told, "the cache has 262144 bytes of 262144 and no room for 65536 more");
+    let (runtime, clients) = clients(&server, Payload::seeded(7, large));
+    let error = runtime.block_on(clients.client(0).call(Operation::Write)).expect_err("too much");
+    assert!(matches!(error, Error::Status { .. }), "{error}");
+}
+
+#[test]
 fn a_server_without_these_calls_says_so() {
     let payload = Payload::seeded(7, ByteSize::kib(3));
     let server = Server::start(server(payload)).expect("start");
