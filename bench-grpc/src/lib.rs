@@ -31,6 +31,7 @@ pub mod layout;
 mod limits;
 pub mod link;
 pub mod loopback;
+mod memory;
 pub mod operation;
 pub mod path;
 pub mod process;

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::Error;
 use crate::limits;
+use crate::memory;
 use crate::path::DataPath;
 use crate::process::{Launch, ServerProcess};
 use crate::profile::TransportProfile;
@@ -114,6 +115,7 @@ impl Server {
         runtime: Option<&Runtime>,
     ) -> Result<Self, Error> {
         config.profile.validate()?;
+        memory::keep_freed();
         if config.workers == 0 && runtime.is_none() {
             return Err(Error::NoThreads { end: "server" });
         }
