@@ -5,7 +5,7 @@
 //! - `schedule`: when operations should start; `drive`: starts them then and keeps their latencies;
 //!   `scenario`: the `main` around them.
 //! - `turns`: arms of a comparison in turns, on pinned threads.
-//! - `usage`: what this process uses meanwhile.
+//! - `usage`: what this process uses meanwhile. `selection`: which ids a command line asks for.
 //! - `wall`: a workload under criterion; `profiler`: its flamegraph.
 //!
 //! The first two are always there, since the front door reads records without a harness; the rest
@@ -22,7 +22,7 @@ pub mod scenario;
 #[cfg(feature = "measure")]
 pub mod schedule;
 #[cfg(feature = "measure")]
-mod selection;
+pub mod selection;
 #[cfg(feature = "measure")]
 pub mod turns;
 #[cfg(feature = "measure")]

@@ -4,11 +4,13 @@
 //! Criterion keeps its filter to itself but wants to know the bytes of an operation before it
 //! decides, and these only the fixtures know. Without a look ahead, a process that measures one id
 //! would set up the fixtures of all. A wrong guess costs no measurement: see `wall`.
+//!
+//! A scenario with flags of its own asks [`is_of_harnesses`] which are not its own.
 
 use regex::Regex;
 
-/// Options of criterion 0.8 that take their value from the next argument.
-const WITH_VALUE: [&str; 17] = [
+/// Options of criterion 0.8 and libtest that take their value from the next argument.
+const WITH_VALUE: [&str; 19] = [
     "--baseline",
     "--baseline-lenient",
     "--color",
@@ -25,8 +27,32 @@ const WITH_VALUE: [&str; 17] = [
     "--sample-size",
     "--save-baseline",
     "--significance-level",
+    "--skip",
+    "--test-threads",
     "--warm-up-time",
 ];
+
+/// Those without one.
+const WITHOUT_VALUE: [&str; 13] = [
+    "--bench",
+    "--discard-baseline",
+    "--exact",
+    "--ignored",
+    "--include-ignored",
+    "--list",
+    "--no-capture",
+    "--nocapture",
+    "--noplot",
+    "--quiet",
+    "--quick",
+    "--test",
+    "--verbose",
+];
+
+/// Whether cargo, libtest and criterion may say `option`, as in `--bench`, to every bench target.
+pub fn is_of_harnesses(option: &str) -> bool {
+    WITH_VALUE.contains(&option) || WITHOUT_VALUE.contains(&option)
+}
 
 /// What a command line selects.
 #[derive(Clone, Debug)]
