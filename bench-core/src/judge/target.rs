@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::budget::size_of;
 use super::glob::Glob;
-use super::matrix::CEILING;
+use super::matrix::{CEILING, INTERRUPTED};
 use super::stats::median;
 use crate::record::{Data, Metric, Row};
 use crate::units::{ByteSize, MIB};
@@ -100,17 +100,35 @@ pub fn elsewhere(targets: &[Target], rows: &[Row]) -> usize {
     ids.len()
 }
 
+/// The ids among `rows` that a target is for and that were not measured to their end, with how far
+/// they came, in the order of the rows: their content was not looked at again, so they are not
+/// judged.
+pub fn interrupted(targets: &[Target], rows: &[Row]) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for row in rows {
+        let Some(had) = row.dimensions.get(INTERRUPTED) else { continue };
+        let asked = targets.iter().any(|target| target.names(&row.id) && target.holds_at(row));
+        let line = format!("{} ({had})", row.id);
+        if asked && !told.contains(&line) {
+            told.push(line);
+        }
+    }
+    told
+}
+
 /// The checks of every target on every id among `rows` that it is for, in the order of the ids.
 /// Empty where no target is for any of them. A failed id misses every target that is for it. A raw
-/// socket that failed beside an arm has an id without an arm; nothing is asked of it.
+/// socket that failed beside an arm has an id without an arm; nothing is asked of it, nor of what
+/// was [`interrupted`].
 pub fn check(targets: &[Target], rows: &[Row]) -> Vec<Check> {
-    let own = |row: &&Row| row.metric.name() != CEILING;
+    let own =
+        |row: &&Row| row.metric.name() != CEILING && !row.dimensions.contains_key(INTERRUPTED);
     let mut ids: Vec<&str> = rows.iter().filter(own).map(|row| row.id.as_str()).collect();
     ids.sort_by_key(|id| (super::budget::workload_of(id), size_of(id)));
     ids.dedup();
     let mut checks = Vec::new();
     for id in ids {
-        let own: Vec<&Row> = rows.iter().filter(|row| row.id == id).collect();
+        let own: Vec<&Row> = rows.iter().filter(own).filter(|row| row.id == id).collect();
         for target in targets.iter().filter(|target| target.names(id)) {
             let here: Vec<&Row> = own.iter().copied().filter(|row| target.holds_at(row)).collect();
             if !here.is_empty() {

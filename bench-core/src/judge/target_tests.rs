@@ -87,6 +87,24 @@ fn a_target_of_the_loopback_says_nothing_of_a_link() {
 }
 
 #[test]
+fn what_was_interrupted_is_named_and_not_judged() {
+    let mut rows = [count(Metric::Operations, 2), count(Metric::Errors, 1)];
+    let whole = Row { id: ID.replace("read", "write"), ..count(Metric::Requests, 1) };
+    let targets = targets(ALL).expect("sound");
+    let of = |rows: &[Row]| (check(&targets, rows).len(), interrupted(&targets, rows));
+    assert_eq!(of(&rows), (4, Vec::new()));
+    for row in &mut rows {
+        row.dimensions.insert(INTERRUPTED.to_owned(), "3 of 10 rounds".to_owned());
+    }
+    let told = format!("{ID} (3 of 10 rounds)");
+    assert_eq!(of(&rows), (0, vec![told.clone()]));
+    let both: Vec<Row> = rows.iter().cloned().chain([whole]).collect();
+    assert_eq!(of(&both), (4, vec![told]), "another id is judged all the same");
+    rows.iter_mut().for_each(|row| row.id = "grpc/peers/read/raw/1MiB".to_owned());
+    assert_eq!(of(&rows), (0, Vec::new()), "of which nothing was asked");
+}
+
+#[test]
 fn what_was_not_measured_is_unknown_and_what_failed_is_missed() {
     let unknown = outcomes(ALL, &[count(Metric::Requests, 1)]);
     assert!(unknown.iter().all(|check| check.1 == Outcome::Unknown), "{unknown:?}");
