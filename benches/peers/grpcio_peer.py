@@ -1,7 +1,9 @@
 """gRPC by Python's grpcio: a peer to measure against, and a stranger to understand.
 
-  bench CONTENT CHUNK CALLS     a client and a server in a process of its own, plain bytes as messages,
-                                so many calls at a time, each on a thread;
+  bench CONTENT CHUNK CALLS CLIENT SERVER
+                                a client and a server in a process of its own, plain bytes as messages,
+                                so many calls at a time, each on a thread; all threads of either end
+                                stay on the CPU of that number;
                                 reads `write|read|stream COUNT` a line, answers with the nanoseconds
                                 of all together and then of each;
                                 `check write|read|stream` compares every byte, answers `checked`
@@ -14,6 +16,7 @@ A call has a time limit. What went wrong is the last line on standard error.
 
 import concurrent.futures
 import multiprocessing
+import os
 import pathlib
 import sys
 import time
@@ -130,7 +133,9 @@ def start(content, chunk, protobuf):
     return server, port
 
 
-def serve_apart(path, chunk, pipe):
+def serve_apart(path, chunk, cpu, pipe):
+    # Before there are threads, which inherit it.
+    os.sched_setaffinity(0, {cpu})
     server, port = start(pathlib.Path(path).read_bytes(), chunk, False)
     pipe.send(port)
     try:
@@ -148,12 +153,13 @@ def methods(channel):
     )
 
 
-def bench(path, chunk, calls):
+def bench(path, chunk, calls, client, server):
+    os.sched_setaffinity(0, {client})
     content = pathlib.Path(path).read_bytes()
     here, there = multiprocessing.get_context("spawn").Pipe()
     spawn = multiprocessing.get_context("spawn")
     # A daemon does not keep a client that failed from ending.
-    apart = spawn.Process(target=serve_apart, args=(path, chunk, there), daemon=True)
+    apart = spawn.Process(target=serve_apart, args=(path, chunk, server, there), daemon=True)
     apart.start()
     there.close()
     if not here.poll(CALL_SECONDS):
@@ -242,7 +248,7 @@ def serve(path):
 
 def main(mode=None, *arguments):
     if mode == "bench":
-        bench(arguments[0], int(arguments[1]), int(arguments[2]))
+        bench(arguments[0], *map(int, arguments[1:]))
     elif mode == "check":
         check(arguments[0], arguments[1], int(arguments[2]))
     elif mode == "serve":

@@ -28,7 +28,8 @@ use super::table::table;
 const SEGMENTS: &str = "segments";
 /// What tonic generates, without a copy at the receiver.
 const BYTES: &str = "bytes";
-/// What tonic generates, with its own settings: that of its example servers.
+/// What tonic generates, `Vec<u8>` and a message at a time, with its own settings: what its example
+/// servers are made of, so that a Read of 1 KiB is a call of its hello world with a longer greeting.
 const TONIC: &str = "tonic";
 const RAW_TCP: &str = "raw-tcp";
 const RAW_UNIX: &str = "raw-unix";
@@ -130,6 +131,10 @@ mod tests {
                 arm.verify().unwrap_or_else(|error| panic!("{name}: {error}"));
                 let turn = arm.turn(20);
                 assert_eq!((turn.latency.len(), turn.errors.len()), (20, 0), "{name}");
+                let (dimensions, placed) = (arm.dimensions(), ["server", "path", "chunk"]);
+                for known in placed.into_iter().chain(["rtt_added", "server_address", "wire"]) {
+                    assert!(dimensions.contains_key(known), "{name} does not tell its {known}");
+                }
             }
         }
     }

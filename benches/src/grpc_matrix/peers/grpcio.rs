@@ -1,8 +1,10 @@
-//! Python's grpcio as an arm: client and server in processes of their own, plain bytes as messages.
+//! Python's grpcio as an arm: client and server in processes of their own, plain bytes as messages,
+//! each end with all its threads on the CPU that ours has.
 
 use std::process::Command;
 use std::time::Duration;
 
+use bench_core::fixture::cpus::Placement;
 use bench_core::measure::recorder::Dimensions;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
@@ -10,6 +12,7 @@ use bench_grpc::{Layout, Operation, Wire};
 use tempfile::NamedTempFile;
 
 use crate::grpc_matrix::arm::{Arm, Turn};
+use crate::grpc_matrix::end::rtt_added;
 use crate::grpcio::{self, peer::Peer};
 
 /// A call that takes longer hangs. The script gives its calls up a little earlier, with a reason.
@@ -22,6 +25,8 @@ pub(super) struct Grpcio {
     name: String,
     operation: Operation,
     concurrency: usize,
+    /// What is peculiar to it.
+    asked: Dimensions,
     peer: Peer,
     _content: NamedTempFile,
 }
@@ -40,10 +45,15 @@ impl Grpcio {
         chunk: ByteSize,
     ) -> Result<Self, Failure> {
         let file = grpcio::content_file(content)?;
+        let placement = Placement::choose()?;
         let mut script = Command::new(grpcio::python()?);
         script.arg(grpcio::SCRIPT).arg("bench").arg(file.path());
         script.args([chunk.bytes().to_string(), concurrency.to_string()]);
-        Self::over(name, operation, concurrency, Peer::start(&mut script)?, file)
+        script.args([placement.client, placement.server].map(|cpu| cpu.to_string()));
+        let mut this = Self::over(name, operation, concurrency, Peer::start(&mut script)?, file)?;
+        let asked = [("cpus", placement.describe()), ("chunk", chunk.to_string())];
+        this.asked = asked.map(|(name, value)| (name.to_owned(), value)).into();
+        Ok(this)
     }
 
     fn over(
@@ -53,8 +63,8 @@ impl Grpcio {
         peer: Peer,
         content: NamedTempFile,
     ) -> Result<Self, Failure> {
-        let name = name.to_owned();
-        let mut this = Self { name, operation, concurrency, peer, _content: content };
+        let (name, asked) = (name.to_owned(), Dimensions::new());
+        let mut this = Self { name, operation, concurrency, asked, peer, _content: content };
         match this.line(START_BOUND)?.as_str() {
             "ready" => Ok(this),
             other => Err(format!("grpcio was not ready: '{other}'").into()),
@@ -108,15 +118,20 @@ impl Arm for Grpcio {
     }
 
     fn dimensions(&self) -> Dimensions {
-        [
-            ("backend", "grpcio, plain bytes, separate processes".to_owned()),
+        let own = [
+            ("backend", "grpcio, separate processes".to_owned()),
+            ("server", "grpcio's".to_owned()),
+            ("server_address", "IP address".to_owned()),
             ("layout", Layout::Processes.to_string()),
             ("wire", Wire::Tcp.to_string()),
+            ("path", "plain bytes".to_owned()),
             ("connections", "1".to_owned()),
             ("concurrency", self.concurrency.to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+            // A link would be between ends that are not ours; `--peers` refuses it.
+            ("rtt_added", rtt_added(None)),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        self.asked.clone().into_iter().chain(own).collect()
     }
 }
 
@@ -138,6 +153,9 @@ mod tests {
         let short = arm.turn(3);
         assert_eq!(short.errors, [("grpcio timed 2 of 3 operations".to_owned(), 3)]);
         assert!(short.latency.is_empty());
+        for known in ["server", "path", "rtt_added", "server_address", "wire"] {
+            assert!(arm.dimensions().contains_key(known), "it does not tell its {known}");
+        }
         let error = arm.verify().expect_err("that is no check").to_string();
         assert_eq!(error, "grpcio answered a check with '9 5 7'");
     }
