@@ -11,7 +11,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -100,10 +100,33 @@ impl Ceiling {
         Self::connect(config, content.clone(), content)
     }
 
+    /// The same over a link: `link` is given the address of the far end and returns the one that
+    /// leads there. The wire is TCP.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start), and what `link` refused.
+    pub fn start_through(
+        config: CeilingConfig,
+        content: Bytes,
+        link: impl FnOnce(SocketAddr) -> io::Result<SocketAddr>,
+    ) -> Result<Self, Error> {
+        let pair = Socket::tcp_pair(config.socket_buffer, link);
+        let config = CeilingConfig { wire: Wire::Tcp, ..config };
+        Self::over(config, pair, content.clone(), content)
+    }
+
     /// The same with other content at the peer than here.
     fn connect(config: CeilingConfig, here: Bytes, there: Bytes) -> Result<Self, Error> {
-        let (near, far) = Socket::pair(config.wire, config.socket_buffer)
-            .map_err(Error::machine("connect two sockets"))?;
+        Self::over(config, Socket::pair(config.wire, config.socket_buffer), here, there)
+    }
+
+    fn over(
+        config: CeilingConfig,
+        pair: io::Result<(Socket, Socket)>,
+        here: Bytes,
+        there: Bytes,
+    ) -> Result<Self, Error> {
+        let (near, far) = pair.map_err(Error::machine("connect two sockets"))?;
         let pins = Pins::choose(config.layout, config.pinned)?;
         let runtime = runtime()?;
         let peer = if config.layout == Layout::OneThread {
@@ -191,17 +214,7 @@ enum Socket {
 impl Socket {
     fn pair(wire: Wire, buffer: Option<ByteSize>) -> io::Result<(Self, Self)> {
         match wire {
-            Wire::Tcp => {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-                let near = TcpStream::connect(listener.local_addr()?)?;
-                let (far, _) = listener.accept()?;
-                for socket in [&near, &far] {
-                    set_buffers(socket, buffer)?;
-                    socket.set_nodelay(true)?;
-                    socket.set_nonblocking(true)?;
-                }
-                Ok((Self::Tcp(near), Self::Tcp(far)))
-            }
+            Wire::Tcp => Self::tcp_pair(buffer, Ok),
             Wire::Unix => {
                 let (near, far) = UnixStream::pair()?;
                 for socket in [&near, &far] {
@@ -211,6 +224,22 @@ impl Socket {
                 Ok((Self::Unix(near), Self::Unix(far)))
             }
         }
+    }
+
+    /// Two ends, with whatever `link` puts between them.
+    fn tcp_pair(
+        buffer: Option<ByteSize>,
+        link: impl FnOnce(SocketAddr) -> io::Result<SocketAddr>,
+    ) -> io::Result<(Self, Self)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let near = TcpStream::connect(link(listener.local_addr()?)?)?;
+        let (far, _) = listener.accept()?;
+        for socket in [&near, &far] {
+            set_buffers(socket, buffer)?;
+            socket.set_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+        }
+        Ok((Self::Tcp(near), Self::Tcp(far)))
     }
 
     /// Call it inside a runtime.

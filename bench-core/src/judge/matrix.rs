@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::best::{Arm, Ranking, Trial};
+use super::budget::size_of;
+use super::stats::median;
 use crate::record::{Metric, Row};
+use crate::units::MIB;
 
 /// How the ids of the matrix begin.
 pub const FAMILY: &str = "grpc/matrix/";
@@ -84,6 +87,34 @@ pub fn link(rows: &[Row]) -> Option<&str> {
     let mut links = of_matrix(rows).filter_map(|row| row.dimensions.get(LINK));
     let first = links.next()?;
     links.all(|link| link == first).then_some(first.as_str())
+}
+
+/// What a raw socket moved over the link beside the arms, in MiB/s: the lowest and the highest
+/// median of a cell. `None` where none was measured, as to a server that is somebody else's.
+pub fn rate(rows: &[Row]) -> Option<[f64; 2]> {
+    let measured = |row: &&Row| {
+        row.metric.name() == CEILING && row.ok && !row.dimensions.contains_key(INTERRUPTED)
+    };
+    let rates = of_matrix(rows).filter(measured).filter_map(|row| {
+        let times = row.per_operation();
+        let sound = !times.is_empty() && times.iter().all(|ns| ns.is_finite() && *ns > 0.0);
+        let size = size_of(&row.id).filter(|_| sound)?;
+        Some(size.bytes() as f64 / MIB as f64 / (median(&times) / 1e9))
+    });
+    rates.fold(None, |range, rate| {
+        let [low, high] = range.unwrap_or([rate, rate]);
+        Some([rate.min(low), rate.max(high)])
+    })
+}
+
+/// The link in words, round trip and rate, as a recommendation names it.
+pub fn link_in_words(rows: &[Row]) -> String {
+    let link = link(rows).unwrap_or("links of more than one kind");
+    match rate(rows) {
+        None => format!("{link} (its rate was not measured)"),
+        Some([low, high]) if high - low < 1.0 => format!("{link} (a raw socket: {low:.0} MiB/s)"),
+        Some([low, high]) => format!("{link} (a raw socket: {low:.0} to {high:.0} MiB/s)"),
+    }
 }
 
 /// The recommendation in words, one line each, the link that it holds for named.
@@ -206,6 +237,22 @@ mod tests {
         assert!(told.starts_with("best profile for loopback: a tie of "), "{told}");
         let told = words(&best(&arms(&rows[2..]), "default"), "loopback");
         assert!(told.starts_with("best profile: none, since every one failed"), "{told}");
+    }
+
+    #[test]
+    fn the_link_is_named_with_what_a_raw_socket_moved_over_it() {
+        let mut rows = vec![row("default", "grpc/matrix/read/1MiB", &[4.0, 4.0])];
+        assert_eq!(link_in_words(&rows), "loopback (its rate was not measured)");
+        // 1 MiB in 1 ms and 16 MiB in 8 ms.
+        for (cell, ns) in [("grpc/matrix/read/1MiB", 1e6), ("grpc/matrix/read/16MiB", 8e6)] {
+            let mut ceiling = row("default", cell, &[ns, ns, 9e9]);
+            ceiling.metric = Metric::Other(CEILING.to_owned());
+            rows.push(ceiling);
+        }
+        assert_eq!(link_in_words(&rows[..2]), "loopback (a raw socket: 1000 MiB/s)");
+        assert_eq!(link_in_words(&rows), "loopback (a raw socket: 1000 to 2000 MiB/s)");
+        rows[2].dimensions.insert(INTERRUPTED.to_owned(), "3 of 10 rounds".to_owned());
+        assert_eq!(rate(&rows), Some([1000.0; 2]), "what was interrupted tells no rate");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
+use bench_core::fixture::cpus;
 use bench_core::units::ByteSize;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -127,7 +128,13 @@ impl DelayProxy {
         let held_max = config.held_max.len();
         let engine = Engine::new(Arc::clone(&bell), received, models, delays, held_max)?;
         let thread = thread::Builder::new().name(THREAD.to_owned());
-        let thread = thread.spawn(move || engine.run()).map_err(Error::io("start a thread"))?;
+        let work = move || {
+            // Not beside an end that is pinned where the caller is; where the system refuses, it is
+            // slower, and as late as the report says.
+            let _refused = cpus::unpin();
+            engine.run();
+        };
+        let thread = thread.spawn(work).map_err(Error::io("start a thread"))?;
         let (commands, thread) = (Some(commands), Some(thread));
         // From here on dropping ends the thread, also where the route fails.
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

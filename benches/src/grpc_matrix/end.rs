@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use bench_core::fixture::Payload;
+use bench_core::fixture::cpus::{Pinned, Placement};
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::Other;
 use bench_core::units::ByteSize;
@@ -111,12 +112,10 @@ impl Setup {
     pub fn ceiling(&self) -> Result<(Layout, Wire), &'static str> {
         match self.place {
             Place::Elsewhere(_) => Err("no ceiling: the other end is somebody else's"),
-            Place::Here { .. } if self.rtt.is_some() => {
-                Err("no ceiling: a raw socket does not pass the link")
-            }
             Place::Here { .. } if self.concurrency > 1 || self.connections > 1 => {
                 Err("no ceiling: it has one connection")
             }
+            Place::Here { .. } if self.rtt.is_some() => Ok((BESIDE, Wire::Tcp)),
             Place::Here { layout, wire } => Ok((layout, wire)),
         }
     }
@@ -153,8 +152,6 @@ impl Setup {
                 ("somebody else's", address, wire, "client alone".to_owned())
             }
         };
-        let rtt =
-            self.rtt.map_or("none".to_owned(), |rtt| format!("{} ms", rtt.as_secs_f64() * 1e3));
         [
             ("server", server.to_owned()),
             ("server_address", address.to_owned()),
@@ -164,7 +161,7 @@ impl Setup {
             ("chunk", self.chunk.min(size).to_string()),
             ("connections", self.connections.to_string()),
             ("concurrency", self.concurrency.to_string()),
-            ("rtt_added", rtt),
+            ("rtt_added", rtt_added(self.rtt)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -200,6 +197,8 @@ pub struct There {
     server: Option<Server>,
     /// Where the other end is a cache.
     cache: Option<CacheClients>,
+    /// Where the other end is ours: each on a CPU of its own, the link on whichever is free.
+    pins: Option<(Placement, Pinned)>,
 }
 
 impl End {
@@ -234,12 +233,16 @@ impl End {
             }
             (Place::Here { .. }, Some(_)) => {
                 let address = Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into());
-                let (path, workers, cpu, socket_buffer) = (setup.path, 1, None, None);
+                let placement = Placement::choose()?;
+                let (path, workers, cpu) = (setup.path, 1, Some(placement.server));
+                let socket_buffer = None;
                 let config =
                     ServerConfig { profile, address, path, payload, workers, cpu, socket_buffer };
                 let server = Server::start_with(config, content.clone())?;
                 let target = server.address().clone();
-                There::open(setup, target, profile, (payload, content), Some(server))
+                let pinned = Pinned::to(placement.client)?;
+                let ours = Some((server, placement, pinned));
+                There::open(setup, target, profile, (payload, content), ours)
             }
             (Place::Elsewhere(target), _) => {
                 There::open(setup, target.clone(), profile, (payload, content), None)
@@ -311,6 +314,9 @@ impl End {
                     (None, None) => format!("server at {}", there.connections.target()),
                 };
                 dimensions.insert("backend".to_owned(), backend);
+                if let Some((placement, _)) = &there.pins {
+                    dimensions.insert("cpus".to_owned(), placement.describe());
+                }
                 let covers = if there.server.is_some() { BOTH } else { CLIENT };
                 dimensions.insert(COVERS.to_owned(), covers.to_owned());
                 dimensions
@@ -326,8 +332,12 @@ impl There {
         target: Target,
         profile: TransportProfile,
         (payload, content): (Payload, Bytes),
-        server: Option<Server>,
+        ours: Option<(Server, Placement, Pinned)>,
     ) -> Result<End, Failure> {
+        let (server, pins) = match ours {
+            Some((server, placement, pinned)) => (Some(server), Some((placement, pinned))),
+            None => (None, None),
+        };
         let link = setup.rtt.map(|rtt| through(&target, rtt)).transpose()?;
         let config = ConnectConfig {
             target: link.as_ref().map_or(target, |link| link.address().into()),
@@ -356,8 +366,13 @@ impl There {
                 Some(cache)
             }
         };
-        Ok(End::There(Box::new(Self { connections, runtime, link, server, cache })))
+        Ok(End::There(Box::new(Self { connections, runtime, link, server, cache, pins })))
     }
+}
+
+/// The round trip of a link between the two ends, as rows say it.
+pub(super) fn rtt_added(rtt: Option<Duration>) -> String {
+    rtt.map_or("none".to_owned(), |rtt| format!("{} ms", rtt.as_secs_f64() * 1e3))
 }
 
 /// A link of this round trip before the server.

@@ -1,14 +1,18 @@
 //! A raw socket as an arm: the same bytes between the same kind of threads, without gRPC.
 
-use std::time::Instant;
+use std::io;
+use std::time::{Duration, Instant};
 
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::{Meter, Other};
 use bench_core::workload::Failure;
 use bench_grpc::ceiling::{Ceiling, CeilingConfig, PEER_THREAD};
-use bench_grpc::{Layout, Operation};
+use bench_grpc::{Layout, Operation, Wire};
+use bench_network::link::LinkProfile;
+use bench_network::proxy::{DelayProxy, THREAD};
 
 use super::arm::{Arm, BOTH, COVERS, Turn};
+use super::end::rtt_added;
 use super::tally;
 
 /// Where the other end runs, in the layouts in which it has a thread.
@@ -19,7 +23,10 @@ pub struct Raw {
     name: String,
     operation: Operation,
     config: CeilingConfig,
+    // Dropped in this order: the sockets, the link.
     ceiling: Ceiling,
+    link: Option<DelayProxy>,
+    rtt: Option<Duration>,
 }
 
 impl Raw {
@@ -34,7 +41,28 @@ impl Raw {
         content: bytes::Bytes,
     ) -> Result<Self, Failure> {
         let ceiling = Ceiling::start_with(config, content)?;
-        Ok(Self { name: name.to_owned(), operation, config, ceiling })
+        Ok(Self { name: name.to_owned(), operation, config, ceiling, link: None, rtt: None })
+    }
+
+    /// Connects two sockets over a link of this round trip.
+    ///
+    /// # Errors
+    /// What the machine or the link refused.
+    pub fn through(
+        name: &str,
+        operation: Operation,
+        config: CeilingConfig,
+        content: bytes::Bytes,
+        rtt: Duration,
+    ) -> Result<Self, Failure> {
+        let mut link = None;
+        let before = |far| {
+            let proxy = DelayProxy::start(far, &LinkProfile::round_trip(rtt));
+            let proxy = link.insert(proxy.map_err(io::Error::other)?);
+            Ok(proxy.address())
+        };
+        let ceiling = Ceiling::start_through(config, content, before)?;
+        Ok(Self { name: name.to_owned(), operation, config, ceiling, link, rtt: Some(rtt) })
     }
 
     fn peer(&self) -> Other {
@@ -49,7 +77,7 @@ impl Arm for Raw {
 
     fn turn(&mut self, operations: u64) -> Turn {
         let mut turn = Turn { operations, ..Turn::empty() };
-        let (meter, start) = (Meter::start(self.peer(), None), Instant::now());
+        let (meter, start) = (Meter::start(self.peer(), Some(THREAD)), Instant::now());
         for _ in 0..operations {
             let began = Instant::now();
             match self.ceiling.transfer(self.operation) {
@@ -75,15 +103,22 @@ impl Arm for Raw {
                 Layout::TwoThreads
             }
         };
-        [
+        let address = if wire == Wire::Unix { "socket file" } else { "IP address" };
+        let link = self.link.as_ref().map(DelayProxy::dimensions).unwrap_or_default();
+        let own = [
             ("backend", "raw socket".to_owned()),
+            ("server", "ours".to_owned()),
+            ("server_address", address.to_owned()),
             ("layout", layout.to_string()),
             ("wire", wire.to_string()),
+            ("path", "raw".to_owned()),
+            // There are no messages: all content is one.
+            ("chunk", self.config.payload.size.to_string()),
             ("connections", "1".to_owned()),
             ("concurrency", "1".to_owned()),
+            ("rtt_added", rtt_added(self.rtt)),
             (COVERS, BOTH.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        ];
+        link.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

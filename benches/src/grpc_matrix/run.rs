@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bench_core::fixture::Payload;
 use bench_core::judge::best::best;
-use bench_core::judge::matrix::{BASELINE, arms, words};
+use bench_core::judge::matrix::{BASELINE, arms, link_in_words, words};
 use bench_core::record::{Metric, Row, RunRecord};
 use bench_core::workload::Failure;
 use bench_grpc::TransportProfile;
@@ -50,7 +50,7 @@ fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
     let ranking = best(&arms(rows), matrix.profiles[0].name);
     let no_ceiling = matrix.setup.ceiling().err().map(|why| format!("{why}\n"));
     let no_ceiling = no_ceiling.unwrap_or_default();
-    let text = format!("{}{no_ceiling}\n{}", table(rows), words(&ranking, &matrix.setup.link()));
+    let text = format!("{}{no_ceiling}\n{}", table(rows), words(&ranking, &link_in_words(rows)));
     // A closed pipe at the other end of a table is not the matrix's failure.
     let _closed = write!(io::stdout().lock(), "{text}");
     session.end()
@@ -197,7 +197,11 @@ fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
     if let Ok((layout, wire)) = setup.ceiling() {
         let (pinned, socket_buffer) = (true, None);
         let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
-        arms.push((RAW.to_owned(), boxed(Raw::start(RAW, cell.operation, config, content))));
+        let raw = match setup.rtt {
+            None => Raw::start(RAW, cell.operation, config, content),
+            Some(rtt) => Raw::through(RAW, cell.operation, config, content, rtt),
+        };
+        arms.push((RAW.to_owned(), boxed(raw)));
     }
     arms
 }

@@ -4,8 +4,8 @@
 
 use bench_core::judge::band::speed_up;
 use bench_core::judge::best::{Arm, Ranking, best};
-use bench_core::judge::matrix::{arms, baseline, link, words};
-use bench_core::judge::target::{Check, Outcome, check, elsewhere};
+use bench_core::judge::matrix::{arms, baseline, link_in_words, words};
+use bench_core::judge::target::{Check, Outcome, check, elsewhere, interrupted};
 use bench_core::judge::{Interval, Policy};
 use bench_core::record::RunRecord;
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ pub(crate) struct Matrix {
     checks: Vec<Check>,
     /// Ids whose targets are not for the link they went over.
     elsewhere: usize,
+    /// Ids that were not measured to their end.
+    interrupted: Vec<String>,
 }
 
 /// How far a cell of an arm lies from the baseline's.
@@ -37,17 +39,17 @@ impl Matrix {
     pub(crate) fn of(record: &RunRecord, policy: &Policy) -> Option<Self> {
         let arms = arms(&record.rows);
         let checks = check(&policy.targets, &record.rows);
-        if arms.is_empty() && checks.is_empty() {
+        let interrupted = interrupted(&policy.targets, &record.rows);
+        if arms.is_empty() && checks.is_empty() && interrupted.is_empty() {
             return None;
         }
-        let ranking = baseline(&record.rows, &arms).filter(|_| arms.len() > 1).map(|baseline| {
-            let link = link(&record.rows).unwrap_or("links of more than one kind").to_owned();
-            (best(&arms, baseline), link)
-        });
+        let ranking = baseline(&record.rows, &arms)
+            .filter(|_| arms.len() > 1)
+            .map(|baseline| (best(&arms, baseline), link_in_words(&record.rows)));
         let baseline = ranking.as_ref().and_then(|(ranking, _)| ranking.baseline.as_deref());
         let distances = baseline.map(|baseline| distances(&arms, baseline)).unwrap_or_default();
         let elsewhere = elsewhere(&policy.targets, &record.rows);
-        Some(Self { ranking, distances, checks, elsewhere })
+        Some(Self { ranking, distances, checks, elsewhere, interrupted })
     }
 
     /// The targets that do not hold, as `p50 of grpc/matrix/read/default/1MiB`.
@@ -96,6 +98,9 @@ impl Matrix {
             text.push_str(&format!(
                 "{ids} ids went another way than some target of theirs is for\n"
             ));
+        }
+        for id in &self.interrupted {
+            text.push_str(&format!("not judged, interrupted: {id}\n"));
         }
         text
     }
@@ -148,6 +153,7 @@ impl Matrix {
             "targets_missed": missed,
             "targets_unknown": unknown,
             "targets_for_another_link": self.elsewhere,
+            "targets_not_judged": self.interrupted,
         })
     }
 }
@@ -202,7 +208,11 @@ mod tests {
         let record = record(&[("default", 1.0), ("conservative", 4.0), ("aggressive", 0.5)]);
         let matrix = Matrix::of(&record, &built_in()).expect("a matrix");
         let text = matrix.text(false);
-        for part in ["best profile for tcp here: aggressive", "distance from default", "0.25 ×"] {
+        for part in [
+            "best profile for tcp here (its rate was not measured): aggressive",
+            "distance from default",
+            "0.25 ×",
+        ] {
             assert!(text.contains(part), "no '{part}' in {text}");
         }
         // A slow profile is no change of the code: no word of the bands is there.
@@ -239,6 +249,21 @@ mod tests {
         let matrix = Matrix::of(&record, &built_in()).expect("success is asked of every link");
         assert!(matrix.missed().is_empty());
         assert!(matrix.text(false).contains("1 ids went another way"), "{}", matrix.text(false));
+    }
+
+    #[test]
+    fn what_was_interrupted_is_named_as_not_judged() {
+        let mut record = record(&[("default", 2.0)]);
+        let had = "3 of 10 rounds";
+        record.rows[0].dimensions.insert("interrupted".to_owned(), had.to_owned());
+        let matrix = Matrix::of(&record, &built_in()).expect("a matrix");
+        assert!(matrix.missed().is_empty(), "{:?}", matrix.missed());
+        let told = format!("not judged, interrupted: {} ({had})", record.rows[0].id);
+        assert!(matrix.text(false).contains(&told), "{}", matrix.text(false));
+        assert_eq!(
+            matrix.json()["targets_not_judged"][0],
+            format!("{} ({had})", record.rows[0].id)
+        );
     }
 
     #[test]
