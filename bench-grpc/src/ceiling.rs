@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::intake::{Sink, compare};
 use crate::layout::Pins;
 use crate::operation::{Operation, expect_length};
-use crate::transport::socket::set_buffers;
+use crate::transport::socket::{set_buffers, unpace};
 use crate::{Layout, Wire};
 
 /// What one read or write asks the kernel for. Larger ones leave the cache, smaller ones are more
@@ -236,6 +236,7 @@ impl Socket {
         let (far, _) = listener.accept()?;
         for socket in [&near, &far] {
             set_buffers(socket, buffer)?;
+            unpace(socket, socket.peer_addr()?);
             socket.set_nodelay(true)?;
             socket.set_nonblocking(true)?;
         }

@@ -167,6 +167,10 @@ impl Engine {
         let server = connecting(to)?;
         for end in [&client, &server] {
             end.set_nodelay(true)?;
+            // What is not modelled is not to be there by the default of the machine either: BBR would
+            // pace what is sent by what it has measured of a leg without a delay. Where it is
+            // refused, the default does it.
+            let _refused = socket::pin_congestion_control(end, "reno");
         }
         let number = self.take_numbers();
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;

@@ -6,7 +6,9 @@
 //! - the handshake: `connect` takes no round trip, and the client is connected before the server;
 //! - loss, and therefore neither retransmission nor any time-out of TCP;
 //! - congestion control: no slow start, no window that grows by round trips. What a sender may have
-//!   in flight is bounded by the queue of the link and by the proxy's memory, not by TCP.
+//!   in flight is bounded by the queue of the link and by the proxy's memory, not by TCP. The proxy's
+//!   own sockets have reno, which does nothing where nothing is lost; an end whose socket has BBR is
+//!   paced by what that measures of its leg to the proxy.
 //!
 //! A profile that asks for loss, reordering, duplicates or corruption is refused. A rate counts
 //! bytes as if they came in full segments of 1448 bytes with 52 of headers, and a full queue holds
