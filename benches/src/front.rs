@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bench_core::measure::recorder::ROWS_VARIABLE;
+use bench_core::measure::selection::is_of_harnesses;
 use bench_core::record::{Environment, RunRecord};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 use clap::Parser;
@@ -19,39 +20,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 pub(crate) const USAGE: u8 = 2;
 /// Exit code: nothing was measured, or not to its end.
 pub(crate) const NOT_MEASURED: u8 = 4;
-
-/// What cargo, libtest and criterion say to every bench target; ours are all others.
-const OF_OTHERS: [&str; 29] = [
-    "--bench",
-    "--test",
-    "--list",
-    "--exact",
-    "--ignored",
-    "--include-ignored",
-    "--nocapture",
-    "--no-capture",
-    "--quiet",
-    "--verbose",
-    "--noplot",
-    "--test-threads",
-    "--baseline",
-    "--baseline-lenient",
-    "--color",
-    "--colour",
-    "--confidence-level",
-    "--discard-baseline",
-    "--format",
-    "--load-baseline",
-    "--measurement-time",
-    "--noise-threshold",
-    "--nresamples",
-    "--output-format",
-    "--plotting-backend",
-    "--profile-time",
-    "--sample-size",
-    "--save-baseline",
-    "--warm-up-time",
-];
 
 /// Whether the user runs the scenario itself: with a flag of its own, or by `cargo bench` without a
 /// filter. `also` are flags of its own that others have, too.
@@ -83,7 +51,7 @@ fn of_ours(name: &str, arguments: &[String], also: &[&str]) -> Vec<String> {
 
 fn is_ours(argument: &str, also: &[&str]) -> bool {
     let name = argument.split('=').next().unwrap_or(argument);
-    (name.starts_with("--") || name == "-h") && (also.contains(&name) || !OF_OTHERS.contains(&name))
+    (name.starts_with("--") || name == "-h") && (also.contains(&name) || !is_of_harnesses(name))
 }
 
 /// Tells a sentence, and gives the code back.
