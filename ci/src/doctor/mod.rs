@@ -108,6 +108,7 @@ fn memory_and_disk(target: &Path) -> Vec<Finding> {
         system::disk(probe::free_bytes(target)),
         system::cold(mount.as_ref().map(|mount| mount.kind.as_str())),
         system::read_ahead(read_ahead.as_deref()),
+        system::reclaim(probe::reclaim()),
         system::device("/dev/fuse", probe::opens("/dev/fuse"), "mount file systems of its own"),
     ]
 }

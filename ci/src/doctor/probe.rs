@@ -32,6 +32,31 @@ pub(crate) fn entries(folder: &str) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
+/// Whether a DAMON of this kernel pages cold memory out: one with a scheme of that kind, or the module
+/// that does nothing else. `None` where only root may look.
+pub(crate) fn reclaim() -> Option<bool> {
+    if text("/sys/module/damon_reclaim/parameters/enabled").is_some_and(|on| on.trim() == "Y") {
+        return Some(true);
+    }
+    let damons = Path::new("/sys/kernel/mm/damon/admin/kdamonds");
+    match fs::read_dir(damons) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+        Ok(damons) => Some(damons.flatten().any(|damon| pages_out(&damon.path()))),
+    }
+}
+
+/// Whether this DAMON runs and one of its schemes pages out.
+fn pages_out(damon: &Path) -> bool {
+    let is = |path: &Path, word: &str| fs::read_to_string(path).is_ok_and(|t| t.trim() == word);
+    let within = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    let contexts = within(&damon.join("contexts"));
+    let mut schemes = contexts.iter().flat_map(|context| within(&context.join("schemes")));
+    is(&damon.join("state"), "on") && schemes.any(|scheme| is(&scheme.join("action"), "pageout"))
+}
+
 /// The first line that a program prints on standard output, where it ends well.
 pub(crate) fn first_line(program: &str, args: &[&str]) -> Option<String> {
     output(program, args).and_then(|text| Some(text.lines().next()?.trim().to_owned()))
@@ -136,6 +161,21 @@ pub(crate) fn netem() -> Netem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damon_pages_out_where_it_runs_and_has_such_a_scheme() {
+        let damon = tempfile::tempdir().expect("temporary folder");
+        let scheme = damon.path().join("contexts/0/schemes/0");
+        fs::create_dir_all(&scheme).expect("create");
+        fs::write(damon.path().join("contexts/0/schemes/nr_schemes"), "1\n").expect("write");
+        for (state, action, pages) in
+            [("on", "pageout", true), ("on", "stat", false), ("off", "pageout", false)]
+        {
+            fs::write(damon.path().join("state"), format!("{state}\n")).expect("write");
+            fs::write(scheme.join("action"), format!("{action}\n")).expect("write");
+            assert_eq!(pages_out(damon.path()), pages, "{state} {action}");
+        }
+    }
 
     #[test]
     fn the_clock_moves_and_costs_something() {

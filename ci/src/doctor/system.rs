@@ -135,6 +135,32 @@ pub(crate) fn read_ahead(kib: Option<&str>) -> Finding {
     }
 }
 
+/// Whether the kernel is told to take pages away that were not used for a while; `None` where it can't
+/// be asked.
+pub(crate) fn reclaim(on: Option<bool>) -> Finding {
+    let what = "warm reads";
+    match on {
+        Some(true) => Finding::new(
+            what,
+            Status::Limited,
+            "DAMON pages out what is cold",
+            "a page that was read once may be gone at the next read: a few warm reads meet the disk",
+        ),
+        Some(false) => Finding::new(
+            what,
+            Status::Ok,
+            "DAMON pages nothing out",
+            "what was read once stays in memory while there is room",
+        ),
+        None => Finding::new(
+            what,
+            Status::Unknown,
+            "whether DAMON pages out what is cold is not shown here",
+            "a warm read may meet the disk",
+        ),
+    }
+}
+
 /// A device that has to open for something to be measured.
 pub(crate) fn device(name: &'static str, opened: io::Result<()>, purpose: &str) -> Finding {
     let Err(error) = opened else {
@@ -257,6 +283,13 @@ mod tests {
         for trial in [Netem::NoTool, Netem::NoNamespace, Netem::Refused("x".into())] {
             assert_eq!(netem(&trial).status, Status::Missing);
         }
+    }
+
+    #[test]
+    fn pages_that_the_kernel_takes_away_limit_warm_reads() {
+        assert_eq!(reclaim(Some(true)).status, Status::Limited);
+        assert_eq!(reclaim(Some(false)).status, Status::Ok);
+        assert_eq!(reclaim(None).status, Status::Unknown);
     }
 
     #[test]
