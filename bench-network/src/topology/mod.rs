@@ -3,7 +3,7 @@
 //!
 //! - [`Topology`]: regions and their links, from a matrix of round trips or from a file.
 //! - [`script`]: what changes when: another link, a partition, its end, a link that flaps.
-//! - [`file`]: both as text.
+//! - [`mod@file`]: both as text.
 //! - [`State`]: the links as they are at a time.
 //!
 //! A packet meets the state of the moment at which it is sent; one that is on its way when its link

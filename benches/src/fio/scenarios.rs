@@ -62,14 +62,19 @@ pub fn main() -> ExitCode {
     let Some((flags, scale)) = of_user::<Flags>("scenario_files", &OURS) else {
         return scenario::main(&SCENARIOS);
     };
-    #[cfg(feature = "peers")]
-    if flags.peers {
-        return super::peer::run(&flags, scale);
-    }
-    // What a job does is its flags' to say.
-    let _unused: Scale = scale;
-    match flags.session() {
+    in_turns(&flags, scale).unwrap_or_else(|| match flags.session() {
         Ok(asked) => session::run(&asked),
         Err(sentence) => refuse(&sentence),
-    }
+    })
+}
+
+/// Runs the jobs in turns with fio, where that was asked for.
+#[cfg(feature = "peers")]
+fn in_turns(flags: &Flags, scale: Scale) -> Option<ExitCode> {
+    flags.peers.then(|| super::peer::run(flags, scale))
+}
+
+#[cfg(not(feature = "peers"))]
+fn in_turns(_: &Flags, _: Scale) -> Option<ExitCode> {
+    None
 }
