@@ -232,6 +232,20 @@ pub enum Error {
         /// What stands.
         taken: String,
     },
+    /// A mount remembers other things than it was asked to.
+    #[error(
+        "with the {setting} of {asked} the kernel {did} a second time about the same file of the \
+         FUSE mount, so that no row could say how it was cached; free some memory, or measure plain \
+         files"
+    )]
+    NotRemembered {
+        /// Which option.
+        setting: &'static str,
+        /// What was asked for.
+        asked: String,
+        /// Whether the kernel asked.
+        did: &'static str,
+    },
     /// A file that was closed stayed open at the file system's end.
     #[error(
         "the kernel did not release {open} files that were closed; is somebody else reading them?"

@@ -37,7 +37,7 @@ pub enum Ended {
     /// It was in use: whoever still reads gets an error from now on.
     ByForce,
     /// By `fusermount3`, for those who may not unmount: out of sight at once, and ended when the last
-    /// file in it is closed.
+    /// file in it is closed; until then a server that is alive answers with errors.
     ByHelper,
     /// It was not there any more.
     Already,
@@ -65,6 +65,15 @@ pub(crate) fn all() -> io::Result<Vec<Mount>> {
 /// When the place or `/proc` is not there.
 pub(crate) fn at(point: &Path) -> io::Result<Option<Mount>> {
     Ok(all()?.into_iter().rfind(|mount| mount.point == point))
+}
+
+/// Whether anything is mounted on this directory or below it.
+///
+/// # Errors
+/// When the directory or `/proc` is not there.
+pub(crate) fn any_below(directory: &Path) -> io::Result<bool> {
+    let directory = directory.canonicalize()?;
+    Ok(all()?.iter().any(|mount| mount.point.starts_with(&directory)))
 }
 
 /// Unmounts ours in this directory and leaves others alone. What cannot be unmounted stays: the
@@ -178,6 +187,9 @@ mod tests {
         let root = at(Path::new("/")).expect("/proc is there").expect("something is mounted");
         assert!(!root.kind.is_empty());
         assert_eq!(at(Path::new("/no/such/place")).expect("/proc is there"), None);
+        assert!(any_below(Path::new("/")).expect("/proc is there"));
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(!any_below(folder.path()).expect("/proc is there"));
     }
 
     #[test]

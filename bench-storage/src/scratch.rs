@@ -3,7 +3,8 @@
 //! The guard removes it in `Drop`, also while a panic unwinds. A run that was killed cannot; its
 //! directory is removed by the next run that creates one in the same place, and a directory whose
 //! run is alive never is, because every run holds a lock on its own. What was mounted in it by that
-//! killed run is unmounted first.
+//! killed run is unmounted first; a directory in which something else is mounted stays, because to
+//! remove it would be to remove what is in that.
 
 use std::env;
 use std::fs::{self, File};
@@ -19,7 +20,8 @@ pub const SCRATCH_VARIABLE: &str = "WEIGHBRIDGE_SCRATCH";
 
 const PREFIX: &str = "run-";
 
-/// A directory that this run created and that is removed, with all in it, when dropped.
+/// A directory that this run created and that is removed, with all in it, when dropped, unless somebody
+/// has mounted something in it.
 #[derive(Debug)]
 #[must_use = "the directory is removed as soon as this guard is dropped"]
 pub struct ScratchDirectory {
@@ -70,6 +72,22 @@ impl ScratchDirectory {
     }
 }
 
+impl Drop for ScratchDirectory {
+    fn drop(&mut self) {
+        if !may_go(self.directory.path()) {
+            self.directory.disable_cleanup(true);
+        }
+    }
+}
+
+/// Whether removing all in this directory removes nothing that is mounted there. Ours is unmounted: a
+/// file system that a killed run served answers nobody.
+fn may_go(directory: &Path) -> bool {
+    mounts::detach_ours_below(directory);
+    // Where nobody tells, there may be something.
+    mounts::any_below(directory).is_ok_and(|any| !any)
+}
+
 fn default_parents() -> Result<Vec<PathBuf>, Error> {
     let here = Path::new(".");
     let current = env::current_dir().map_err(Error::io("find", here))?;
@@ -101,9 +119,7 @@ fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        if ours && is_abandoned(&entry.path()).unwrap_or(false) {
-            // A file system that a killed run served is still mounted, and answers nobody.
-            mounts::detach_ours_below(&entry.path());
+        if ours && is_abandoned(&entry.path()).unwrap_or(false) && may_go(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

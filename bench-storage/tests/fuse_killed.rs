@@ -43,15 +43,31 @@ fn victim(place: &Path) -> ! {
     }
 }
 
-fn start_victim(place: &Path) -> (Child, PathBuf) {
+/// The process to kill, killed at the latest when the test is over, whichever way.
+struct Victim(Child);
+
+impl Victim {
+    fn kill(&mut self) {
+        let _ended = self.0.kill();
+        self.0.wait().expect("it was started");
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start_victim(place: &Path) -> (Victim, PathBuf) {
     let mut command = Command::new(env::current_exe().expect("this executable"));
     command.args(["--exact", NAME, "--nocapture"]).env(PLACE, place).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("start");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut victim = Victim(command.spawn().expect("start"));
+    let lines = BufReader::new(victim.0.stdout.take().expect("a pipe")).lines();
     let path = lines
         .map(|line| line.expect("text"))
         .find_map(|line| line.strip_prefix("mounted ").map(PathBuf::from));
-    (child, path.expect("it mounts"))
+    (victim, path.expect("it mounts"))
 }
 
 #[test]
@@ -70,10 +86,9 @@ fn a_killed_run_s_mount_is_cleaned_by_the_next_start_and_no_other() {
         Err(error @ Error::NoFuse { .. }) => return eprintln!("skipped: {error}"),
         Err(error) => panic!("{error}"),
     };
-    let (mut child, dead) = start_victim(&place);
+    let (mut victim, dead) = start_victim(&place);
     fs::metadata(dead.join(SeededTree::name(0))).expect("it serves");
-    child.kill().expect("kill");
-    child.wait().expect("wait");
+    victim.kill();
     fs::metadata(dead.join(SeededTree::name(0))).expect_err("nobody serves it");
     let run = dead.parent().expect("its scratch directory").to_owned();
 
@@ -81,6 +96,7 @@ fn a_killed_run_s_mount_is_cleaned_by_the_next_start_and_no_other() {
     let foreign = place.join("run-foreign").join("mount");
     fs::create_dir_all(&foreign).expect("create");
     let tmpfs = mount("weighbridge", &foreign, "tmpfs", MountFlags::empty(), None);
+    fs::write(foreign.join("theirs"), "content").expect("write");
     assert_eq!(mounts_below(&place).len(), 2 + usize::from(tmpfs.is_ok()));
 
     let next = ScratchDirectory::create_in(&place).expect("the next start");
@@ -89,6 +105,8 @@ fn a_killed_run_s_mount_is_cleaned_by_the_next_start_and_no_other() {
     match tmpfs {
         Ok(()) => {
             assert_eq!(mounts_below(&foreign).len(), 1, "what is not ours is left alone");
+            let theirs = fs::read_to_string(foreign.join("theirs")).expect("it is still there");
+            assert_eq!(theirs, "content");
             unmount(&foreign, UnmountFlags::NOFOLLOW).expect("unmount");
         }
         Err(errno) => eprintln!("skipped the mount of another kind: {errno}"),

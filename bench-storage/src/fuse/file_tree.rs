@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bench_core::units::ByteSize;
 use rustix::fs::{Mode, OFlags, open, stat};
 use rustix::io::{Errno, read};
 
@@ -128,6 +129,11 @@ impl FileTree {
         self.mount.as_ref().map(FuseMount::settled).transpose()
     }
 
+    /// The most that one of the kernel's read requests has asked for; nothing where there is no mount.
+    pub fn largest_read(&self) -> Option<ByteSize> {
+        self.mount.as_ref().map(FuseMount::largest_read)
+    }
+
     /// The size of this file, by `stat(2)`.
     ///
     /// # Errors
@@ -177,6 +183,7 @@ impl FileTree {
     }
 
     /// What made the number: the backend and why it is this one, what was asked of it and what stands.
+    /// What was asked of a mount is not said where there is none.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
         let mut dimensions = vec![
             ("backend", self.kind().name().to_owned()),
@@ -187,9 +194,11 @@ impl FileTree {
             ("seed", self.tree.seed.to_string()),
             ("block_size", BLOCK.min(self.tree.size).to_string()),
         ];
-        dimensions.extend(self.options.dimensions());
         match &self.mount {
-            Some(mount) => dimensions.extend(mount.negotiated().dimensions()),
+            Some(mount) => {
+                dimensions.extend(self.options.dimensions());
+                dimensions.extend(mount.negotiated().dimensions());
+            }
             None => {
                 let opened = File::open(self.scratch.path());
                 let name = opened.and_then(|directory| file_system(&directory));
@@ -234,6 +243,10 @@ mod tests {
         assert_eq!((of("backend"), of("backend_asked")), ("plain_files", "auto"));
         let reason = of("backend_reason");
         assert!(reason.contains("failed to open /dev/no-such-device: No such file"), "{reason}");
+        for option in ["entry_ttl", "attr_ttl", "negative_ttl", "keep_cache"] {
+            let claimed = dimensions.iter().any(|(name, _)| *name == option);
+            assert!(!claimed, "files on a disk have no {option}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! - [`SeededTree`]: what is served. [`FuseOptions`]: how, and what the kernel may remember;
 //!   [`Caching`] names the kinds that are measured.
-//! - [`FuseMount`]: the mount, as a guard. [`Negotiated`]: what the kernel really took, asserted.
+//! - [`FuseMount`]: the mount, as a guard. [`Negotiated`]: what the kernel really took, asserted, and
+//!   [`Remembered`]: what it was seen not to ask for again.
 //! - [`Requests`]: what it asked, by [`RequestKind`].
 //! - [`FileTree`]: the mount, or where there can be none the same files on a disk, by [`Choice`]; with
 //!   the system calls that reach them.
@@ -19,6 +20,8 @@ mod file_tree;
 mod mount;
 mod negotiated;
 mod options;
+mod probe;
+mod refusal;
 mod requests;
 mod seeded;
 mod served;
@@ -28,6 +31,7 @@ pub use self::file_tree::{Calls, FileTree};
 pub use self::mount::{DEVICE, FuseMount, available};
 pub use self::negotiated::Negotiated;
 pub use self::options::{Caching, FuseOptions};
+pub use self::probe::Remembered;
 pub use self::requests::{RequestKind, Requests};
 pub use self::seeded::SeededTree;
 pub use crate::mounts::Ended;

@@ -1,8 +1,9 @@
 //! A tree mounted for as long as a guard lives.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use fuser::{BackgroundSession, Config, MountOption, Session};
 
 use super::negotiated::Negotiated;
 use super::options::FuseOptions;
+use super::probe::Probe;
+use super::refusal::{not_mounted, not_negotiated, says_no_fuse};
 use super::requests::{Counters, RequestKind, Requests};
 use super::seeded::SeededTree;
-use super::served::{PROBE, Served};
+use super::served::Served;
 use crate::error::Error;
 use crate::mounts::{self, Ended};
 use crate::scratch::ScratchDirectory;
@@ -43,17 +46,19 @@ pub struct FuseMount {
     path: PathBuf,
     counters: Arc<Counters>,
     negotiated: Negotiated,
+    ended: Arc<AtomicBool>,
     session: Option<BackgroundSession>,
 }
 
 /// Whether this process may open the device, at its usual place or another.
 ///
 /// # Errors
-/// [`Error::NoFuse`] with what opening it said.
+/// [`Error::NoFuse`] with what opening it said, where that is for want of a device or a right.
 pub fn available(device: &Path) -> Result<(), Error> {
     let opened = File::options().read(true).write(true).open(device);
-    opened.map(drop).map_err(|error| Error::NoFuse {
-        reason: format!("failed to open {}: {error}", device.display()),
+    opened.map(drop).map_err(|error| match says_no_fuse(&error) {
+        true => Error::NoFuse { reason: format!("failed to open {}: {error}", device.display()) },
+        false => Error::io("open", device)(error),
     })
 }
 
@@ -66,7 +71,8 @@ impl FuseMount {
     /// # Errors
     /// [`Error::NoFuse`] where the machine cannot; [`Error::MountPointBusy`] where something is at that
     /// place; [`Error::InvalidFuse`] for options or a tree that cannot be; [`Error::NotNegotiated`]
-    /// where the kernel does otherwise than asked.
+    /// and [`Error::NotRemembered`] where the kernel does otherwise than asked; what else it failed
+    /// with.
     pub fn start(
         scratch: &ScratchDirectory,
         name: &str,
@@ -75,35 +81,50 @@ impl FuseMount {
     ) -> Result<Self, Error> {
         tree.check()?;
         options.check()?;
+        Self::start_as(scratch, name, tree, options, options)
+    }
+
+    /// Asserts `options` of a mount that is served by `obeyed`: where they differ, that is noticed.
+    fn start_as(
+        scratch: &ScratchDirectory,
+        name: &str,
+        tree: SeededTree,
+        options: FuseOptions,
+        obeyed: FuseOptions,
+    ) -> Result<Self, Error> {
         available(Path::new(DEVICE))?;
         // The kernel's table of mounts knows whole paths only.
         let place = scratch.path().canonicalize().map_err(Error::io("find", scratch.path()))?;
         let folder = Folder::create(place.join(name))?;
         let counters = Arc::new(Counters::default());
-        let offer = Arc::new(OnceLock::new());
+        let (greeting, ended) = (Arc::new(OnceLock::new()), Arc::new(AtomicBool::new(false)));
         let probe = options.read_ahead.unwrap_or(READ_AHEAD_DEFAULT).bytes() * PROBE_WINDOWS;
         let probe = ByteSize::new(probe);
         let served = Served {
             tree,
-            options,
+            options: obeyed,
             probe,
             content: Served::content(&tree, probe),
             counters: Arc::clone(&counters),
-            offer: Arc::clone(&offer),
+            greeting: Arc::clone(&greeting),
+            ended: Arc::clone(&ended),
         };
-        let refused = |error: io::Error| Error::NoFuse {
-            reason: format!("failed to mount on {}: {}", folder.0.display(), words(&error)),
+        let begun = Session::new(served, &folder.0, &config(&options));
+        let (session, offer) = match (begun, greeting.get()) {
+            (_, Some(Err(refused))) => return Err(not_negotiated(refused)),
+            (Err(error), _) => return Err(not_mounted(&folder.0, error)),
+            (Ok(session), offer) => {
+                let offer = offer.and_then(|offer| offer.ok());
+                (session, offer.expect("a session begins with the kernel's offer"))
+            }
         };
-        let session = Session::new(served, &folder.0, &config(&options)).map_err(refused)?;
         let session = session.spawn().map_err(Error::Threads)?;
         let path = folder.keep();
-        let offer = *offer.get().expect("a session begins with the kernel's offer");
         // From here on the guard unmounts, whatever goes wrong.
         let negotiated = Negotiated::of(offer);
-        let mut this = Self { path, counters, negotiated, session: Some(session) };
-        let counters = &this.counters;
-        let look = || read_probe(&this.path.join(PROBE)).map(|()| counters.largest_read());
-        this.negotiated = Negotiated::settle(&this.path, &options, offer, look)?;
+        let mut this = Self { path, counters, negotiated, ended, session: Some(session) };
+        let probe = Probe { mount: &this.path, counters: &this.counters, size: probe };
+        this.negotiated = Negotiated::settle(&options, offer, &probe)?;
         this.settled()?;
         Ok(this)
     }
@@ -116,6 +137,11 @@ impl FuseMount {
     /// What the kernel does with this mount.
     pub const fn negotiated(&self) -> &Negotiated {
         &self.negotiated
+    }
+
+    /// The most that one read request has asked for until now.
+    pub fn largest_read(&self) -> ByteSize {
+        self.counters.largest_read()
     }
 
     /// All requests until now. Those for which no caller waits may still come: see
@@ -159,6 +185,10 @@ impl FuseMount {
     fn end(&mut self) -> Result<Ended, Error> {
         let Some(session) = self.session.take() else { return Ok(Ended::Already) };
         let ended = mounts::end(&self.path).map_err(Error::io("unmount", &self.path))?;
+        if ended == Ended::ByHelper {
+            // It cannot unmount by force. Whoever has a file open is to notice all the same.
+            self.ended.store(true, Ordering::Release);
+        }
         // After a helper, or where another mount namespace has a copy, the server goes on until the
         // last file is closed; that may be by the caller, so it is not waited for without end.
         if ended != Ended::ByHelper && wait_until(LOOKS, || session.guard.is_finished()) {
@@ -215,28 +245,6 @@ fn config(options: &FuseOptions) -> Config {
     config
 }
 
-/// Reads the whole file page by page, so that only the kernel's read-ahead makes requests large; for a
-/// large call it may ask for more than it reads ahead.
-fn read_probe(path: &Path) -> Result<(), Error> {
-    let read = || -> io::Result<()> {
-        let (mut file, mut page) = (File::open(path)?, [0; 4096]);
-        while file.read(&mut page)? > 0 {}
-        Ok(())
-    };
-    read().map_err(Error::io("read", path))
-}
-
-/// The folder is there and the device was opened: what was not found is the helper that mounts for those
-/// who may not.
-fn words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
-            "not permitted, and there is no fusermount3 to start".to_owned()
-        }
-        _ => error.to_string().trim_end().to_owned(),
-    }
-}
-
 /// Looks this many times, a millisecond apart, until it is so; whether it is.
 fn wait_until(looks: u32, mut is_so: impl FnMut() -> bool) -> bool {
     for _ in 0..looks {
@@ -269,13 +277,51 @@ mod tests {
         mount.settled().expect("it was closed");
     }
 
+    /// What a start fails with whose server obeys other options; nothing where none can be mounted.
+    fn refused(asked: FuseOptions, obeyed: FuseOptions) -> Option<String> {
+        let scratch = ScratchDirectory::create().expect("scratch");
+        let tree = SeededTree { files: 1, size: ByteSize::kib(4), seed: 1 };
+        match FuseMount::start_as(&scratch, "mount", tree, asked, obeyed) {
+            Ok(_) => panic!("it passed for {asked:?}"),
+            Err(Error::NoFuse { .. }) => None,
+            Err(error) => {
+                assert_eq!(fs::read_dir(scratch.path()).expect("list").count(), 0, "{error}");
+                Some(error.to_string())
+            }
+        }
+    }
+
     #[test]
-    fn what_was_not_found_is_the_helper() {
-        let said = words(&io::ErrorKind::NotFound.into());
-        assert_eq!(said, "not permitted, and there is no fusermount3 to start");
-        assert_eq!(
-            words(&io::Error::other("fusermount3: mount failed\n")),
-            "fusermount3: mount failed"
-        );
+    fn a_cache_that_is_not_as_asked_for_is_noticed() {
+        let none = FuseOptions::UNCACHED;
+        let hour = Duration::from_secs(3600);
+        for (setting, cached) in [
+            ("entry TTL", FuseOptions { entry_ttl: hour, ..none }),
+            ("negative TTL", FuseOptions { negative_ttl: hour, ..none }),
+            ("KEEP_CACHE", FuseOptions { keep_cache: true, ..none }),
+        ] {
+            // Asked for and not there, and there without having been asked for.
+            for (asked, obeyed, did) in [(cached, none, "asked"), (none, cached, "did not ask")] {
+                let Some(said) = refused(asked, obeyed) else { return };
+                assert!(said.starts_with(&format!("with the {setting} of ")), "{said}");
+                assert!(said.contains(&format!("the kernel {did} a second time")), "{said}");
+            }
+        }
+        // Attributes come with each name that is asked for.
+        let names = FuseOptions { entry_ttl: hour, ..none };
+        let both = FuseOptions { attr_ttl: hour, ..names };
+        for (asked, obeyed) in [(names, both), (both, names)] {
+            let Some(said) = refused(asked, obeyed) else { return };
+            assert!(said.starts_with("with the attribute TTL of "), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_cannot_ask_for_is_no_want_of_fuse() {
+        let none = FuseOptions::UNCACHED;
+        let Some(said) = refused(none, FuseOptions { max_background: Some(0), ..none }) else {
+            return;
+        };
+        assert!(said.starts_with("the kernel took 1 as the max background of"), "{said}");
     }
 }

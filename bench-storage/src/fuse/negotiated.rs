@@ -2,7 +2,7 @@
 //!
 //! A FUSE server asks in its answer to `INIT`, and the kernel takes what it likes: it never reads
 //! further ahead than it offered, for one, whatever the answer says. So each value is read where the
-//! kernel keeps it, and how much one request asks for is seen by reading a file.
+//! kernel keeps it; how much one request asks for, and what is remembered, is seen by trying.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags, major, minor, openat, stat};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use super::options::FuseOptions;
+use super::probe::{Probe, Remembered};
 use super::served::Offer;
 use crate::error::Error;
 use crate::mounts;
@@ -33,6 +34,8 @@ pub struct Negotiated {
     /// The most that one request did ask for, while a file was read page by page from end to end. A
     /// call that reads more than the read-ahead may make larger ones, up to 128 KiB.
     pub largest_read: ByteSize,
+    /// What was not asked for again.
+    pub remembered: Remembered,
 }
 
 impl Negotiated {
@@ -45,21 +48,22 @@ impl Negotiated {
             max_read: None,
             max_background: None,
             largest_read: ByteSize::new(0),
+            remembered: Remembered::default(),
         }
     }
 
     /// Raises the read-ahead where the kernel offered less than is asked for, then reads back what
-    /// stands. `probe` reads a file and says how much the largest request asked for.
+    /// stands and tries the rest.
     ///
     /// # Errors
-    /// When the mount cannot be looked at or read, and [`Error::NotNegotiated`] where the kernel does
-    /// otherwise than asked.
+    /// When the mount cannot be looked at or read; [`Error::NotNegotiated`] and
+    /// [`Error::NotRemembered`] where the kernel does otherwise than asked.
     pub(super) fn settle(
-        mount: &Path,
         options: &FuseOptions,
         offer: Offer,
-        probe: impl FnOnce() -> Result<ByteSize, Error>,
+        probe: &Probe<'_>,
     ) -> Result<Self, Error> {
+        let mount = probe.mount;
         let device = stat(mount).map_err(|e| Error::io("look at", mount)(e.into()))?.st_dev;
         let (major, minor) = (major(device), minor(device));
         let backing = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
@@ -67,14 +71,16 @@ impl Negotiated {
             // Of this mount alone. Where it fails, what is read back differs.
             let _ = fs::write(&backing, (asked.bytes() >> 10).to_string());
         }
-        let this = Self {
+        let mut this = Self {
             read_ahead: number(fs::read_to_string(&backing)).map(ByteSize::kib),
             max_read: max_read(mount),
             max_background: number(of_connection(minor, "max_background")),
-            largest_read: probe()?,
+            largest_read: probe.largest_read()?,
             ..Self::of(offer)
         };
         this.expect(options)?;
+        this.remembered = probe.remembered(options)?;
+        this.remembered.expect(options)?;
         Ok(this)
     }
 
@@ -108,6 +114,7 @@ impl Negotiated {
             ("max_read", max_read),
             ("max_background", self.max_background.map_or_else(unreadable, |n| n.to_string())),
             ("read_request", self.largest_read.to_string()),
+            ("remembered", self.remembered.words()),
         ]
     }
 }
@@ -168,6 +175,7 @@ mod tests {
         max_read: Some(ByteSize::new(0)),
         max_background: Some(16),
         largest_read: ByteSize::kib(128),
+        remembered: Remembered { names: false, attributes: false, absences: false, content: false },
     };
 
     fn refused(stands: &Negotiated, options: FuseOptions) -> String {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use fuser::{
 use rustix::process::{getgid, getuid};
 
 use super::options::FuseOptions;
+use super::probe;
 use super::requests::{Counters, RequestKind};
 use super::seeded::SeededTree;
 
@@ -21,9 +23,6 @@ use super::seeded::SeededTree;
 const REQUEST_MOST: u32 = 1 << 20;
 /// Inodes of files follow that of the directory.
 const FIRST: u64 = INodeNo::ROOT.0 + 1;
-/// A file in which the kernel is seen reading before anything is measured.
-pub(super) const PROBE: &str = "probe";
-
 /// What the kernel said at the start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offer {
@@ -31,6 +30,15 @@ pub(super) struct Offer {
     pub(super) abi: (u32, u32),
     /// How far it would read ahead.
     pub(super) read_ahead: ByteSize,
+}
+
+/// What the server could not ask for, so that there is no mount.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) setting: &'static str,
+    pub(super) asked: u32,
+    /// What could be.
+    pub(super) nearest: u32,
 }
 
 /// A tree as a file system.
@@ -42,7 +50,10 @@ pub(super) struct Served {
     /// Of all files and of the probe.
     pub(super) content: Vec<u8>,
     pub(super) counters: Arc<Counters>,
-    pub(super) offer: Arc<OnceLock<Offer>>,
+    /// How the kernel's greeting went, once it came.
+    pub(super) greeting: Arc<OnceLock<Result<Offer, Refused>>>,
+    /// From when it is set on, everything asked fails: the mount is gone although a file is open.
+    pub(super) ended: Arc<AtomicBool>,
 }
 
 impl Served {
@@ -63,8 +74,24 @@ impl Served {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// What is asked for besides reading ahead.
+    fn ask(&self, config: &mut KernelConfig) -> Result<(), Refused> {
+        let refused = |setting, asked| move |nearest| Refused { setting, asked, nearest };
+        config.set_max_write(REQUEST_MOST).map_err(refused("max write", REQUEST_MOST))?;
+        if let Some(most) = self.options.max_background {
+            let taken = config.set_max_background(most).map_err(u32::from);
+            taken.map_err(refused("max background", most.into()))?;
+        }
+        Ok(())
+    }
+
     fn inode(&self, name: &OsStr) -> Option<INodeNo> {
-        let number = if name == PROBE { Some(self.tree.files) } else { self.tree.number(name) };
+        let number =
+            if name == probe::FILE { Some(self.tree.files) } else { self.tree.number(name) };
         number.map(|number| INodeNo(FIRST + u64::from(number)))
     }
 
@@ -115,15 +142,16 @@ impl Filesystem for Served {
             config.set_max_readahead(asked.min(offered)).map(|_| offered)
         });
         let read_ahead = ByteSize::new(offered.unwrap_or_else(|nearest| nearest).into());
-        let _ = self.offer.set(Offer { abi: (abi.0, abi.1), read_ahead });
-        let background = self.options.max_background;
-        let taken = config.set_max_write(REQUEST_MOST).is_ok()
-            && background.is_none_or(|most| config.set_max_background(most).is_ok());
-        if taken { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+        let asked = self.ask(config);
+        let _ = self.greeting.set(asked.map(|()| Offer { abi: (abi.0, abi.1), read_ahead }));
+        asked.map_err(|_| io::ErrorKind::InvalidInput.into())
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         self.counters.count(RequestKind::Lookup);
+        if self.has_ended() {
+            return reply.error(Errno::ENOTCONN);
+        }
         let inode = self.inode(name).filter(|_| parent == INodeNo::ROOT);
         let FuseOptions { entry_ttl, attr_ttl, negative_ttl, .. } = self.options;
         match inode.and_then(|inode| self.attributes(inode)) {
@@ -143,6 +171,9 @@ impl Filesystem for Served {
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         self.counters.count(RequestKind::GetAttr);
+        if self.has_ended() {
+            return reply.error(Errno::ENOTCONN);
+        }
         match self.attributes(inode) {
             Some(attr) => reply.attr(&self.options.attr_ttl, &attr),
             None => reply.error(Errno::ENOENT),
@@ -151,6 +182,9 @@ impl Filesystem for Served {
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         self.counters.count(RequestKind::Open);
+        if self.has_ended() {
+            return reply.error(Errno::ENOTCONN);
+        }
         let keep = FopenFlags::FOPEN_KEEP_CACHE;
         let flags = if self.options.keep_cache { keep } else { FopenFlags::empty() };
         reply.opened(FileHandle(0), flags);
@@ -168,6 +202,9 @@ impl Filesystem for Served {
         reply: ReplyData,
     ) {
         self.counters.read(size);
+        if self.has_ended() {
+            return reply.error(Errno::ENOTCONN);
+        }
         match self.part(inode, offset, size) {
             Some(part) => reply.data(part),
             None => reply.error(Errno::ENOENT),

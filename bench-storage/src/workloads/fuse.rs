@@ -10,7 +10,7 @@ use std::str::FromStr;
 use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
-use crate::fuse::{Caching, Choice, FileTree, Requests, SeededTree};
+use crate::fuse::{Caching, Choice, FileTree, FuseOptions, RequestKind, Requests, SeededTree};
 
 const SEED: u64 = 42;
 
@@ -57,6 +57,8 @@ struct Each {
     failure: Option<io::Error>,
     before: Option<Requests>,
     caching: Caching,
+    /// Since `before`.
+    operations: u64,
 }
 
 /// Of a name that no file has.
@@ -68,17 +70,19 @@ impl Each {
         let tree = SeededTree { files: cell.of, size, seed: SEED };
         let tree = FileTree::start(Choice::from_env()?, tree, cell.caching.options())?;
         let told = Vec::with_capacity(cell.of as usize);
-        Ok(Self { tree, told, failure: None, before: None, caching: cell.caching })
+        let caching = cell.caching;
+        Ok(Self { tree, told, failure: None, before: None, caching, operations: 0 })
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {
         self.told.clear();
-        self.before = self.tree.requests()?;
+        (self.before, self.operations) = (self.tree.requests()?, 0);
         Ok(())
     }
 
     fn run(&mut self, call: impl Fn(&mut FileTree, u32) -> io::Result<u64>) {
         self.told.clear();
+        self.operations += 1;
         for number in 0..self.tree.tree().files {
             match call(&mut self.tree, number) {
                 Ok(told) => self.told.push(told),
@@ -96,16 +100,25 @@ impl Each {
         if right != files as usize || right != self.told.len() {
             return Err(format!("{right} of {files} calls were told what is there").into());
         }
-        let asked = self.tree.requests()?.zip(self.before).map(|(now, before)| now - before);
-        match asked {
-            // The last operation alone makes that many.
-            Some(asked) if self.caching == Caching::Ttl0 && asked.metadata() < files.into() => {
-                let asked = asked.metadata();
-                Err(format!("only {asked} requests for {files} files though none is kept").into())
+        // One for each name in each operation: of all that ran, none was answered by a cache.
+        let FuseOptions { entry_ttl, negative_ttl, .. } = self.caching.options();
+        let operations = self.operations;
+        match since(&self.tree, self.before)?.map(|asked| asked.of(RequestKind::Lookup)) {
+            Some(asked)
+                if entry_ttl.max(negative_ttl).is_zero()
+                    && asked < operations * u64::from(files) =>
+            {
+                let each = "though no name is kept";
+                Err(format!("only {asked} lookups in {operations} times {files} {each}").into())
             }
             _ => Ok(()),
         }
     }
+}
+
+/// What the kernel asked since then, where there is a mount.
+fn since(tree: &FileTree, before: Option<Requests>) -> Result<Option<Requests>, Failure> {
+    Ok(tree.requests()?.zip(before).map(|(now, before)| now - before))
 }
 
 impl Workload for FuseStat {
@@ -178,6 +191,34 @@ pub struct FuseRead {
     content: Vec<u8>,
     /// How much the last operation read.
     read: Option<io::Result<usize>>,
+    before: Option<Requests>,
+    caching: Caching,
+    /// Since `before`.
+    operations: u64,
+}
+
+impl FuseRead {
+    /// That every operation opened the file at the server, and where content is not kept got all of it
+    /// from there.
+    fn check_requests(&self) -> Result<(), Failure> {
+        let asked = since(&self.tree, self.before)?.zip(self.tree.largest_read());
+        let Some((asked, largest)) = asked else { return Ok(()) };
+        let (operations, size) = (self.operations, self.tree.tree().size);
+        let (opens, reads) = (asked.of(RequestKind::Open), asked.of(RequestKind::Read));
+        if opens < operations {
+            return Err(format!("only {opens} opens in {operations} operations").into());
+        }
+        let kept = self.caching.options().keep_cache;
+        // No request asks for more, so that fewer cannot have brought everything.
+        if !kept && reads * largest.bytes() < operations * size.bytes() {
+            let each = "though no content is kept";
+            return Err(format!(
+                "only {reads} requests of {largest} in {operations} times {size} {each}"
+            )
+            .into());
+        }
+        Ok(())
+    }
 }
 
 impl Workload for FuseRead {
@@ -187,7 +228,8 @@ impl Workload for FuseRead {
     fn set_up(cell: &FuseCell<ByteSize>) -> Result<Self, Failure> {
         let tree = SeededTree { files: 1, size: cell.of, seed: SEED };
         let tree = FileTree::start(Choice::from_env()?, tree, cell.caching.options())?;
-        Ok(Self { tree, content: vec![0; cell.of.len()], read: None })
+        let (content, caching) = (vec![0; cell.of.len()], cell.caching);
+        Ok(Self { tree, content, read: None, before: None, caching, operations: 0 })
     }
 
     fn bytes(&self) -> Option<ByteSize> {
@@ -197,10 +239,12 @@ impl Workload for FuseRead {
     fn prepare(&mut self) -> Result<(), Failure> {
         self.read = None;
         self.content.fill(0);
+        (self.before, self.operations) = (self.tree.requests()?, 0);
         Ok(())
     }
 
     fn run(&mut self) {
+        self.operations += 1;
         // The first failure of many operations is the one to tell.
         if !matches!(self.read, Some(Err(_))) {
             self.read = Some(self.tree.read(0, &mut self.content));
@@ -209,7 +253,8 @@ impl Workload for FuseRead {
 
     fn check(&mut self) -> Result<(), Failure> {
         let read = self.read.take().ok_or("nothing was read")??;
-        Ok(self.tree.tree().verify(0, &self.content[..read])?)
+        self.tree.tree().verify(0, &self.content[..read])?;
+        self.check_requests()
     }
 
     fn dimensions(&self) -> Vec<(&'static str, String)> {
@@ -258,9 +303,45 @@ mod tests {
         let mut stat = run_once::<FuseStat>(&STAT).expect("stat");
         if stat.0.tree.kind() == Kind::Fuse {
             stat.prepare().expect("prepare");
-            stat.0.told = vec![4096; 3];
+            (stat.0.told, stat.0.operations) = (vec![4096; 3], 1);
             let error = stat.check().expect_err("no request").to_string();
-            assert_eq!(error, "only 0 requests for 3 files though none is kept");
+            assert_eq!(error, "only 0 lookups in 1 times 3 though no name is kept");
+        }
+    }
+
+    #[test]
+    fn a_batch_of_which_only_the_first_reached_the_server_does_not_pass() {
+        let kept = Caching::KeepCache60s;
+        let mut stat = run_once::<FuseStat>(&FuseCell { caching: kept, ..STAT }).expect("stat");
+        let mut none =
+            run_once::<FuseStatMissing>(&FuseCell { caching: kept, ..STAT }).expect("missing");
+        let mut read = run_once::<FuseRead>(&FuseCell { caching: kept, ..READ }).expect("read");
+        if stat.0.tree.kind() != Kind::Fuse {
+            return;
+        }
+        // Rows that claim what the mount does not do.
+        (stat.0.caching, none.0.caching, read.caching) =
+            (Caching::Ttl0, Caching::Ttl0, Caching::Ttl5s);
+        fn failed(workload: &mut impl Workload) -> String {
+            workload.prepare().expect("prepare");
+            (0..20).for_each(|_| workload.run());
+            workload.check().expect_err("from a cache").to_string()
+        }
+        for said in [failed(&mut stat), failed(&mut none)] {
+            assert!(said.ends_with("lookups in 20 times 3 though no name is kept"), "{said}");
+        }
+        let said = failed(&mut read);
+        assert!(said.ends_with("in 20 times 300KiB though no content is kept"), "{said}");
+    }
+
+    #[test]
+    fn a_read_without_an_open_does_not_pass() {
+        let mut read = run_once::<FuseRead>(&READ).expect("read");
+        if read.tree.kind() == Kind::Fuse {
+            read.run();
+            read.operations += 1;
+            let error = read.check().expect_err("one open").to_string();
+            assert_eq!(error, "only 2 opens in 3 operations");
         }
     }
 
@@ -269,10 +350,19 @@ mod tests {
         let stat = run_once::<FuseStat>(&STAT).expect("stat");
         let dimensions = stat.dimensions();
         let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
-        for name in ["backend", "backend_reason", "entry_ttl", "keep_cache", "files", "seed"] {
+        for name in ["backend", "backend_reason", "files", "seed"] {
             assert!(names.contains(&name), "{name} of {names:?}");
         }
-        let negotiated = ["read_request", "read_ahead", "max_read", "max_background", "fuse_abi"];
+        let negotiated = [
+            "entry_ttl",
+            "keep_cache",
+            "remembered",
+            "read_request",
+            "read_ahead",
+            "max_read",
+            "max_background",
+            "fuse_abi",
+        ];
         let fuse = stat.0.tree.kind() == Kind::Fuse;
         assert!(negotiated.iter().all(|name| names.contains(name) == fuse), "{names:?}");
     }
