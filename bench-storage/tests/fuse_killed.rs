@@ -59,6 +59,15 @@ impl Drop for Victim {
     }
 }
 
+/// A mount of another kind, unmounted at the latest when the test is over.
+struct Foreign(PathBuf);
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _unmounted = unmount(&self.0, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH);
+    }
+}
+
 fn start_victim(place: &Path) -> (Victim, PathBuf) {
     let mut command = Command::new(env::current_exe().expect("this executable"));
     command.args(["--exact", NAME, "--nocapture"]).env(PLACE, place).stdout(Stdio::piped());
@@ -96,6 +105,7 @@ fn a_killed_run_s_mount_is_cleaned_by_the_next_start_and_no_other() {
     let foreign = place.join("run-foreign").join("mount");
     fs::create_dir_all(&foreign).expect("create");
     let tmpfs = mount("weighbridge", &foreign, "tmpfs", MountFlags::empty(), None);
+    let tmpfs = tmpfs.map(|()| Foreign(foreign.clone()));
     fs::write(foreign.join("theirs"), "content").expect("write");
     assert_eq!(mounts_below(&place).len(), 2 + usize::from(tmpfs.is_ok()));
 
@@ -103,11 +113,10 @@ fn a_killed_run_s_mount_is_cleaned_by_the_next_start_and_no_other() {
     assert!(!run.exists() && !mounts_below(&run).iter().any(|_| true));
     fs::metadata(live.path().join(SeededTree::name(0))).expect("a live run is left alone");
     match tmpfs {
-        Ok(()) => {
+        Ok(_mounted) => {
             assert_eq!(mounts_below(&foreign).len(), 1, "what is not ours is left alone");
             let theirs = fs::read_to_string(foreign.join("theirs")).expect("it is still there");
             assert_eq!(theirs, "content");
-            unmount(&foreign, UnmountFlags::NOFOLLOW).expect("unmount");
         }
         Err(errno) => eprintln!("skipped the mount of another kind: {errno}"),
     }

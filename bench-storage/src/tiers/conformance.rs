@@ -19,6 +19,8 @@ pub fn check(path: &mut dyn ReadPath, remote: &Remote) {
     assert_eq!(path.served().since(before), seen, "the counts are not those of the reads");
     let from_remote = seen.reads[Tier::Remote as usize];
     assert_eq!(remote.fetched() - fetched, from_remote, "the store counted otherwise");
+    path.cool().expect("nothing stays in the page cache");
+    path.rest();
     path.read(objects.count).expect_err("there is no such object");
     assert_eq!(path.served().since(before), seen, "a failed read was counted");
     assert!(!path.backend().is_empty(), "a record would not say what read");

@@ -1,5 +1,6 @@
 //! L1: a folder with one file for each object, under a cap of bytes.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,22 +8,31 @@ use std::path::{Path, PathBuf};
 use bench_core::fixture::PooledBuf;
 use bench_core::units::ByteSize;
 
+use super::OnDisk;
 use super::lru::Lru;
 use crate::error::Error;
+use crate::file_system::{file_system, lives_in_memory};
+use crate::page_cache::{CachedFile, PageCacheState};
 
+/// What stands for the page cache of a file system that is nothing but memory.
+pub(super) const IN_MEMORY: &str = "memory";
 /// Of a file that is being written.
 const PART: &str = ".part";
 
 /// Objects of one size in files. A file gets its name only when it is whole, so that what a killed
 /// run left is found by the next, oldest first; nothing else in the folder is touched. The files are
-/// read and written through the page cache and not synced: after a crash of the machine the folder is
-/// to be emptied.
+/// read and written through the page cache, and synced only by [`cool`](Self::cool): after a crash of
+/// the machine the folder is to be emptied.
 #[derive(Debug)]
 pub struct DiskTier {
     folder: PathBuf,
     size: ByteSize,
+    file_system: String,
     known: Lru<()>,
+    found: u64,
     refused: u64,
+    /// Objects whose files may have pages in memory.
+    warm: BTreeSet<u64>,
 }
 
 impl DiskTier {
@@ -36,12 +46,16 @@ impl DiskTier {
         }
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let probe = folder.join(format!("probe{PART}"));
-        File::create(&probe).map_err(Error::io("create", &probe))?;
+        let file = File::create(&probe).map_err(Error::io("create", &probe))?;
         let mut tier = Self {
             folder: folder.to_owned(),
             size,
+            file_system: file_system(&file)
+                .map_err(Error::io("tell the file system of", folder))?,
             known: Lru::new(capacity.bytes(), size.bytes()),
+            found: 0,
             refused: 0,
+            warm: BTreeSet::new(),
         };
         tier.find()?;
         Ok(tier)
@@ -66,6 +80,7 @@ impl DiskTier {
         }
         whole.sort_unstable();
         whole.into_iter().for_each(|(_, object)| self.keep(object));
+        self.found = self.known.bytes() / self.size.bytes();
         Ok(())
     }
 
@@ -88,14 +103,15 @@ impl DiskTier {
         };
         if read < self.size.len() {
             into.truncate(filled);
-            self.known.remove(object);
-            let _gone = fs::remove_file(&path);
+            self.forget(object);
+            return Ok(false);
         }
-        Ok(read == self.size.len())
+        self.warm.insert(object);
+        Ok(true)
     }
 
     /// Keeps an object, in the place of those that were used least recently. What cannot be written
-    /// is counted and not kept.
+    /// is counted and not kept, nor what was there before of the same object.
     pub fn write(&mut self, object: u64, content: &[u8]) {
         let path = self.path(object);
         let part = self.folder.join(format!("{}{PART}", name(object)));
@@ -106,14 +122,40 @@ impl DiskTier {
             .and_then(|()| fs::rename(&part, &path));
         if written.is_err() {
             self.refused += 1;
-            self.known.remove(object);
+            self.forget(object);
             let _gone = fs::remove_file(&part);
         }
     }
 
-    /// Objects that could not be written.
-    pub fn refused(&self) -> u64 {
-        self.refused
+    /// Syncs what was written and drops from memory the pages of all that was found, read or written
+    /// since the last time. On a file system in memory there is nothing to drop them to.
+    ///
+    /// # Errors
+    /// As [`CachedFile::evict`].
+    pub fn cool(&mut self) -> Result<(), Error> {
+        let warm = std::mem::take(&mut self.warm);
+        for object in warm.into_iter().filter(|_| !lives_in_memory(&self.file_system)) {
+            let path = self.path(object);
+            match File::open(&path) {
+                Ok(file) => CachedFile::new(file, &path)?.evict()?,
+                // It had to go in the meantime.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("open", &path)(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a record says of it.
+    pub fn on_disk(&self) -> OnDisk {
+        let in_memory = lives_in_memory(&self.file_system);
+        let page_cache = || PageCacheState::Cold.to_string();
+        OnDisk {
+            file_system: self.file_system.clone(),
+            page_cache: if in_memory { IN_MEMORY.to_owned() } else { page_cache() },
+            found: self.found,
+            refused: Some(self.refused),
+        }
     }
 
     /// Bytes of the files.
@@ -121,7 +163,14 @@ impl DiskTier {
         self.known.bytes()
     }
 
+    fn forget(&mut self, object: u64) {
+        self.known.remove(object);
+        self.warm.remove(&object);
+        let _gone = fs::remove_file(self.path(object));
+    }
+
     fn keep(&mut self, object: u64) {
+        self.warm.insert(object);
         for (gone, ()) in self.known.put(object, ()) {
             if gone != object {
                 let _gone = fs::remove_file(self.path(gone));
@@ -148,6 +197,8 @@ mod tests {
     use bench_core::fixture::BufferPool;
 
     use super::*;
+    use crate::residency::Witness;
+    use crate::scratch::ScratchDirectory;
 
     const SIZE: ByteSize = ByteSize::kib(4);
 
@@ -180,6 +231,7 @@ mod tests {
         fs::write(folder.path().join("object-0000000000000003"), "short").expect("write");
         fs::write(folder.path().join("not ours"), "x").expect("write");
         let mut tier = open(3).expect("a tier");
+        assert_eq!(tier.on_disk().found, 2);
         assert_eq!((has(&mut tier, 0..10), tier.bytes()), (vec![2, 4], 8192));
         drop(tier);
         assert_eq!(has(&mut open(1).expect("a smaller tier"), 0..10).len(), 1);
@@ -205,7 +257,8 @@ mod tests {
         let mut tier = DiskTier::open(&inside, ByteSize::kib(8), SIZE).expect("a tier");
         fs::remove_dir_all(&inside).expect("remove");
         tier.write(1, &content(1));
-        assert_eq!((tier.refused(), has(&mut tier, 0..2)), (1, Vec::new()));
+        assert_eq!(tier.on_disk().refused, Some(1));
+        assert_eq!((has(&mut tier, 0..2), tier.bytes()), (Vec::new(), 0));
 
         let file = folder.path().join("file");
         fs::write(&file, "x").expect("write");
@@ -215,5 +268,47 @@ mod tests {
         let text = "the disk tier of 4095B cannot hold one object, which takes 4KiB of it; raise its \
                     capacity or make the objects smaller";
         assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_written_anew_is_gone_with_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut tier = DiskTier::open(folder.path(), ByteSize::kib(8), SIZE).expect("a tier");
+        (0..2).for_each(|object| tier.write(object, &content(object)));
+        // In the way of the file that becomes the new one.
+        fs::create_dir(folder.path().join(format!("{}{PART}", name(1)))).expect("create");
+        tier.write(1, &content(7));
+        assert!(!tier.path(1).exists(), "content that nobody accounts for");
+        assert_eq!((tier.on_disk().refused, tier.bytes()), (Some(1), SIZE.bytes()));
+        assert_eq!(has(&mut tier, 0..2), [0]);
+    }
+
+    #[test]
+    fn what_was_found_written_and_read_is_cold_afterwards() {
+        let scratch = ScratchDirectory::create().expect("scratch");
+        let folder = scratch.path().join("tier");
+        let resident = |object: u64| {
+            let file = File::open(folder.join(name(object))).expect("it is there");
+            Witness::Mincore.residency(&file).expect("mincore").resident
+        };
+        let open = || DiskTier::open(&folder, ByteSize::kib(16), SIZE).expect("a tier");
+        let mut tier = open();
+        if tier.on_disk().page_cache == IN_MEMORY {
+            return;
+        }
+        assert_eq!(tier.on_disk().page_cache, "cold");
+        (0..3).for_each(|object| tier.write(object, &content(object)));
+        assert_eq!((0..3).map(resident).sum::<u64>(), 3, "written through the page cache");
+        tier.cool().expect("cold");
+        assert_eq!((0..3).map(resident).sum::<u64>(), 0);
+        assert_eq!(has(&mut tier, 1..2), [1]);
+        assert_eq!(resident(1), 1, "read through the page cache");
+        tier.cool().expect("cold");
+        assert_eq!(resident(1), 0);
+        // Somebody reads what the next run finds.
+        fs::read(tier.path(2)).expect("read");
+        let mut next = open();
+        next.cool().expect("cold");
+        assert_eq!((0..3).map(resident).sum::<u64>(), 0);
     }
 }

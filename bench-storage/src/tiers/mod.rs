@@ -87,7 +87,23 @@ impl Served {
     }
 }
 
-/// A way to read whole objects, one at a time.
+/// What a record has to say of the tier on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnDisk {
+    /// The type of the file system, as in `ext4`.
+    pub file_system: String,
+    /// How a read meets the files in the page cache: `cold` and `direct` as in
+    /// [`PageCacheState`](crate::page_cache::PageCacheState), `memory` where the file system is nothing
+    /// but memory, `kept` where nobody empties it.
+    pub page_cache: String,
+    /// Objects that an earlier run had left in the folder.
+    pub found: u64,
+    /// Objects that could not be written; nothing where the tier does not tell.
+    pub refused: Option<u64>,
+}
+
+/// A way to read whole objects, one at a time. After each read comes [`cool`](Self::cool), after the
+/// last for now [`rest`](Self::rest), both outside the time that is measured.
 pub trait ReadPath: fmt::Debug {
     /// The object and the tier that it came from. Dropping it before the next read lets its memory be
     /// used for that.
@@ -95,6 +111,23 @@ pub trait ReadPath: fmt::Debug {
     /// # Errors
     /// What the store or the system failed with. A tier that cannot keep an object is no error.
     fn read(&mut self, object: u64) -> Result<(Tier, Bytes), Error>;
+
+    /// Drops from the page cache what the reads left there of the tier on the disk, which would be a
+    /// second tier of memory otherwise.
+    ///
+    /// # Errors
+    /// When it stays.
+    fn cool(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Waits for what goes on in the background, which would fall into the time of others.
+    fn rest(&mut self) {}
+
+    /// The tier on the disk, where there is one.
+    fn on_disk(&self) -> Option<OnDisk> {
+        None
+    }
 
     /// What was read so far.
     fn served(&self) -> Served;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::disk::DiskTier;
 use super::lru::Lru;
-use super::{ReadPath, Remote, Served, Tier};
+use super::{OnDisk, ReadPath, Remote, Served, Tier};
 use crate::error::Error;
 
 /// Buffers besides those that L0 keeps: one that is filled, one in the hands of the reader.
@@ -76,6 +76,14 @@ impl ReadPath for Tiered {
         };
         self.last.served.count(tier, bytes.len());
         Ok((tier, bytes.into_bytes()))
+    }
+
+    fn cool(&mut self) -> Result<(), Error> {
+        self.disk.cool()
+    }
+
+    fn on_disk(&self) -> Option<OnDisk> {
+        Some(self.disk.on_disk())
     }
 
     fn served(&self) -> Served {

@@ -105,13 +105,13 @@ fn words(rows: &[Row]) -> String {
         line("metadata", METADATA, Caching::Ttl5s),
         line("metadata", METADATA, Caching::KeepCache60s),
         line("all", ALL, Caching::KeepCache60s),
-        forgotten(rows),
+        asked_again(rows),
     )
 }
 
-/// What was read more than once although it was kept: the system took the memory back meanwhile. With
-/// nothing kept, every round reads the same.
-fn forgotten(rows: &[Row]) -> String {
+/// What was asked for more than once although it was to be kept, for whatever reason: the kernel says
+/// none. With nothing kept, every round reads the same.
+fn asked_again(rows: &[Row]) -> String {
     let reads = |arm: Caching| count(rows, arm.name(), "read");
     let rounds = rows.first().and_then(|row| row.dimensions.get("rounds")?.parse::<u64>().ok());
     let again = || {
@@ -120,7 +120,7 @@ fn forgotten(rows: &[Row]) -> String {
     };
     again().map_or_else(String::new, |again| {
         let arm = Caching::KeepCache60s;
-        format!("{again} reads of {arm} were of content that the system had dropped from memory\n")
+        format!("{again} reads of {arm} were asked for again\n")
     })
 }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn content_that_was_dropped_is_told() {
+    fn content_that_was_asked_for_again_is_told() {
         let rows = |kept| {
             let (none, kept) =
                 (row(Caching::Ttl0, "read", 320), row(Caching::KeepCache60s, "read", kept));
@@ -146,8 +146,8 @@ mod tests {
             rows[0].dimensions.insert("rounds".to_owned(), "10".to_owned());
             table(&rows)
         };
-        assert!(!rows(32).contains("dropped"), "{}", rows(32));
-        let told = "34 reads of keep_cache_60s were of content that the system had dropped";
+        assert!(!rows(32).contains("again"), "{}", rows(32));
+        let told = "34 reads of keep_cache_60s were asked for again\n";
         assert!(rows(66).contains(told), "{}", rows(66));
     }
 

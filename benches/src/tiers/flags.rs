@@ -35,7 +35,8 @@ pub struct Flags {
     l1: Option<ByteSize>,
     /// Where the disk tiers lie [default: a scratch directory]
     ///
-    /// Each arm has a folder of its own in it, and finds there what an earlier run left.
+    /// Each arm has a folder of its own in it, and finds there what an earlier run left; how much, its
+    /// rows say.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// What the far store waits before its first byte, in milliseconds [default: 5]

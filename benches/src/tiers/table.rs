@@ -4,18 +4,27 @@ use bench_core::record::{Data, Row};
 use bench_core::units::MIB;
 use bench_storage::tiers::Tier;
 
+use super::run::REFUSED;
 use crate::grpc_matrix::table::aligned;
 
 const TITLES: [&str; 9] =
     ["id", "reads", "memory %", "disk %", "remote %", "hit %", "MiB/s", "p50 ms", "p99 ms"];
 
-/// The table, one line an arm, in the order of the rows.
+/// The table, one line an arm, in the order of the rows; below it the arms whose disk did not take
+/// everything.
 pub fn table(rows: &[Row]) -> String {
     let mut ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     ids.dedup();
     let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
     lines.extend(ids.into_iter().map(|id| line(id, rows)));
-    aligned(&lines)
+    let refused: Vec<String> = rows.iter().filter_map(refused).collect();
+    format!("{}{}", aligned(&lines), refused.concat())
+}
+
+fn refused(row: &Row) -> Option<String> {
+    let Some(Data::Count { value: refused @ 1.. }) = row.data else { return None };
+    let said = "objects could not be written to the disk; is it full?";
+    (row.metric.name() == REFUSED).then(|| format!("{}: {refused} {said}\n", row.id))
 }
 
 fn line(id: &str, rows: &[Row]) -> Vec<String> {
@@ -74,6 +83,7 @@ mod tests {
         ];
         let text = table(&rows);
         let words: Vec<&str> = text.lines().nth(1).expect("a line").split_whitespace().collect();
+        assert_eq!(text.lines().count(), 2, "{text}");
         assert_eq!(words, [id, "8", "50.0", "25.0", "25.0", "75.0", "2.0", "-", "-"]);
     }
 }
