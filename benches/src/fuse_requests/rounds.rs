@@ -13,6 +13,7 @@ use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 use bench_storage::fuse::{Caching, Choice, FileTree, RequestKind, Requests, SeededTree};
+use bytes::Bytes;
 
 use crate::arms::{Arm, interleaved};
 
