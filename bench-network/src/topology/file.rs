@@ -82,6 +82,7 @@ impl Read {
         if !self.links.is_empty() || !self.script.events().is_empty() {
             return Err("regions are named before anything is said of them".to_owned());
         }
+        super::check_name(&self.names, name).map_err(|error| error.to_string())?;
         self.names.push(name.to_owned());
         Ok(())
     }

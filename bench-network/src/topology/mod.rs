@@ -171,14 +171,17 @@ fn check_names(names: &[&str]) -> Result<(), TopologyError> {
     if names.len() < 2 {
         return Err(TopologyError::TooFew { found: names.len() });
     }
+    (0..names.len()).try_for_each(|at| check_name(&names[..at], names[at]))
+}
+
+/// Whether a region can have this name beside those that have theirs.
+fn check_name(others: &[impl AsRef<str>], name: &str) -> Result<(), TopologyError> {
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    for (at, name) in names.iter().enumerate() {
-        if name.is_empty() || !name.chars().all(letter) {
-            return Err(TopologyError::Name { name: (*name).to_owned() });
-        }
-        if names[..at].contains(name) {
-            return Err(TopologyError::Twice { name: (*name).to_owned() });
-        }
+    if name.is_empty() || !name.chars().all(letter) {
+        return Err(TopologyError::Name { name: name.to_owned() });
+    }
+    if others.iter().any(|other| other.as_ref() == name) {
+        return Err(TopologyError::Twice { name: name.to_owned() });
     }
     Ok(())
 }

@@ -140,6 +140,10 @@ fn every_bad_line_is_named_with_its_number_and_what_to_write() {
     assert!(of("region eu\nregion us\n").contains("write `rtt eu us 50ms`"));
     assert!(of("region eu\nregion us\ndelay us eu 5ms\n").contains("from 'us' to 'eu' is given"));
     assert!(of("").contains("a topology of 0 regions"));
+    let twice = "region eu\n# no other\nregion eu\nregion us\nrtt eu us 5ms\n";
+    assert!(of(twice).starts_with("line 3 of f: the region 'eu' is named twice"), "{}", of(twice));
+    let loud = of("region eu\nregion US\nrtt eu US 5ms\n");
+    assert!(loud.starts_with("line 2 of f: 'US' is no name of a region"), "{loud}");
 }
 
 #[test]
