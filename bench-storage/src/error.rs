@@ -128,6 +128,12 @@ pub enum Error {
          forbid it, and kernels before 5.6 lack it: allow it, or use pread"
     )]
     NoUring(#[source] io::Error),
+    /// The kernel has io_uring and allows it, and could not set one up.
+    #[error(
+        "failed to set up io_uring: {0}; raise the limit of open files or of locked memory \
+         (ulimit -n, ulimit -l), or free some memory"
+    )]
+    RingSetup(#[source] io::Error),
     /// A chunk could not be fetched. It is delivered in its turn: every chunk before it came.
     #[error("failed to read chunk {number} at offset {offset}: {source}")]
     Chunk {
@@ -263,6 +269,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// For `map_err`: why there is no ring. `EPERM` and `EACCES` forbid one, `ENOSYS` and `EINVAL` are
+    /// of kernels that lack it or a part of it; the rest is a machine short of something.
+    pub(crate) fn of_ring(source: io::Error) -> Self {
+        use rustix::io::Errno;
+        match Errno::from_io_error(&source) {
+            Some(Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::INVAL) => {
+                Self::NoUring(source)
+            }
+            _ => Self::RingSetup(source),
+        }
+    }
+
     /// For `map_err`: what was tried on which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

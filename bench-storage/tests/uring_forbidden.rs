@@ -3,22 +3,27 @@
 
 #![expect(unsafe_code, reason = "no safe crate in the tree installs a seccomp filter")]
 
+use std::ffi::{c_int, c_long};
 use std::thread;
 
+use bench_core::units::ByteSize;
 use bench_storage::Error;
+use bench_storage::files::cell::{Engine, Pattern};
+use bench_storage::files::job::content::Author;
+use bench_storage::files::job::{JobCell, Lane};
 use bench_storage::source::{Ring, UringFile};
 
-/// Makes `io_uring_setup` fail with `EPERM` on this thread, for good. `false` where the kernel
-/// knows no filters.
-fn forbid_io_uring() -> bool {
+/// Makes a system call fail with this number on this thread, for good. `false` where the kernel knows
+/// no filters.
+fn forbid(call: c_long, errno: c_int) -> bool {
     let statement = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
         code: u16::try_from(code).expect("a code"),
         jt,
         jf,
         k,
     };
-    let call = u32::try_from(libc::SYS_io_uring_setup).expect("a number");
-    let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    let call = u32::try_from(call).expect("a number");
+    let refused = libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
     let mut filter = [
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call, 0, 1),
@@ -34,12 +39,37 @@ fn forbid_io_uring() -> bool {
     bound == 0 && set == 0
 }
 
+/// The lane of a job by io_uring on a new file.
+fn lane() -> Result<Lane, Error> {
+    let file = tempfile::NamedTempFile::new().expect("create");
+    let cell = JobCell {
+        engine: Engine::IoUring,
+        direct: false,
+        pattern: Pattern::Random,
+        read_percent: 100,
+        block: ByteSize::kib(4),
+        depth: 2,
+        size: ByteSize::kib(8),
+        passes: Some(1),
+        sync_every: 0,
+        sync_at_end: false,
+    };
+    Lane::open(&cell, file.path(), Author { run: 1, lane: 0 }, 1)
+}
+
+/// Runs the body on a thread where that call fails.
+#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+fn where_refused(call: c_long, errno: c_int, body: fn()) {
+    let outcome = thread::spawn(move || match forbid(call, errno) {
+        true => body(),
+        false => eprintln!("skipped: this kernel takes no filter"),
+    });
+    outcome.join().expect("no panic");
+}
+
 #[test]
 fn a_sandbox_that_forbids_io_uring_is_named() {
-    let outcome = thread::spawn(|| {
-        if !forbid_io_uring() {
-            return;
-        }
+    where_refused(libc::SYS_io_uring_setup, libc::EPERM, || {
         let Err(error @ Error::NoUring(_)) = Ring::new(4) else {
             panic!("a ring in spite of the filter");
         };
@@ -48,6 +78,25 @@ fn a_sandbox_that_forbids_io_uring_is_named() {
         assert!(text.contains("seccomp") && text.ends_with("allow it, or use pread"), "{text}");
         let file = tempfile::NamedTempFile::new().expect("create");
         UringFile::open(file.path()).expect_err("no ring, no source");
+        assert!(matches!(lane(), Err(Error::NoUring(_))), "no ring, no lane");
     });
-    outcome.join().expect("no panic");
+}
+
+#[test]
+fn a_machine_short_of_descriptors_or_memory_forbids_nothing() {
+    where_refused(libc::SYS_io_uring_setup, libc::EMFILE, || {
+        assert!(matches!(Ring::new(4), Err(Error::RingSetup(_))));
+        let text = lane().expect_err("no descriptor").to_string();
+        assert!(text.starts_with("failed to set up io_uring: Too many open files"), "{text}");
+        assert!(text.contains("ulimit -n") && !text.contains("seccomp"), "{text}");
+    });
+    #[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+    if let Err(error) = Ring::new(4) {
+        eprintln!("skipped the registering: {error}");
+        return;
+    }
+    where_refused(libc::SYS_io_uring_register, libc::ENOMEM, || {
+        let text = lane().expect_err("no memory").to_string();
+        assert!(text.starts_with("failed to set up io_uring: Cannot allocate memory"), "{text}");
+    });
 }

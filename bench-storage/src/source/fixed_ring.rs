@@ -14,13 +14,11 @@ use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use bench_core::fixture::PooledBuf;
 use io_uring::{IoUring, opcode, squeue, types};
 
-use super::ring::{PATIENCE, is_for_now};
+use super::patience::Patience;
 use crate::error::Error;
 
 /// The one registered file.
@@ -53,15 +51,16 @@ impl FixedRing {
     /// belongs to the thread that makes it.
     ///
     /// # Errors
-    /// [`Error::NoUring`] where the kernel lacks it, or a sandbox or the administrator forbids it.
+    /// [`Error::NoUring`] where the kernel lacks it, or a sandbox or the administrator forbids it;
+    /// [`Error::RingSetup`] where descriptors or memory have run out.
     ///
     /// # Panics
     /// Without buffers.
     pub fn new(file: Arc<File>, buffers: Vec<PooledBuf>) -> Result<Self, Error> {
         let entries = u32::try_from(buffers.len()).expect("fewer buffers");
         assert!(entries > 0, "a ring without buffers does nothing");
-        let ring = build(entries).map_err(Error::NoUring)?;
-        ring.submitter().register_files(&[file.as_raw_fd()]).map_err(Error::NoUring)?;
+        let ring = build(entries).map_err(Error::of_ring)?;
+        ring.submitter().register_files(&[file.as_raw_fd()]).map_err(Error::of_ring)?;
         let mut this = Self {
             ring,
             busy: vec![false; buffers.len()],
@@ -191,14 +190,11 @@ fn build(entries: u32) -> io::Result<IoUring> {
 
 impl Drop for FixedRing {
     fn drop(&mut self) {
-        let (mut ended, mut asked) = (Vec::new(), 0);
+        let (mut ended, mut patience) = (Vec::new(), Patience::default());
         while self.in_flight > 0 {
             match self.wait(&mut ended) {
                 Ok(()) => {}
-                Err(error) if is_for_now(&error) && asked < PATIENCE.as_millis() => {
-                    asked += 1;
-                    thread::sleep(Duration::from_millis(1));
-                }
+                Err(error) if patience.waited(&error) => {}
                 Err(_) => break,
             }
         }

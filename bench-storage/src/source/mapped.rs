@@ -81,6 +81,14 @@ mod tests {
 
     use super::*;
 
+    struct SetOnDrop<'a>(&'a AtomicBool);
+
+    impl Drop for SetOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     #[test]
     fn what_others_write_meanwhile_is_read_as_before_or_after() {
         let size = ByteSize::kib(64);
@@ -91,6 +99,8 @@ mod tests {
         let pool = BufferPool::with_limit(size).expect("a pool");
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            // Also when an assertion fails: the scope would wait for the writer for ever.
+            let _set = SetOnDrop(&done);
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     for content in &content {
@@ -103,7 +113,6 @@ mod tests {
                 assert_eq!(source.read_at(0, size.len(), &mut buffer).expect("read"), size.len());
                 assert!(buffer.iter().all(|byte| [1, 2].contains(byte)));
             }
-            done.store(true, Ordering::Relaxed);
         });
         file.as_file().write_all_at(&content[1], 0).expect("write");
         let mut buffer = pool.try_acquire(size).expect("room");

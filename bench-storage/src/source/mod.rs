@@ -21,6 +21,7 @@ mod faulty;
 mod fixed_ring;
 mod mapped;
 mod memory;
+mod patience;
 mod ring;
 mod uring;
 

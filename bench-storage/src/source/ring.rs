@@ -9,16 +9,13 @@ use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bench_core::fixture::{PooledBuf, PooledBytes};
 use bytes::BufMut;
 use io_uring::{IoUring, opcode, squeue, types};
 
+use super::patience::Patience;
 use crate::error::Error;
-
-/// How long a kernel that cannot answer now is asked again before what it holds is given up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A queue of operations on files, at most `depth` at once.
 pub struct Ring {
@@ -63,9 +60,10 @@ impl Ring {
     /// A ring for this many operations at once.
     ///
     /// # Errors
-    /// [`Error::NoUring`] where the kernel lacks it, or a sandbox or the administrator forbids it.
+    /// [`Error::NoUring`] where the kernel lacks it, or a sandbox or the administrator forbids it;
+    /// [`Error::RingSetup`] where descriptors or memory have run out.
     pub fn new(depth: u32) -> Result<Self, Error> {
-        let ring = IoUring::new(depth.max(1)).map_err(Error::NoUring)?;
+        let ring = IoUring::new(depth.max(1)).map_err(Error::of_ring)?;
         let slots = depth.max(1) as usize;
         Ok(Self {
             ring,
@@ -175,17 +173,14 @@ impl Ring {
     }
 
     /// Waits until nothing is under way. A kernel that is short of memory or behind with its answers
-    /// is asked again, for [`PATIENCE`] at most.
+    /// is asked again, as long as there is [`Patience`].
     fn drain(&mut self) -> io::Result<()> {
-        let mut asked = 0;
+        let mut patience = Patience::default();
         loop {
             match self.complete() {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(()),
-                Err(error) if is_for_now(&error) && asked < PATIENCE.as_millis() => {
-                    asked += 1;
-                    std::thread::sleep(Duration::from_millis(1));
-                }
+                Err(error) if patience.waited(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -229,11 +224,12 @@ impl Ring {
         // this function returns, and it does not return before the kernel has answered.
         let pushed = unsafe { self.ring.submission().push(&entry.offset(offset).build()) };
         pushed.expect("the queue is empty");
+        let mut patience = Patience::default();
         let result = loop {
             let next = self.ring.completion().next();
             match next {
                 Some(done) => break done.result(),
-                None => self.wait_or_abort(),
+                None => self.wait_or_abort(&mut patience),
             }
         };
         let Ok(moved) = usize::try_from(result) else {
@@ -246,10 +242,10 @@ impl Ring {
 
     /// Waits while the kernel holds a pointer into memory that is only borrowed: whatever it
     /// answers, unwinding from here would let it write into memory that is somebody else's.
-    fn wait_or_abort(&mut self) {
+    fn wait_or_abort(&mut self, patience: &mut Patience) {
         if let Err(error) = self.wait()
             && error.kind() != io::ErrorKind::Interrupted
-            && !is_for_now(&error)
+            && !patience.waited(&error)
         {
             std::process::abort();
         }
@@ -291,108 +287,11 @@ impl fmt::Debug for Ring {
     }
 }
 
-/// Whether the kernel may answer otherwise when asked again: `EAGAIN` for want of memory, `EBUSY` when
-/// answers have to be taken first.
-pub(super) fn is_for_now(error: &io::Error) -> bool {
-    [io::ErrorKind::ResourceBusy, io::ErrorKind::WouldBlock].contains(&error.kind())
-}
-
 /// One operation moves at most what a `u32` counts; the kernel's own limit is 2 GiB.
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use bench_core::fixture::{BufferPool, Payload};
-    use bench_core::units::ByteSize;
-    use rustix::io::Errno;
-
-    use super::*;
-
-    const BLOCK: ByteSize = ByteSize::kib(4);
-
-    #[test]
-    fn operations_at_once_come_back_with_their_own_buffers() {
-        let Ok(mut ring) = Ring::new(4) else { return };
-        let file = Arc::new(tempfile::tempfile().expect("create"));
-        let pool = BufferPool::with_limit(ByteSize::kib(64)).expect("a pool");
-        let payload = Payload::seeded(3, ByteSize::kib(16));
-        for n in 0..4 {
-            let mut buffer = pool.try_acquire(BLOCK).expect("room");
-            buffer.resize_zeroed(BLOCK.len());
-            payload.fill(n * BLOCK.bytes(), buffer.filled_mut());
-            ring.write(n, &file, n * BLOCK.bytes(), buffer.freeze());
-        }
-        assert!(!ring.has_room());
-        while let Some(done) = ring.complete().expect("wait") {
-            assert_eq!(done.result.expect("written"), BLOCK.len());
-        }
-        ring.sync_data(9, &file);
-        assert_eq!(ring.complete().expect("wait").map(|done| done.tag), Some(9));
-        for n in 0..4 {
-            let buffer = pool.try_acquire(BLOCK).expect("room");
-            ring.read(n, &file, n * BLOCK.bytes(), BLOCK.len(), buffer);
-        }
-        let mut seen = 0;
-        while let Some(done) = ring.complete().expect("wait") {
-            let buffer = done.buffer.expect("of a read");
-            payload.verify(done.tag * BLOCK.bytes(), &buffer).expect("content");
-            assert_eq!(buffer.len(), BLOCK.len());
-            seen += 1;
-        }
-        assert_eq!(seen, 4);
-    }
-
-    #[test]
-    fn a_failed_operation_gives_its_buffer_back_unchanged() {
-        let Ok(mut ring) = Ring::new(1) else { return };
-        let directory = Arc::new(File::open("/").expect("open"));
-        let pool = BufferPool::with_limit(BLOCK).expect("a pool");
-        ring.read(5, &directory, 0, BLOCK.len(), pool.try_acquire(BLOCK).expect("room"));
-        let done = ring.complete().expect("wait").expect("one is under way");
-        let (buffer, error) = (done.buffer.expect("of a read"), done.result.expect_err("EISDIR"));
-        assert_eq!((buffer.len(), error.raw_os_error()), (0, Some(21)));
-    }
-
-    #[test]
-    fn a_kernel_short_of_memory_is_asked_again_by_a_ring_that_is_dropped() {
-        let Ok(mut ring) = Ring::new(2) else { return };
-        let pool = BufferPool::with_limit(BLOCK).expect("a pool");
-        let file = Arc::new(tempfile::tempfile().expect("create"));
-        ring.read(0, &file, 0, BLOCK.len(), pool.try_acquire(BLOCK).expect("room"));
-        ring.refusals = vec![Errno::BUSY, Errno::AGAIN, Errno::INTR];
-        drop(ring);
-        assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
-    }
-
-    #[test]
-    fn what_a_failure_left_under_way_does_not_disturb_who_is_alone_next() {
-        let Ok(mut ring) = Ring::new(2) else { return };
-        let file = Arc::new(tempfile::tempfile().expect("create"));
-        // The body fails, and then the wait for what it left.
-        ring.refusals = vec![Errno::IO];
-        let error = ring.alone(|ring| {
-            ring.sync_data(1, &file);
-            Err::<(), _>(Error::NeverWrites)
-        });
-        assert!(matches!(error, Err(Error::NeverWrites)), "the first failure is the one to tell");
-        assert_eq!(ring.in_flight(), 1);
-        let tags = ring.alone(|ring| {
-            ring.sync_data(2, &file);
-            Ok(ring.complete().map_err(Error::Ring)?.map(|done| done.tag))
-        });
-        assert_eq!((tags.expect("alone"), ring.in_flight()), (Some(2), 0));
-    }
-
-    #[test]
-    fn a_ring_dropped_under_way_gives_its_buffers_home() {
-        let Ok(mut ring) = Ring::new(2) else { return };
-        let pool = BufferPool::with_limit(BLOCK).expect("a pool");
-        let file = Arc::new(tempfile::tempfile().expect("create"));
-        ring.read(0, &file, 0, BLOCK.len(), pool.try_acquire(BLOCK).expect("room"));
-        ring.submit().expect("submit");
-        drop(ring);
-        assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
-    }
-}
+#[path = "ring_tests.rs"]
+mod tests;
