@@ -26,7 +26,8 @@ pub trait CacheState: fmt::Debug + Send + Sync + 'static {
     fn held(seen: Residency) -> bool;
 }
 
-/// No page is in memory; a read goes through the page cache and fills it.
+/// No page is in memory; a read goes through the page cache and fills it. What is touched again is
+/// no longer cold: who does that has to say so beside the state.
 #[derive(Debug)]
 pub enum Cold {}
 

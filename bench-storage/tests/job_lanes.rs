@@ -13,7 +13,7 @@ use bench_core::units::ByteSize;
 use bench_storage::Error;
 use bench_storage::file::ScratchFile;
 use bench_storage::files::cell::{Engine, Pattern};
-use bench_storage::files::job::content::Author;
+use bench_storage::files::job::content::{Author, Writers};
 use bench_storage::files::job::{Done, JobCell, Kind, Lane, Watch};
 use bench_storage::scratch::ScratchDirectory;
 
@@ -88,14 +88,24 @@ fn file() -> (ScratchFile, ScratchDirectory) {
     (ScratchFile::create(&directory, "file", payload).expect("create"), directory)
 }
 
-/// Whether this machine lacks what the cell needs.
-fn lacks(error: &Error) -> bool {
-    matches!(error, Error::NoUring(_) | Error::NoDirect { .. })
+/// Who writes where this job does nothing else.
+fn writers(job: &JobCell, before: Option<Payload>) -> Writers {
+    Writers { authors: if job.writes() { vec![AUTHOR] } else { Vec::new() }, before }
 }
 
+#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+fn skip(what: &str, why: &dyn std::fmt::Display) {
+    eprintln!("skipped {what}: {why}");
+}
+
+/// A lane, where the machine has what it needs.
 fn open(cell: &JobCell, path: &Path) -> Option<Lane> {
     match Lane::open(cell, path, AUTHOR, 42) {
-        Err(error) if lacks(&error) => None,
+        Err(error @ (Error::NoUring(_) | Error::NoDirect { .. })) => {
+            assert!(cell.direct || cell.engine == Engine::IoUring, "{cell:?}: {error}");
+            skip(cell.engine.to_string().as_str(), &error);
+            None
+        }
         other => Some(other.expect("opened")),
     }
 }
@@ -118,7 +128,7 @@ fn every_engine_does_all_of_its_job_at_its_depth_and_what_it_did_is_verified() {
                 }
                 let Some(mut lane) = open(&job, file.cached().path()) else { continue };
                 let what = format!("{job:?}, {}", lane.backend());
-                lane.check(handle, false).expect_err("nothing was done yet");
+                lane.check(handle, &Writers::default()).expect_err("nothing was done yet");
                 let mut book = Book::default();
                 lane.run(&mut book).expect(&what);
                 let (reads, writes) = (book.of(Kind::Read), book.of(Kind::Write));
@@ -137,7 +147,7 @@ fn every_engine_does_all_of_its_job_at_its_depth_and_what_it_did_is_verified() {
                 }));
                 assert_eq!((book.submitted, book.in_flight), (book.reaped, 0), "{what}");
                 assert_eq!(book.most, job.depth() as usize, "{what}");
-                lane.check(handle, job.writes()).expect(&what);
+                lane.check(handle, &writers(&job, None)).expect(&what);
             }
         }
     }
@@ -168,12 +178,12 @@ fn what_is_not_on_the_disk_or_was_never_there_is_caught() {
             let job = JobCell { pattern: Pattern::Sequential, ..cell(engine, read_percent) };
             let Some(mut lane) = open(&job, file.cached().path()) else { continue };
             lane.run(&mut Book::default()).expect("done");
-            lane.check(handle, false).expect("as it was done");
+            lane.check(handle, &Writers::default()).expect("as it was done");
             let place = SIZE.bytes() - 100;
             let mut byte = [0];
             handle.read_exact_at(&mut byte, place).expect("read");
             handle.write_all_at(&[byte[0] ^ 1], place).expect("flip");
-            let error = lane.check(handle, false).expect_err("flipped").to_string();
+            let error = lane.check(handle, &Writers::default()).expect_err("flipped").to_string();
             let told = format!("offset {}", SIZE.bytes() - BLOCK.bytes());
             assert!(error.contains(&told), "{engine}: {error}");
             handle.write_all_at(&byte, place).expect("flip back");
@@ -181,9 +191,38 @@ fn what_is_not_on_the_disk_or_was_never_there_is_caught() {
                 let again = Author { run: 8, ..AUTHOR };
                 let mut lane = Lane::open(&job, file.cached().path(), again, 42).expect("opened");
                 lane.run(&mut Book { over_at: Some(3), ..Book::default() }).expect("some");
-                lane.check(handle, true).expect("what this one wrote");
+                lane.check(handle, &writers(&job, None)).expect("what this one wrote");
             }
         }
+    }
+}
+
+#[test]
+fn a_mixed_lane_that_reads_another_place_is_caught() {
+    let (file, _directory) = file();
+    let handle = file.cached().file();
+    for engine in [Engine::Psync, Engine::IoUring, Engine::Tokio] {
+        file.cached().file().write_all_at(&file.payload().to_bytes(), 0).expect("as it was");
+        let job = JobCell { passes: Some(1), ..cell(engine, 90) };
+        let known = writers(&job, Some(*file.payload()));
+        let Some(mut lane) = open(&job, file.cached().path()) else { continue };
+        lane.run(&mut Book::default()).expect("done");
+        lane.check(handle, &known).expect("as it was done");
+        // Had the file held this, every read would have come from another place.
+        let elsewhere = Writers { before: Some(Payload::seeded(2, SIZE)), ..known };
+        let zeros = vec![0; SIZE.len()];
+        let now = fs::read(file.cached().path()).expect("read");
+        let mut marked = zeros.clone();
+        // What was written stays, what was only read goes.
+        for (block, written) in now.chunks(BLOCK.len()).enumerate() {
+            let at = block * BLOCK.len();
+            if AUTHOR.verify(written, at as u64).is_ok() {
+                marked[at..at + BLOCK.len()].copy_from_slice(written);
+            }
+        }
+        handle.write_all_at(&marked, 0).expect("write");
+        let error = lane.check(handle, &elsewhere).expect_err("from nowhere").to_string();
+        assert!(error.contains("neither stood there"), "{engine}: {error}");
     }
 }
 
@@ -216,7 +255,10 @@ fn a_file_cut_short_under_the_reader_is_told_with_the_place() {
 
 #[test]
 fn a_file_in_memory_alone_refuses_direct_jobs() {
-    let Ok(directory) = ScratchDirectory::create_in(Path::new("/dev/shm")) else { return };
+    let directory = match ScratchDirectory::create_in(Path::new("/dev/shm")) {
+        Ok(directory) => directory,
+        Err(error) => return skip("a file in memory", &error),
+    };
     let file = ScratchFile::create(&directory, "file", Payload::seeded(1, SIZE)).expect("create");
     for engine in [Engine::Psync, Engine::IoUring] {
         let job = JobCell { direct: true, ..cell(engine, 100) };
@@ -242,9 +284,16 @@ fn a_disk_that_gets_full_in_the_middle_of_a_write_is_told_with_the_place() {
         unshare.arg(directory.path()).args(command).env(SMALL_DISK, directory.path());
         unshare.output()
     };
-    if !run(&["true"]).is_ok_and(|tried| tried.status.success()) {
-        // No namespaces here: `/dev/full` stands in, in the tests of the library.
-        return;
+    let tried = run(&["true"]).map_or_else(
+        |error| Err(error.to_string()),
+        |tried| match tried.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&tried.stderr).into_owned()),
+        },
+    );
+    if let Err(why) = tried {
+        // `/dev/full` stands in, in the tests of the library.
+        return skip("a full disk in a namespace", &why.trim());
     }
     let this = env::current_exe().expect("this test").display().to_string();
     let name = "a_disk_that_gets_full_in_the_middle_of_a_write_is_told_with_the_place";

@@ -17,6 +17,15 @@ pub struct Author {
     pub lane: u32,
 }
 
+/// Who writes to a file while lanes of a run read it, and what it held before.
+#[derive(Clone, Debug, Default)]
+pub struct Writers {
+    /// All that write; nobody where there is none.
+    pub authors: Vec<Author>,
+    /// What the file held when the run began; `None` where nobody knows.
+    pub before: Option<Payload>,
+}
+
 /// Why a block is not what a lane wrote there, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the block at offset {offset} is not what was written there: {what}")]
@@ -59,14 +68,97 @@ impl Author {
         rest.or_else(|mismatch| wrong(mismatch.to_string()))
     }
 
+    /// As it writes the block there.
+    fn written(self, offset: u64, block: &mut [u8]) {
+        self.fill(block);
+        self.mark(block, offset);
+    }
+
     fn payload(self, length: usize) -> Payload {
         Payload::seeded(u64::from(self.lane), ByteSize::new(length as u64))
+    }
+}
+
+impl Writers {
+    /// Whether a block that was read at this place is one that stood there at some time: what the file
+    /// held before, what it holds now (`found`), what a writer puts there, or, byte by byte, a mix
+    /// of these, because a read that meets a write may come back with parts of both.
+    ///
+    /// # Errors
+    /// The first byte that is from nowhere. Not where nobody knows what was there before and it has
+    /// been written over since.
+    pub fn check(&self, read: &[u8], found: &[u8], offset: u64) -> Result<(), WrongBlock> {
+        if read == found {
+            return Ok(());
+        }
+        let mut wrong: Vec<usize> = (0..read.len()).collect();
+        let mut possible = |block: &[u8]| wrong.retain(|&at| read[at] != block[at]);
+        possible(found);
+        let mut block = vec![0; read.len()];
+        if let Some(before) = &self.before {
+            before.fill(offset, &mut block);
+            possible(&block);
+        }
+        let mut rewritten = false;
+        for author in &self.authors {
+            author.written(offset, &mut block);
+            possible(&block);
+            rewritten |= found == block;
+        }
+        match wrong.first() {
+            Some(at) if self.before.is_some() || !rewritten => Err(WrongBlock {
+                offset,
+                what: format!(
+                    "byte {at} of what was read neither stood there nor was written there"
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_read_beside_writers_is_old_or_new_or_a_mix_and_nothing_else() {
+        let authors: Vec<Author> = (0..3).map(|lane| Author { run: 7, lane }).collect();
+        let before = Payload::seeded(42, ByteSize::kib(64));
+        let of_before = |offset| {
+            let mut block = vec![0; 4096];
+            before.fill(offset, &mut block);
+            block
+        };
+        let of_author = |lane: usize, offset| {
+            let mut block = vec![0; 4096];
+            authors[lane].written(offset, &mut block);
+            block
+        };
+        let writers = Writers { authors: authors.clone(), before: Some(before) };
+        let (old, new, found) = (of_before(8192), of_author(1, 8192), of_author(2, 8192));
+        let torn = [&new[..1000], &old[1000..3000], &found[3000..]].concat();
+        for good in [&old, &new, &found, &torn] {
+            writers.check(good, &found, 8192).expect("it stood there");
+        }
+        let mut flipped = old.clone();
+        flipped[4095] ^= 1;
+        for (wrong, what) in [
+            (of_before(4096), "read elsewhere"),
+            (of_author(1, 4096), "written elsewhere"),
+            (vec![0; 4096], "never read"),
+            (flipped, "one bit"),
+        ] {
+            let told = writers.check(&wrong, &found, 8192).expect_err(what).to_string();
+            assert!(
+                told.starts_with("the block at offset 8192 ") && told.contains("byte "),
+                "{told}"
+            );
+        }
+        let unknown = Writers { before: None, ..writers };
+        unknown.check(&of_before(4096), &found, 8192).expect("nobody can tell any more");
+        unknown.check(&of_before(4096), &old, 8192).expect_err("it was not written over");
+    }
 
     #[test]
     fn a_block_of_another_run_place_or_content_is_told() {

@@ -10,7 +10,7 @@ use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 
 use super::calls::Calls;
-use super::content::Author;
+use super::content::{Author, Writers};
 use super::plan::{Operation, Plan};
 use super::ring::Queue;
 use super::tokio::Tasks;
@@ -107,12 +107,12 @@ impl Lane {
         Ok(())
     }
 
-    /// Compares the last blocks with what the file holds, read through another descriptor: what was
-    /// read where nobody writes, what was written in any case.
+    /// Compares the last blocks with what the file holds, read through another descriptor; what was
+    /// read beside somebody who writes, with all that [may have stood there](Writers::check).
     ///
     /// # Errors
     /// The first block that is another; where none was kept.
-    pub fn check(&mut self, file: &File, somebody_writes: bool) -> Result<(), Failure> {
+    pub fn check(&mut self, file: &File, writers: &Writers) -> Result<(), Failure> {
         let (author, mut seen) = (self.author, 0);
         let mut found = vec![0; self.cell.block.len()];
         let mut compare = |kept: Kept<'_>| -> Result<(), Failure> {
@@ -121,7 +121,9 @@ impl Lane {
             file.read_exact_at(found, offset)?;
             seen += 1;
             match kind {
-                Kind::Read if somebody_writes => Ok(()),
+                Kind::Read if !writers.authors.is_empty() => {
+                    Ok(writers.check(kept.block, found, offset)?)
+                }
                 Kind::Read if *found == *kept.block => Ok(()),
                 Kind::Read => Err(format!(
                     "the block that was read at offset {offset} is not what the file holds"

@@ -2,7 +2,7 @@
 //! much as the file has or as long as somebody lets it.
 //!
 //! The workloads beside this measure one pass; a lane tells of every operation, to a [`Watch`], which
-//! has the clock: when it was begun, when the kernel had it, when it had ended.
+//! has the clock: when it was begun, when it stood in the queue, when it had ended.
 //!
 //! - [`JobCell`]: what a lane does; [`plan`]: which operation comes next.
 //! - [`Lane`]: does it; by calls, by a ring, or by tokio.
@@ -63,10 +63,7 @@ impl JobCell {
 
     /// Operations that are really under way at once.
     pub const fn depth(&self) -> u32 {
-        match self.engine {
-            Engine::Psync | Engine::Mmap => 1,
-            Engine::IoUring | Engine::Tokio => self.depth,
-        }
+        depth_of(self.engine, self.depth)
     }
 
     /// Whether anything could do it.
@@ -104,6 +101,14 @@ impl JobCell {
     }
 }
 
+/// How many operations are really under way at once where so many are asked for.
+pub const fn depth_of(engine: Engine, asked: u32) -> u32 {
+    match engine {
+        Engine::Psync | Engine::Mmap => 1,
+        Engine::IoUring | Engine::Tokio => asked,
+    }
+}
+
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -124,7 +129,9 @@ pub struct Done {
     pub bytes: usize,
     /// When the lane began with it.
     pub began: u64,
-    /// When it stood in the queue; the same as `began` where a call both begins and ends it.
+    /// When it stood in the queue, before the call (`io_uring_enter`) that hands the queue to the kernel
+    /// and waits: that call is part of what comes after. The same as `began` where a call both
+    /// begins and ends it.
     pub queued: u64,
     /// When the lane saw its end.
     pub ended: u64,
