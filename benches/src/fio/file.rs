@@ -38,8 +38,8 @@ pub fn parse(text: &str) -> Result<JobFile, JobFileError> {
     let mut section = Section::None;
     for (line, text) in (1..).zip(text.lines()) {
         let wrong = |what: String| JobFileError::Line { line, what };
-        let text = text.trim();
-        if text.is_empty() || text.starts_with([';', '#']) {
+        let text = without_comment(text);
+        if text.is_empty() {
             continue;
         }
         if let Some(rest) = text.strip_prefix('[') {
@@ -70,6 +70,16 @@ pub fn parse(text: &str) -> Result<JobFile, JobFileError> {
         }
     }
     if jobs.is_empty() { Err(JobFileError::Empty) } else { Ok(JobFile { jobs, ignored }) }
+}
+
+/// A comment begins with the line, or behind a space.
+fn without_comment(line: &str) -> &str {
+    let line = line.trim();
+    if line.starts_with([';', '#']) {
+        return "";
+    }
+    let end = [" ;", " #"].iter().filter_map(|begin| line.find(begin)).min();
+    line[..end.unwrap_or(line.len())].trim_end()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,6 +141,15 @@ fsync=8
     }
 
     #[test]
+    fn comments_end_values_where_fio_ends_them() {
+        let text = "[a] ; a section\nfilename=x#1;2 ; no name\nbs=8k # = two pages ; or so\n\
+                    thread ;=1\n";
+        let job = &parse(text).expect("sound").jobs[0];
+        assert_eq!(job.filename.as_deref(), Some("x#1;2".as_ref()), "no space, no comment");
+        assert_eq!((job.name.as_str(), job.block), ("a", ByteSize::kib(8)));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_told_with_its_line() {
         for (text, told) in [
             ("[a]\nrw=read\n\nzonemode=zbd\n", "line 4: the option 'zonemode' is not known here"),
@@ -139,6 +158,7 @@ fsync=8
             ("[]", "line 1: '[]' is no section"),
             ("[a]\nbs=4KiB", "line 2: '4KiB' is 1000 times less or more"),
             ("[a]\nrw", "line 2: '1' is no pattern"),
+            ("[a]\nrandrepeat=0", "line 2: randrepeat=0 is not to be had"),
             ("", "it holds no job"),
             ("[global]\nrw=read", "it holds no job"),
         ] {

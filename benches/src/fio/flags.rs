@@ -10,7 +10,8 @@ use super::options::{Options, Taken};
 
 /// Reads and writes files as fio does, from a page cache whose state is known.
 ///
-/// Exit codes: 0 fine, 1 a job failed, 2 usage, 4 nothing measured or interrupted.
+/// Exit codes: 0 fine, 1 a job broke, 2 usage, 4 interrupted, or this machine lacks what a job, or
+/// --peers, needs.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_files", help_expected = true)]
 pub struct Flags {
@@ -87,7 +88,7 @@ pub struct Flags {
     output_format: Format,
     /// Measure against fio itself, in turns on the same file; flags say which cells
     ///
-    /// Where fio is not installed it says so, and measures ours alone.
+    /// Where fio is not installed it says so, measures ours alone, and ends with 4.
     #[cfg(feature = "peers")]
     #[arg(long)]
     pub(super) peers: bool,
@@ -221,7 +222,7 @@ mod tests {
             "--readwrite randrw --rwmixread 70 --blocksize 64k --iodepth 16 --direct --ioengine io_uring",
         ] {
             let job = &session(line).expect(line).jobs[0];
-            assert_eq!(job.label(), "randrw/io_uring_direct/bs64KiB/qd16/jobs1");
+            assert_eq!(job.label(), "randrw/io_uring_direct/bs64KiB/qd16/jobs1/mix70");
             assert_eq!(job.read_percent, 70);
         }
         let named = session("--name=mine --group_reporting").expect("sound");
@@ -233,7 +234,10 @@ mod tests {
         for (line, told) in [
             ("--rw=trim", "--rw: 'trim' is no pattern"),
             ("--bs=64KiB", "--bs: '64KiB' is 1000 times less or more"),
-            ("--time_based", "read/psync/bs4KiB/qd1/jobs1: time_based goes on until runtime"),
+            (
+                "--time_based",
+                "read/psync/bs4KiB/qd1/jobs1/time_based: time_based goes on until runtime",
+            ),
             ("--ioengine=mmap --rw=write", "the engine mmap only reads"),
             ("--jobfile=/nowhere/job.fio", "/nowhere/job.fio: No such file"),
             ("--jobfile=/nowhere/job.fio --bs=4k", "--bs says what --jobfile does"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bench_core::units::ByteSize;
 use bench_storage::files::cell::{Engine, Pattern};
-use bench_storage::files::job::JobCell;
+use bench_storage::files::job::{JobCell, depth_of};
 
 use super::number::{count, print_size, size, switch, time};
 
@@ -106,11 +106,15 @@ impl Default for Options {
     }
 }
 
-/// Options that say what is the case anyway.
-const IGNORED: [(&str, &str); 6] = [
+/// Switches that say what is the case anyway, where they are on.
+const ALWAYS_ON: [(&str, &str); 3] = [
     ("thread", "jobs are threads"),
     ("norandommap", "random blocks repeat"),
     ("randrepeat", "random blocks are the same in every run"),
+];
+
+/// Options that change nothing, whatever their value is.
+const IGNORED: [(&str, &str); 3] = [
     ("description", "nothing shows it"),
     ("fallocate", "files are written whole before the clock starts"),
     ("create_serialize", "files are written one after the other"),
@@ -126,6 +130,15 @@ impl Options {
             return Ok(Taken::Ignored(why));
         }
         let text = value.unwrap_or("1");
+        if let Some((_, why)) = ALWAYS_ON.iter().find(|(known, _)| *known == key) {
+            return match switch(text)? {
+                true => Ok(Taken::Ignored(why)),
+                false => Err(format!(
+                    "{key}=0 is not to be had here: {why}; leave it out, or run the job by fio \
+                     itself"
+                )),
+            };
+        }
         match key {
             "rw" | "readwrite" => self.set_rw(text)?,
             "bs" | "blocksize" => self.block = size(text)?,
@@ -184,6 +197,12 @@ impl Options {
         if self.time_based && self.runtime.is_none() {
             return Err("time_based goes on until runtime has passed; say runtime as well".into());
         }
+        if self.engine == Engine::Mmap && self.filename.is_some() {
+            return Err("a file that somebody shortens ends the process that has it mapped, so \
+                        that mmap reads only files made here; leave out filename, and say where \
+                        with directory"
+                .into());
+        }
         let cell = JobCell {
             engine: self.engine,
             direct: self.direct,
@@ -214,14 +233,31 @@ impl Options {
         format!("{random}{direction}")
     }
 
-    /// What the job is called in an id: its name, or what it does.
+    /// What the job is called in an id: its name, or what it does. Two jobs that differ in more than
+    /// size and time differ in it, and two that do the same do not.
     pub fn label(&self) -> String {
         if !self.name.is_empty() {
             return self.name.clone();
         }
-        let Self { engine, block, depth, lanes, .. } = self;
+        let Self { engine, block, lanes, .. } = self;
         let direct = if self.direct { "_direct" } else { "" };
-        format!("{}/{engine}{direct}/bs{block}/qd{depth}/jobs{lanes}", self.rw())
+        let depth = depth_of(*engine, self.depth);
+        let mut label = format!("{}/{engine}{direct}/bs{block}/qd{depth}/jobs{lanes}", self.rw());
+        let writes = self.direction != Direction::Read;
+        for (said, part) in [
+            (self.direction == Direction::Mixed, format!("mix{}", self.read_percent)),
+            (writes && self.sync_every > 0, format!("fsync{}", self.sync_every)),
+            (writes && self.sync_at_end, "end_fsync".to_owned()),
+            (!self.direct && !self.invalidate, "warm".to_owned()),
+            (self.loops > 1 && !self.time_based, format!("loops{}", self.loops)),
+            (self.time_based, "time_based".to_owned()),
+        ] {
+            if said {
+                label += "/";
+                label += &part;
+            }
+        }
+        label
     }
 
     /// The options that make the job, by fio's names and in its words.
@@ -287,50 +323,5 @@ fn one_file(text: &str) -> Result<PathBuf, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(key: &str, value: &str) -> Result<Options, String> {
-        let mut options = Options::default();
-        options.set(key, Some(value)).map(|_| options)
-    }
-
-    #[test]
-    fn values_that_make_no_sense_are_refused_in_one_sentence() {
-        for (key, value, told) in [
-            ("rw", "trim", "'trim' is no pattern"),
-            ("bs", "4k,8k", "is no size"),
-            ("ioengine", "libaio", "write one of: psync"),
-            ("iodepth", "257", "from 1 to 256"),
-            ("filename", "a:b", "is no path of one file"),
-            ("direct", "yes", "neither 0 nor 1"),
-            ("verify", "crc32c", "the option 'verify' is not known here"),
-        ] {
-            let error = set(key, value).expect_err(key);
-            assert!(error.contains(told), "{error}");
-        }
-        let endless = set("time_based", "1").expect("known");
-        assert!(endless.cell().expect_err("endless").contains("say runtime as well"));
-        let big = set("bs", "1g").expect("known");
-        assert!(big.cell().expect_err("too big").contains("does not fit a file of 256MiB"));
-    }
-
-    #[test]
-    fn options_that_change_nothing_say_why() {
-        let mut options = Options::default();
-        assert_eq!(options.set("thread", None), Ok(Taken::Ignored("jobs are threads")));
-        assert_eq!(options, Options::default());
-    }
-
-    #[test]
-    fn a_job_without_a_name_is_called_by_what_it_does() {
-        let mut options = Options::default();
-        for (key, value) in [("rw", "randrw"), ("ioengine", "io_uring"), ("iodepth", "16")] {
-            options.set(key, Some(value)).expect(key);
-        }
-        options.set("direct", None).expect("on");
-        assert_eq!(options.label(), "randrw/io_uring_direct/bs4KiB/qd16/jobs1");
-        options.name = "mine".to_owned();
-        assert_eq!(options.label(), "mine");
-    }
-}
+#[path = "options_tests.rs"]
+mod tests;

@@ -27,7 +27,7 @@ const SCENARIOS: [Scenario; 6] = [
         },
     },
     Scenario {
-        id: "files/job/randrw/io_uring_direct/bs64KiB/qd4/jobs1",
+        id: "files/job/randrw/io_uring_direct/bs64KiB/qd4/jobs1/mix50",
         run: |scale| job("--rw=randrw --bs=64k --iodepth=4 --ioengine=io_uring --direct=1", scale),
     },
     Scenario {
@@ -35,7 +35,7 @@ const SCENARIOS: [Scenario; 6] = [
         run: |scale| job("--rw=read --bs=1m --ioengine=psync --numjobs=2", scale),
     },
     Scenario {
-        id: "files/job/write/psync/bs64KiB/qd1/jobs1",
+        id: "files/job/write/psync/bs64KiB/qd1/jobs1/end_fsync",
         run: |scale| job("--rw=write --bs=64k --ioengine=psync --end_fsync=1", scale),
     },
     Scenario {
