@@ -5,7 +5,7 @@
 //! is what most programs write, and what the allocator keeps of it is filled twice. Neither is the
 //! pool's own doing, and all three arms read the same bytes of the same file.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bench_core::fixture::cpus::{Pinned, available};
 use bench_core::fixture::{ALIGNMENT, BufferPool, Payload};
@@ -25,8 +25,38 @@ use crate::arms::{Arm, interleaved};
 const BUFFER: ByteSize = ByteSize::mib(4);
 const SEED: u64 = 42;
 
-/// Reads one buffer from this offset, and returns its first byte after the file's are in it.
-type Read<'a> = Box<dyn FnMut(u64) -> Result<u8, Failure> + 'a>;
+/// How much of each end of a buffer is compared with the file.
+const END: usize = 4096;
+
+/// Reads one buffer from this offset, and has it looked at before it goes.
+type Read<'a> = Box<dyn FnMut(u64, &mut Clock) -> Result<(), Failure> + 'a>;
+
+/// A clock that stands while a buffer is looked at.
+struct Clock {
+    payload: Payload,
+    started: Instant,
+    spent: Duration,
+}
+
+impl Clock {
+    fn start(payload: Payload) -> Self {
+        Self { payload, started: Instant::now(), spent: Duration::ZERO }
+    }
+
+    /// Whether both ends of the buffer are those of the file from this offset on.
+    fn look(&mut self, offset: u64, buffer: &[u8]) -> Result<(), Failure> {
+        self.spent += self.started.elapsed();
+        let last = buffer.len() - END;
+        self.payload.verify(offset, &buffer[..END])?;
+        self.payload.verify(offset + last as u64, &buffer[last..])?;
+        self.started = Instant::now();
+        Ok(())
+    }
+
+    fn stop(self) -> Duration {
+        self.spent + self.started.elapsed()
+    }
+}
 
 /// Reads of a file that is in memory.
 ///
@@ -55,23 +85,23 @@ fn compare<S: CacheState>(id: &str, scale: Scale) -> Result<Vec<Row>, Failure> {
     };
     let pool = BufferPool::builder(BUFFER).class(BUFFER).build()?;
     let (length, handle) = (BUFFER.len(), &handle);
-    let pooled: Read<'_> = Box::new(move |offset| {
+    let pooled: Read<'_> = Box::new(move |offset, clock| {
         let mut buffer = pool.try_acquire(BUFFER)?;
         whole(buffer.read_full_at(handle, offset, length)?)?;
-        Ok(buffer[0])
+        clock.look(offset, &buffer)
     });
-    let fresh: Read<'_> = Box::new(move |offset| {
+    let fresh: Read<'_> = Box::new(move |offset, clock| {
         let mut memory = MmapMut::map_anon(length)?;
         fill(handle, &mut memory, offset)?;
-        Ok(memory[0])
+        clock.look(offset, &memory)
     });
-    let zeroed: Read<'_> = Box::new(move |offset| {
+    let zeroed: Read<'_> = Box::new(move |offset, clock| {
         // Aligned by hand, because direct I/O wants it.
         let mut memory = vec![0; length + ALIGNMENT];
         let start = memory.as_ptr().align_offset(ALIGNMENT);
         let memory = &mut memory[start..start + length];
         fill(handle, memory, offset)?;
-        Ok(memory[0])
+        clock.look(offset, memory)
     });
     let arms = [("pooled", pooled), ("fresh", fresh), ("zeroed_vec", zeroed)];
     let arms = arms.into_iter().map(|(name, read)| arm::<S>(name, read, &file, size));
@@ -88,17 +118,11 @@ fn arm<'a, S: CacheState>(
     let once = move || {
         let reached = file.cached().reach::<S>()?;
         let _here = Pinned::to(available()?[0])?;
-        let start = Instant::now();
-        let mut first = 0_u64;
+        let mut clock = Clock::start(*file.payload());
         for offset in (0..size.bytes()).step_by(BUFFER.len()) {
-            first += u64::from(read(offset)?);
+            read(offset, &mut clock)?;
         }
-        let time = start.elapsed();
-        let expected = (0..size.bytes()).step_by(BUFFER.len());
-        let expected: u64 = expected.map(|at| u64::from(file.payload().byte_at(at))).sum();
-        if first != expected {
-            return Err("what was read is not what the file holds".into());
-        }
+        let time = clock.stop();
         reached.held(file.cached())?;
         Ok(time)
     };
@@ -119,4 +143,23 @@ fn fill(file: &std::fs::File, memory: &mut [u8], offset: u64) -> Result<(), Fail
 
 fn whole(read: usize) -> Result<(), Failure> {
     if read == BUFFER.len() { Ok(()) } else { Err("the file ended early".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_byte_at_either_end_of_any_buffer_is_caught() {
+        let payload = Payload::seeded(SEED, ByteSize::kib(64));
+        let content = payload.to_bytes();
+        let mut clock = Clock::start(payload);
+        clock.look(32 << 10, &content[32 << 10..]).expect("as it is");
+        for at in [0, END - 1, (32 << 10) - END, (32 << 10) - 1] {
+            let mut buffer = content[32 << 10..].to_vec();
+            buffer[at] ^= 1;
+            clock.look(32 << 10, &buffer).expect_err("a flipped bit");
+        }
+        clock.look(0, &content[32 << 10..]).expect_err("another place");
+    }
 }
