@@ -12,10 +12,14 @@ use bench_core::measure::recorder::ROWS_VARIABLE;
 use bench_core::measure::selection::is_of_harnesses;
 use bench_core::record::{Environment, RunRecord};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
+use bench_core::workload::Failure;
+use bench_storage::Error;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+/// Exit code: it broke.
+pub(crate) const BROKE: u8 = 1;
 /// Exit code: the command line makes no sense.
 pub(crate) const USAGE: u8 = 2;
 /// Exit code: nothing was measured, or not to its end.
@@ -58,6 +62,41 @@ fn is_ours(argument: &str, also: &[&str]) -> bool {
 pub(crate) fn told(sentence: &str, code: u8) -> u8 {
     let _unread = writeln!(io::stderr(), "error: {sentence}");
     code
+}
+
+/// What a failure ends with: [`NOT_MEASURED`] where this machine cannot have what was asked for,
+/// [`USAGE`] where nothing could, [`BROKE`] otherwise.
+pub(crate) fn code_of(failure: &Failure) -> u8 {
+    match causes(failure).find_map(|cause| cause.downcast_ref::<Error>()) {
+        Some(
+            Error::NoUring(_)
+            | Error::NoDirect { .. }
+            | Error::StayedResident { .. }
+            | Error::NoFuse { .. },
+        ) => NOT_MEASURED,
+        Some(
+            Error::InvalidJob(_)
+            | Error::NeverDirect { .. }
+            | Error::NeverWrites
+            | Error::InvalidFuse(_)
+            | Error::Empty,
+        ) => USAGE,
+        _ => BROKE,
+    }
+}
+
+/// A failure, and what it came from.
+pub(crate) fn causes(
+    failure: &Failure,
+) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = failure.as_ref();
+    std::iter::successors(Some(first), |cause| cause.source())
+}
+
+/// What several failures end with: what broke goes before what makes no sense, and that before
+/// what could not be measured here.
+pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> Option<u8> {
+    codes.into_iter().min()
 }
 
 /// A sentence about the command line, and the exit code of usage.
@@ -115,6 +154,20 @@ mod tests {
         {
             assert!(own(line, false), "{line}");
         }
+    }
+
+    #[test]
+    fn codes_tell_what_broke_from_what_cannot_be_had_or_meant() {
+        let code = |error: Error| code_of(&error.into());
+        assert_eq!(code(Error::NoUring(io::ErrorKind::PermissionDenied.into())), NOT_MEASURED);
+        assert_eq!(code(Error::NoFuse { reason: "no device".to_owned() }), NOT_MEASURED);
+        assert_eq!(code(Error::InvalidJob("no job".to_owned())), USAGE);
+        assert_eq!(code(Error::RingSetup(io::ErrorKind::OutOfMemory.into())), BROKE);
+        assert_eq!(code_of(&"a wrong byte".into()), BROKE);
+        let wrapped: Failure = io::Error::other(Error::NeverWrites).into();
+        assert_eq!(code_of(&wrapped), BROKE, "an error of the system is none of ours");
+        assert_eq!(worst([NOT_MEASURED, BROKE, USAGE]), Some(BROKE));
+        assert_eq!((worst([NOT_MEASURED, USAGE]), worst([])), (Some(USAGE), None));
     }
 
     #[test]

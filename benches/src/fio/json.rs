@@ -2,9 +2,7 @@
 //!
 //! Checked against fio 3.33, field by field. What differs in meaning: `slat_ns` of io_uring ends where an
 //! operation stands in the queue, because the call that hands it over is the one that waits;
-//! `usr_cpu` and `sys_cpu` divide an exact time by ticks of ten milliseconds; `disk_util` is empty.
-
-use std::fmt::Write as _;
+//! `usr_cpu` and `sys_cpu` divide an exact time by what the kernel says; `disk_util` is empty.
 
 use bench_core::record::RunRecord;
 use bench_storage::files::job::Kind;
@@ -46,7 +44,10 @@ const UNKNOWN_ERROR: i32 = 5;
 pub fn print(reports: &[Report], record: &RunRecord) -> String {
     let at: Timestamp = record.started_at.parse().unwrap_or_default();
     let mut jobs = Vec::new();
-    for (group, report) in reports.iter().enumerate() {
+    let mut group = 0;
+    for (number, report) in reports.iter().enumerate() {
+        // As fio counts them: jobs that run together are one.
+        group += usize::from(number > 0 && report.options.stonewall);
         let entries = match (report.options.group_reporting, &report.failure) {
             (false, None) => report.lanes.clone(),
             _ => vec![report.total()],
@@ -71,7 +72,7 @@ pub fn print(reports: &[Report], record: &RunRecord) -> String {
 
 fn job(report: &Report, group: usize, lane: &LaneReport, factor: f64) -> Value {
     let LaneReport { meter, used } = lane;
-    let error = report.failure.as_ref().map_or(0, |(_, number)| number.unwrap_or(UNKNOWN_ERROR));
+    let error = report.failure.as_ref().map_or(0, |failed| failed.number.unwrap_or(UNKNOWN_ERROR));
     let elapsed_ns = meter.elapsed_ns();
     let share =
         |cpu_ns: f64| if elapsed_ns == 0 { 0.0 } else { 100.0 * cpu_ns / elapsed_ns as f64 };
@@ -169,55 +170,29 @@ fn direction(book: &Book, elapsed_ns: u64) -> Value {
 
 /// Bandwidth and operations of each half second.
 fn over_time(book: &Book, bytes_per_second: f64, direction: &mut Map<String, Value>) {
-    let (mut kib, mut iops) = (Sampled::default(), Sampled::default());
+    let (mut bytes, mut iops) = (Moments::default(), Moments::default());
     if book.operations() > 0 {
-        for (bytes, operations) in &book.windows {
-            kib.add((2 * bytes) as f64 / 1024.0);
-            iops.add((2 * operations) as f64);
+        for (window_bytes, operations) in &book.windows {
+            bytes.add(2 * window_bytes);
+            iops.add(2 * operations);
         }
     }
-    let share = 100.0 * kib.mean() * 1024.0 / bytes_per_second;
-    let share = if kib.0.is_empty() || !share.is_finite() { 0.0 } else { share.min(100.0) };
+    let share = 100.0 * bytes.mean() / bytes_per_second;
+    let share = if bytes.count == 0 || !share.is_finite() { 0.0 } else { share.min(100.0) };
     for (name, value) in [
-        ("bw_min", json!(kib.extreme(f64::min) as u64)),
-        ("bw_max", json!(kib.extreme(f64::max) as u64)),
+        ("bw_min", json!(bytes.min >> 10)),
+        ("bw_max", json!(bytes.max >> 10)),
         ("bw_agg", json!(share)),
-        ("bw_mean", json!(kib.mean())),
-        ("bw_dev", json!(kib.deviation())),
-        ("bw_samples", json!(kib.0.len())),
-        ("iops_min", json!(iops.extreme(f64::min) as u64)),
-        ("iops_max", json!(iops.extreme(f64::max) as u64)),
+        ("bw_mean", json!(bytes.mean() / 1024.0)),
+        ("bw_dev", json!(bytes.deviation() / 1024.0)),
+        ("bw_samples", json!(bytes.count)),
+        ("iops_min", json!(iops.min)),
+        ("iops_max", json!(iops.max)),
         ("iops_mean", json!(iops.mean())),
         ("iops_stddev", json!(iops.deviation())),
-        ("iops_samples", json!(iops.0.len())),
+        ("iops_samples", json!(iops.count)),
     ] {
         direction.insert(name.to_owned(), value);
-    }
-}
-
-#[derive(Default)]
-struct Sampled(Vec<f64>);
-
-impl Sampled {
-    fn add(&mut self, value: f64) {
-        self.0.push(value);
-    }
-
-    fn extreme(&self, which: fn(f64, f64) -> f64) -> f64 {
-        self.0.iter().copied().reduce(which).unwrap_or(0.0)
-    }
-
-    fn mean(&self) -> f64 {
-        if self.0.is_empty() { 0.0 } else { self.0.iter().sum::<f64>() / self.0.len() as f64 }
-    }
-
-    fn deviation(&self) -> f64 {
-        if self.0.len() < 2 {
-            return 0.0;
-        }
-        let mean = self.mean();
-        let squares: f64 = self.0.iter().map(|value| (value - mean).powi(2)).sum();
-        (squares / (self.0.len() - 1) as f64).sqrt()
     }
 }
 
@@ -264,53 +239,6 @@ fn times(meter: &Meter) -> (Map<String, Value>, Map<String, Value>, Map<String, 
     ms.insert("2000".to_owned(), below(2_000_000_000).into());
     ms.insert(">=2000".to_owned(), below(u64::MAX).into());
     (ns, us, ms)
-}
-
-/// A report in some lines, for people.
-pub fn summary(report: &Report) -> String {
-    use bench_core::units::{print_ns, print_rate};
-
-    let mut text = String::new();
-    let total = report.total();
-    let elapsed_ns = total.meter.elapsed_ns();
-    let label = report.options.label();
-    if let Some((why, _)) = &report.failure {
-        return format!("{label}: failed: {why}\n");
-    }
-    for (name, kind) in [("read", Kind::Read), ("write", Kind::Write), ("sync", Kind::Sync)] {
-        let book = total.meter.book(kind);
-        if book.operations() == 0 {
-            continue;
-        }
-        let at = |quantile: f64| print_ns(book.totals.value_at_quantile(quantile) as f64);
-        let seconds = elapsed_ns as f64 / 1e9;
-        let rate = match kind {
-            Kind::Sync => String::new(),
-            Kind::Read | Kind::Write => format!("{}, ", print_rate(book.bytes as f64 / seconds)),
-        };
-        let _infallible = writeln!(
-            text,
-            "{label}: {name}: {rate}{:.0} operations/s, latency median {}, p99 {}, maximum {}",
-            book.operations() as f64 / seconds,
-            at(0.5),
-            at(0.99),
-            print_ns(book.total.max as f64)
-        );
-    }
-    let moved: u64 = total.meter.books.iter().map(|book| book.bytes).sum();
-    let said = |name: &str| {
-        let of = report.dimensions.iter().find(|(known, _)| *known == name);
-        of.map_or("unknown", |(_, value)| value.as_str())
-    };
-    let _infallible = writeln!(
-        text,
-        "{label}: {}, page cache {} ({} pages in memory at the start), {} of CPU time per GiB",
-        said("backend"),
-        said("page_cache"),
-        said("resident_pages"),
-        print_ns(report.cpu_ns as f64 * (1_u64 << 30) as f64 / moved.max(1) as f64)
-    );
-    text
 }
 
 #[cfg(test)]

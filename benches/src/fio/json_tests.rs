@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use bench_core::record::Environment;
 use bench_storage::files::job::Done;
 
+use super::super::run::Failed;
+use super::super::summary::summary;
 use super::super::usage::Used;
 use super::*;
 
@@ -30,7 +32,7 @@ fn lane() -> LaneReport {
     meter.span = Some((5_000_000, 1_005_000_000));
     let used = Used {
         cpu_ns: 300_000_000,
-        ticks: (10, 20),
+        divided_us: (100_000, 200_000),
         switches: 77,
         major_faults: 1,
         minor_faults: 22,
@@ -134,9 +136,22 @@ fn threads_are_entries_unless_they_are_reported_as_one() {
 }
 
 #[test]
+fn a_group_goes_on_until_a_job_waits_for_those_before() {
+    let waits = || report(&[("stonewall", "1")], 1);
+    let file = printed(&[waits(), report(&[], 2), waits(), report(&[], 1), waits()]);
+    let groups: Vec<u64> = file["jobs"]
+        .as_array()
+        .expect("jobs")
+        .iter()
+        .map(|job| job["groupid"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(groups, [0, 0, 0, 1, 1, 2]);
+}
+
+#[test]
 fn a_job_that_failed_says_so_by_number() {
     let failed = |number| {
-        let failure = Some(("no space".to_owned(), number));
+        let failure = Some(Failed { why: "no space".to_owned(), number, code: 1 });
         let report = Report { failure, ..report(&[], 0) };
         assert!(summary(&report).ends_with("failed: no space\n"));
         printed(&[report])["jobs"][0]["error"].clone()

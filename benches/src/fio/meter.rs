@@ -1,5 +1,6 @@
 //! The book of one thread of a job: every operation's times, by direction, as fio keeps them.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -28,7 +29,7 @@ pub struct Moments {
 
 impl Moments {
     #[inline]
-    fn add(&mut self, value: u64) {
+    pub(super) fn add(&mut self, value: u64) {
         self.min = if self.count == 0 { value } else { self.min.min(value) };
         self.max = self.max.max(value);
         self.count += 1;
@@ -163,6 +164,8 @@ pub struct Meter {
     pub completes: Levels,
     /// When the first began and the last ended, in nanoseconds since the clock was made.
     pub span: Option<(u64, u64)>,
+    /// Told to stop before all was done.
+    pub interrupted: bool,
 }
 
 impl Meter {
@@ -174,6 +177,7 @@ impl Meter {
             submits: Levels::default(),
             completes: Levels::default(),
             span: None,
+            interrupted: false,
         }
     }
 
@@ -199,6 +203,7 @@ impl Meter {
             }
             (own, other) => own.or(other),
         };
+        self.interrupted |= other.interrupted;
     }
 }
 
@@ -217,6 +222,8 @@ pub struct Running<'a> {
     end: u64,
     window_end: u64,
     stop: &'a AtomicBool,
+    /// Whether that has kept an operation from being begun.
+    stopped: Cell<bool>,
     meter: Meter,
 }
 
@@ -224,12 +231,21 @@ impl<'a> Running<'a> {
     /// Begins with the first look at the clock; over after `runtime_ns`, or when `stop` is set.
     pub fn new(clock: Instant, runtime_ns: Option<u64>, stop: &'a AtomicBool) -> Self {
         let meter = Meter::new();
-        Self { clock, began: None, runtime_ns, end: u64::MAX, window_end: 0, stop, meter }
+        Self {
+            clock,
+            began: None,
+            runtime_ns,
+            end: u64::MAX,
+            window_end: 0,
+            stop,
+            stopped: Cell::new(false),
+            meter,
+        }
     }
 
     /// What was kept.
     pub fn into_meter(self) -> Meter {
-        self.meter
+        Meter { interrupted: self.stopped.get(), ..self.meter }
     }
 
     fn close_windows(&mut self, now: u64) {
@@ -258,7 +274,14 @@ impl Watch for Running<'_> {
 
     #[inline]
     fn is_over(&self, now: u64) -> bool {
-        now >= self.end || self.stop.load(Ordering::Relaxed)
+        if now >= self.end {
+            return true;
+        }
+        let stopped = self.stop.load(Ordering::Relaxed);
+        if stopped {
+            self.stopped.set(true);
+        }
+        stopped
     }
 
     #[inline]
@@ -343,7 +366,15 @@ mod tests {
         let mut running = Running::new(Instant::now(), Some(1_000_000_000_000), &stop);
         let now = running.now();
         assert!(!running.is_over(now) && running.is_over(now + 1_000_000_000_000));
-        stop.store(true, Ordering::Relaxed);
+        let stopped = AtomicBool::new(true);
+        let running = Running::new(Instant::now(), Some(1), &stopped);
+        assert!(running.is_over(u64::MAX), "its own time has come");
+        assert!(!running.into_meter().interrupted);
+        let mut running = Running::new(Instant::now(), None, &stopped);
+        let now = running.now();
         assert!(running.is_over(now));
+        let (mut both, cut) = (Meter::new(), running.into_meter());
+        both.join(&cut);
+        assert!(cut.interrupted && both.interrupted);
     }
 }

@@ -4,8 +4,9 @@
 //!   job file.
 //! - [`site`]: the files that jobs work on, in a known state; [`run`]: jobs that run together.
 //! - [`meter`]: what a thread did; [`usage`]: what it used.
-//! - [`rows`]: reports as our record; [`json`]: as fio's JSON.
-//! - [`buffers`]: pooled buffers against fresh ones; `peer`, with the feature `peers`: against fio.
+//! - [`rows`]: reports as our record; [`json`]: as fio's JSON; [`summary`]: for people.
+//! - [`buffers`]: pooled buffers against fresh ones; `peer`, with the feature `peers`: against fio
+//!   (`theirs`).
 //! - [`session`]: from flags to files; [`scenarios`]: single cells for `cargo perf run`.
 
 pub mod buffers;
@@ -22,6 +23,9 @@ pub mod run;
 pub mod scenarios;
 pub mod session;
 pub mod site;
+pub mod summary;
+#[cfg(feature = "peers")]
+pub mod theirs;
 pub mod usage;
 
 pub use scenarios::main;

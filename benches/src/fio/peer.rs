@@ -4,27 +4,26 @@
 //! Where io_uring has a queue there are two arms of fio: as it is, and told to register its buffers and
 //! the file as we do. Before each turn the file is brought into its state here, by us, for all of
 //! them. fio's times are its own, in whole milliseconds, and so is its processor time, from which
-//! its start is left out.
+//! its start is left out: files are made so large that a turn takes half a second.
 
 use std::io::{self, Write};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bench_core::fixture::cpus::available;
 use bench_core::judge::matrix::CELL;
 use bench_core::judge::stats::{Interval, bootstrap_interval, median};
 use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
-use serde_json::Value;
 
 use super::flags::Flags;
 use super::number::print_size;
 use super::options::Options;
-use super::run::again;
+use super::run::{Failed, again};
 use super::site::Site;
-use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told};
+use super::theirs::{installed, theirs};
+use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst};
 
 /// By which interface, how deep, past the page cache.
 const WAYS: [(&str, &str, &str); 3] =
@@ -33,14 +32,33 @@ const PATTERNS: [&str; 4] = ["read", "write", "randread", "randwrite"];
 /// Blocks, and a file that is read in some tenths of a second.
 const BLOCKS: [(&str, &str); 3] = [("1m", "256m"), ("64k", "128m"), ("4k", "32m")];
 const RESAMPLES: u32 = 2000;
+/// A turn of this much is told by fio to a fifth of a hundredth.
+const LEAST_NS: f64 = 500e6;
+/// What a turn of ours is to take, because fio may be the faster one.
+const ENOUGH_NS: f64 = 750e6;
+/// The largest file that is made for that.
+const LARGEST: ByteSize = ByteSize::mib(4096);
 
 /// One turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Turn {
-    bytes: u64,
-    operations: u64,
-    wall_ns: f64,
-    cpu_ns: f64,
+    /// Read or written.
+    pub bytes: u64,
+    /// Reads and writes.
+    pub operations: u64,
+    /// From the first start to the last end.
+    pub wall_ns: f64,
+    /// Processor time.
+    pub cpu_ns: f64,
+}
+
+/// A turn, and what made it.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Its numbers.
+    pub turn: Turn,
+    /// By name.
+    pub dimensions: Vec<(&'static str, String)>,
 }
 
 /// An arm and its turns, the first of which does not count.
@@ -49,14 +67,9 @@ pub struct Arm {
     name: &'static str,
     /// fio's options besides those of the job; `None` is ours.
     more: Option<&'static [&'static str]>,
+    /// What made its last turn.
+    dimensions: Vec<(&'static str, String)>,
     turns: Vec<Turn>,
-}
-
-/// The version of the fio that is installed here, if one is.
-pub fn installed() -> Option<String> {
-    let said = Command::new("fio").arg("--version").output().ok()?;
-    let version = String::from_utf8(said.stdout).ok()?.trim().to_owned();
-    (said.status.success() && !version.is_empty()).then_some(version)
 }
 
 /// Measures all cells that the flags leave open, and prints a line for each.
@@ -80,22 +93,26 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
     };
     let rounds = scale.pick(1, 7, 15);
     let progress = bar(cells.len() as u64);
-    let mut failed = 0;
+    let mut codes = Vec::new();
+    let sized = scale == Scale::Smoke || flags.written().iter().any(|(key, _)| *key == "size");
     for cell in &cells {
         progress.set_message(cell.label());
-        let measured = measure(cell, rounds, fio.is_some(), &stop);
+        let large = if sized { Ok(cell.clone()) } else { enlarged(cell, &stop) };
+        let measured = large.and_then(|cell| {
+            let arms = measure(&cell, rounds, fio.as_deref(), &stop)?;
+            Ok((cell, arms))
+        });
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let line = match measured {
-            Ok(arms) => {
-                record.rows.extend(arms.iter().flat_map(|arm| rows(cell, arm, fio.as_deref())));
-                line(cell, &arms)
+            Ok((cell, arms)) => {
+                record.rows.extend(arms.iter().flat_map(|arm| rows(&cell, arm)));
+                line(&cell, &arms)
             }
-            Err(failure) => {
-                failed += 1;
-                let (id, why) = (id(cell), failure.to_string());
-                record.rows.push(Row::failed(&id, Metric::WallTime, "ns", &why));
+            Err(Failed { why, code, .. }) => {
+                codes.push(code);
+                record.rows.push(Row::failed(&id(cell), Metric::WallTime, "ns", &why));
                 format!("{}: failed: {why}", cell.label())
             }
         };
@@ -106,11 +123,24 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
         }
     }
     progress.finish_and_clear();
-    match (stop.load(Ordering::Relaxed), failed) {
-        (true, _) => Err(told("interrupted: what was measured by then is kept", NOT_MEASURED)),
-        (false, 0) => Ok(()),
-        (false, failed) if failed == cells.len() => Err(told("nothing was measured", NOT_MEASURED)),
-        (false, failed) => Err(told(&format!("{failed} of {} cells failed", cells.len()), 1)),
+    end(stop.load(Ordering::Relaxed), &codes, cells.len(), fio.is_some())
+        .map_err(|(sentence, code)| told(&sentence, code))
+}
+
+/// How it went: the codes of cells that failed, of so many; whether there was a fio.
+fn end(interrupted: bool, codes: &[u8], cells: usize, fio: bool) -> Result<(), (String, u8)> {
+    match (worst(codes.iter().copied()), codes.len()) {
+        _ if interrupted => {
+            Err(("interrupted: what was measured by then is kept".to_owned(), NOT_MEASURED))
+        }
+        (Some(code), failed) if failed == cells => Err(("nothing was measured".to_owned(), code)),
+        (Some(code), failed) => Err((format!("{failed} of {cells} cells failed"), code)),
+        (None, _) if !fio => {
+            let why = "fio was not measured: it is not installed here; install it, or leave out \
+                       --peers";
+            Err((why.to_owned(), NOT_MEASURED))
+        }
+        (None, _) => Ok(()),
     }
 }
 
@@ -148,6 +178,32 @@ fn cells(flags: &Flags) -> Result<Vec<Options>, String> {
     Ok(cells)
 }
 
+/// The cell with a file so large that a turn of ours takes long enough for fio's clock.
+fn enlarged(cell: &Options, stop: &AtomicBool) -> Result<Options, Failed> {
+    let mut cell = cell.clone();
+    // The first turns on a new machine may be slow ones.
+    for run in 0..4 {
+        let jobs = std::slice::from_ref(&cell);
+        let Done { turn, .. } = own(&mut Site::prepare(jobs)?, jobs, run, stop)?;
+        let size = larger(cell.size, cell.block, turn.wall_ns);
+        if size == cell.size || stop.load(Ordering::Relaxed) {
+            break;
+        }
+        cell.size = size;
+    }
+    Ok(cell)
+}
+
+/// The size of a file of whole blocks that takes long enough, where one of `size` took so long.
+fn larger(size: ByteSize, block: ByteSize, wall_ns: f64) -> ByteSize {
+    if wall_ns >= LEAST_NS {
+        return size;
+    }
+    let wanted = (size.bytes() as f64 * ENOUGH_NS / wall_ns.max(1.0)) as u64;
+    let blocks = wanted.min(LARGEST.bytes()) / block.bytes();
+    ByteSize::new(blocks * block.bytes()).max(size)
+}
+
 /// A file of blocks of this size that is read in some tenths of a second.
 fn enough(block: ByteSize) -> ByteSize {
     let blocks = match block.bytes() {
@@ -158,17 +214,24 @@ fn enough(block: ByteSize) -> ByteSize {
     ByteSize::new(block.bytes() * blocks)
 }
 
-fn measure(cell: &Options, rounds: u32, fio: bool, stop: &AtomicBool) -> Result<Vec<Arm>, Failure> {
+/// The turns of all arms, each as much as the others.
+fn measure(
+    cell: &Options,
+    rounds: u32,
+    fio: Option<&str>,
+    stop: &AtomicBool,
+) -> Result<Vec<Arm>, Failed> {
     let jobs = std::slice::from_ref(cell);
     let mut site = Site::prepare(jobs)?;
     let mut arms = vec![arm("own", None)];
-    if fio && !cell.engine.to_string().starts_with("tokio") {
+    if fio.is_some() && !cell.engine.to_string().starts_with("tokio") {
         arms.push(arm("fio", Some(&[])));
         if cell.engine == bench_storage::files::cell::Engine::IoUring {
             arms.push(arm("fio_fixed", Some(&["--fixedbufs=1", "--registerfiles=1"])));
         }
     }
     let count = arms.len();
+    let mut first = None;
     for round in 0..=rounds {
         for turn in 0..count {
             // Nobody always comes after the same neighbour.
@@ -176,11 +239,19 @@ fn measure(cell: &Options, rounds: u32, fio: bool, stop: &AtomicBool) -> Result<
             if stop.load(Ordering::Relaxed) {
                 return Ok(arms);
             }
-            let turn = match arm.more {
-                None => own(&mut site, jobs, round, stop),
-                Some(more) => theirs(&mut site, cell, more),
+            let done = match (arm.more, fio) {
+                (Some(more), Some(version)) => {
+                    theirs(&mut site, cell, version, more).map_err(Failed::from)
+                }
+                _ => own(&mut site, jobs, round, stop),
             };
-            let turn = turn.map_err(|failure| format!("{}: {failure}", arm.name))?;
+            if stop.load(Ordering::Relaxed) {
+                return Ok(arms);
+            }
+            let told = |failed: Failed| Failed { why: format!("{}: {failed}", arm.name), ..failed };
+            let Done { turn, dimensions } = done.map_err(told)?;
+            same_work(*first.get_or_insert(turn), turn).map_err(Failed::from).map_err(told)?;
+            arm.dimensions = dimensions;
             if round > 0 {
                 arm.turns.push(turn);
             }
@@ -190,74 +261,41 @@ fn measure(cell: &Options, rounds: u32, fio: bool, stop: &AtomicBool) -> Result<
 }
 
 fn arm(name: &'static str, more: Option<&'static [&'static str]>) -> Arm {
-    Arm { name, more, turns: Vec::new() }
+    Arm { name, more, dimensions: Vec::new(), turns: Vec::new() }
 }
 
-fn own(site: &mut Site, jobs: &[Options], run: u32, stop: &AtomicBool) -> Result<Turn, Failure> {
-    let report = again(site, jobs, run, stop).pop().ok_or("no report")?;
-    if let Some((why, _)) = &report.failure {
-        return Err(why.clone().into());
+fn same_work(first: Turn, turn: Turn) -> Result<(), Failure> {
+    if (first.bytes, first.operations) == (turn.bytes, turn.operations) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} bytes in {} operations are not the {} in {} of the first turn",
+        turn.bytes, turn.operations, first.bytes, first.operations
+    )
+    .into())
+}
+
+fn own(site: &mut Site, jobs: &[Options], run: u32, stop: &AtomicBool) -> Result<Done, Failed> {
+    let report = again(site, jobs, run, stop).pop().expect("a report for each job");
+    if let Some(failed) = report.failure {
+        return Err(failed);
     }
     let meter = report.total().meter;
     let books = &meter.books[..2];
-    Ok(Turn {
+    let turn = Turn {
         bytes: books.iter().map(|book| book.bytes).sum(),
         operations: books.iter().map(|book| book.operations()).sum(),
         wall_ns: meter.elapsed_ns() as f64,
         cpu_ns: report.cpu_ns as f64,
-    })
-}
-
-fn theirs(site: &mut Site, cell: &Options, more: &[&str]) -> Result<Turn, Failure> {
-    let path = site.path(std::slice::from_ref(cell), cell, 0)?;
-    site.reach()?;
-    let mut fio = Command::new("fio");
-    // What we have done already, it needs not do inside its time.
-    fio.args(["--name=peer", "--output-format=json", "--invalidate=0", "--norandommap=1"]);
-    fio.arg(format!("--filename={}", path.display()));
-    fio.arg(format!("--cpus_allowed={}", available()?[0]));
-    let options = cell.pairs();
-    let same = ["rw", "bs", "iodepth", "size", "ioengine", "direct", "loops", "fsync", "end_fsync"];
-    for (key, value) in options.iter().filter(|(key, _)| same.contains(key)) {
-        fio.arg(format!("--{key}={value}"));
-    }
-    let said = fio.args(more).output().map_err(|error| format!("failed to start it: {error}"))?;
-    if !said.status.success() {
-        let why = String::from_utf8_lossy(&said.stderr);
-        return Err(format!("it ended with {}: {}", said.status, why.trim()).into());
-    }
-    turn_of(&String::from_utf8(said.stdout)?)
-}
-
-/// What fio's JSON says of its one job.
-fn turn_of(text: &str) -> Result<Turn, Failure> {
-    let start = text.find('{').ok_or("it printed no JSON")?;
-    let file: Value = serde_json::from_str(&text[start..])?;
-    let job = &file["jobs"][0];
-    let number = |value: &Value, name: &str| {
-        value[name].as_f64().ok_or_else(|| Failure::from(format!("its JSON has no {name}")))
     };
-    let (read, write) = (&job["read"], &job["write"]);
-    let sum = |name: &str| Ok::<_, Failure>(number(read, name)? + number(write, name)?);
-    let runtime_ms = number(read, "runtime")?.max(number(write, "runtime")?);
-    let busy = (number(job, "usr_cpu")? + number(job, "sys_cpu")?) / 100.0;
-    let turn = Turn {
-        bytes: sum("io_bytes")? as u64,
-        operations: sum("total_ios")? as u64,
-        wall_ns: runtime_ms * 1e6,
-        cpu_ns: busy * number(job, "job_runtime")? * 1e6,
-    };
-    if turn.bytes == 0 || turn.wall_ns <= 0.0 {
-        return Err("its JSON says that it did nothing".into());
-    }
-    Ok(turn)
+    Ok(Done { turn, dimensions: report.dimensions })
 }
 
 fn id(cell: &Options) -> String {
     format!("files/fio/{}", cell.label())
 }
 
-fn rows(cell: &Options, arm: &Arm, fio: Option<&str>) -> Vec<Row> {
+fn rows(cell: &Options, arm: &Arm) -> Vec<Row> {
     let iterations: Vec<u64> = arm.turns.iter().map(|turn| turn.operations).collect();
     let times = [Metric::WallTime, Metric::CpuTime];
     let row = |metric: Metric| {
@@ -270,11 +308,10 @@ fn rows(cell: &Options, arm: &Arm, fio: Option<&str>) -> Vec<Row> {
         let mut row = Row::measured(&format!("{}/{}", id(cell), arm.name), metric, "ns", data);
         let options = cell.pairs().into_iter().map(|(key, value)| (key.to_owned(), value));
         row.dimensions = options.collect();
-        let backend = arm.more.and(fio).unwrap_or("weighbridge");
-        for (name, value) in [("arm", arm.name), (CELL, &id(cell)), ("backend", backend)] {
-            row.dimensions.insert(name.to_owned(), value.to_owned());
+        let made = arm.dimensions.iter().map(|(name, value)| (*name, value.clone()));
+        for (name, value) in made.chain([("arm", arm.name.to_owned()), (CELL, id(cell))]) {
+            row.dimensions.insert(name.to_owned(), value);
         }
-        row.dimensions.insert("bytes".to_owned(), cell.block.bytes().to_string());
         row
     };
     if arm.turns.is_empty() { Vec::new() } else { times.map(row).into() }
@@ -303,6 +340,15 @@ fn line(cell: &Options, arms: &[Arm]) -> String {
         line += &format!(
             "; {}: throughput {speed:.3} [{:.3}, {:.3}], CPU per GiB {cost:.3} [{:.3}, {:.3}]",
             other.name, between.low, between.high, cost_between.low, cost_between.high
+        );
+    }
+    let turns = arms.iter().flat_map(|arm| &arm.turns);
+    let shortest = turns.map(|turn| turn.wall_ns).fold(f64::INFINITY, f64::min);
+    if shortest < LEAST_NS && !others.is_empty() {
+        line += &format!(
+            "; turns of {:.0} ms and more, of which fio counts whole milliseconds: a larger --size \
+             says more",
+            shortest / 1e6
         );
     }
     line

@@ -14,14 +14,14 @@ const KINDS: [(&str, Kind); 3] =
 
 /// The rows of a job: `files/job/LABEL/read` has the wall time of its reads and their latencies,
 /// `files/job/LABEL` the processor time of all its operations. A job that failed, or did nothing, is
-/// one row that says so.
+/// one row that says so; one that was interrupted has the dimension `interrupted`.
 pub fn rows(report: &Report) -> Vec<Row> {
     let id = format!("files/job/{}", report.options.label());
     let total = report.total();
     let books = KINDS.map(|(name, kind)| (name, total.meter.book(kind)));
     let blocks: u64 = books[..2].iter().map(|(_, book)| book.operations()).sum();
     let why = match &report.failure {
-        Some((why, _)) => Some(why.as_str()),
+        Some(failed) => Some(failed.why.as_str()),
         None if blocks == 0 => Some("nothing was read or written"),
         None => None,
     };
@@ -45,6 +45,9 @@ pub fn rows(report: &Report) -> Vec<Row> {
     let named = report.dimensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     let mut dimensions: BTreeMap<_, _> = named.collect();
     dimensions.insert(CELL.to_owned(), id);
+    if total.meter.interrupted {
+        dimensions.insert("interrupted".to_owned(), "true".to_owned());
+    }
     for row in &mut rows {
         row.dimensions.clone_from(&dimensions);
     }

@@ -2,7 +2,7 @@
 //! been brought into their state, and checked when the last has ended.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,15 +12,18 @@ use bench_core::fixture::cpus::{Pinned, available};
 use bench_core::workload::Failure;
 use bench_storage::Error;
 use bench_storage::files::cell::Engine;
-use bench_storage::files::job::content::Author;
-use bench_storage::files::job::{JobCell, Lane};
+use bench_storage::files::job::content::{Author, Writers};
+use bench_storage::files::job::{JobCell, Lane, depth_of};
 
 use super::meter::{Meter, Running};
 use super::options::Options;
 use super::site::Site;
 use super::usage::{Used, process_cpu_ns};
+use crate::front::{NOT_MEASURED, causes, code_of};
 
 const SEED: u64 = 42;
+/// How the sentence begins of those that something beside them kept from being measured.
+const NOT_BEGUN: &str = "it was not begun";
 
 /// What became of a job.
 #[derive(Debug)]
@@ -31,11 +34,41 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// What made the numbers.
     pub dimensions: Vec<(&'static str, String)>,
-    /// Processor time of all that worked for the job, from the start of the first thread to the end
-    /// of the last; of its own threads alone where other jobs ran beside it.
+    /// Processor time of all that worked for the job: of its own threads, while they worked, where
+    /// their calls do all of it or other jobs ran beside it; of the process, from the start of the
+    /// first thread to the end of the last, where an engine has threads of its own.
     pub cpu_ns: u64,
-    /// The first failure, and the system's number for it where it has one.
-    pub failure: Option<(String, Option<i32>)>,
+    /// The first failure.
+    pub failure: Option<Failed>,
+}
+
+/// Why there are no numbers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Failed {
+    /// In one sentence.
+    pub why: String,
+    /// The system's number for it, where it has one.
+    pub number: Option<i32>,
+    /// What the process ends with for it.
+    pub code: u8,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self::from(&failure)
+    }
+}
+
+impl From<&Failure> for Failed {
+    fn from(failure: &Failure) -> Self {
+        // One that was told before keeps what was known of it.
+        failure.downcast_ref().cloned().unwrap_or_else(|| Self {
+            why: failure.to_string(),
+            number: number_of(failure),
+            code: code_of(failure),
+        })
+    }
 }
 
 /// What a thread did.
@@ -54,7 +87,7 @@ impl Report {
             lanes: Vec::new(),
             dimensions: Vec::new(),
             cpu_ns: 0,
-            failure: Some((failure.to_string(), number_of(failure))),
+            failure: Some(failure.into()),
         }
     }
 
@@ -70,9 +103,10 @@ impl Report {
 }
 
 fn number_of(failure: &Failure) -> Option<i32> {
-    match failure.downcast_ref::<Error>()? {
+    match causes(failure).find_map(|cause| cause.downcast_ref::<Error>())? {
         Error::Io { source, .. } | Error::Block { source, .. } => source.raw_os_error(),
-        Error::Sync(source) | Error::Ring(source) | Error::NoUring(source) => source.raw_os_error(),
+        Error::Sync(source) | Error::Ring(source) => source.raw_os_error(),
+        Error::NoUring(source) | Error::RingSetup(source) => source.raw_os_error(),
         _ => None,
     }
 }
@@ -173,7 +207,7 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
             lanes: Vec::new(),
             dimensions: Vec::new(),
             cpu_ns: 0,
-            failure: state.as_ref().err().map(|failure| (failure.to_string(), number_of(failure))),
+            failure: state.as_ref().err().map(Failed::from),
         })
         .collect();
     for (lane, outcome) in planned.iter().zip(outcomes) {
@@ -181,19 +215,27 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         match outcome {
             Ok((done, backend)) => {
                 if report.lanes.is_empty() {
-                    report.dimensions = dimensions(&report.options, site, lane, backend);
+                    let pinned = lane.cpu.is_some();
+                    report.dimensions =
+                        dimensions(&report.options, site, &lane.path, pinned, backend);
                 }
                 report.cpu_ns += done.used.cpu_ns;
                 report.lanes.push(done);
             }
             Err(failure) => {
-                let told = (failure.to_string(), number_of(&failure));
-                report.failure.get_or_insert(told);
+                // What kept the others from beginning goes before that they did not.
+                let told = Failed::from(&failure);
+                match &report.failure {
+                    Some(known) if !known.why.starts_with(NOT_BEGUN) => {}
+                    _ => report.failure = Some(told),
+                }
             }
         }
     }
-    if let [only] = &mut reports[..] {
-        // With the threads that an engine keeps for itself.
+    if let [only] = &mut reports[..]
+        && matches!(only.options.engine, Engine::IoUring | Engine::Tokio)
+    {
+        // With the threads that such an engine, or the kernel for it, keeps for itself.
         only.cpu_ns = cpu_ns;
     }
     reports
@@ -209,7 +251,11 @@ fn work(
     let Planned { cell, path, author, .. } = lane;
     let gate = || shared.gate.wait();
     let pinned = lane.cpu.map(Pinned::to).transpose();
-    let opened = caught(|| Ok(Lane::open(cell, path, *author, SEED)?));
+    let opened = caught(|| {
+        // Before the clocks, because its histograms are large.
+        let running = running(&jobs[lane.job], shared)?;
+        Ok((Lane::open(cell, path, *author, SEED)?, running))
+    });
     if opened.is_err() || pinned.is_err() {
         shared.off.store(true, Ordering::Relaxed);
     }
@@ -219,26 +265,36 @@ fn work(
     let done = match (opened, pinned) {
         (Err(failure), _) => Err(failure),
         (_, Err(failure)) => Err(failure.into()),
-        (Ok(_), Ok(_)) if off => Err("it was not begun, because something beside it failed".into()),
-        (Ok(mut opened), Ok(_)) => {
-            caught(|| one(&jobs[lane.job], &mut opened, shared)).map(|report| (opened, report))
+        (Ok(_), Ok(_)) if off => Err(not_begun()),
+        (Ok((mut opened, running)), Ok(_)) => {
+            caught(|| one(&mut opened, running)).map(|report| (opened, report))
         }
     };
     gate();
     gate();
     let (mut opened, report) = done?;
-    // Who else works on this file, in any of the jobs.
-    let writes = |other: &Planned| other.path == lane.path && other.cell.writes();
     if report.meter.books.iter().any(|book| book.bytes > 0) {
-        opened.check(shared.site.file(path), planned.iter().any(writes))?;
+        // Who else works on this file, in any of the jobs.
+        let writes = |other: &&Planned| other.path == lane.path && other.cell.writes();
+        let authors = planned.iter().filter(writes).map(|other| other.author).collect();
+        let writers = Writers { authors, before: shared.site.before(path) };
+        opened.check(shared.site.file(path), &writers)?;
     }
     Ok((report, opened.backend()))
 }
 
-/// What is measured.
-fn one(job: &Options, lane: &mut Lane, shared: &Shared<'_>) -> Result<LaneReport, Failure> {
+fn not_begun() -> Failure {
+    let why = format!("{NOT_BEGUN}, because something beside it failed");
+    Failed { why, number: None, code: NOT_MEASURED }.into()
+}
+
+fn running<'a>(job: &Options, shared: &Shared<'a>) -> Result<Running<'a>, Failure> {
     let runtime_ns = job.runtime.map(|runtime| u64::try_from(runtime.as_nanos())).transpose()?;
-    let mut running = Running::new(shared.clock, runtime_ns, shared.stop);
+    Ok(Running::new(shared.clock, runtime_ns, shared.stop))
+}
+
+/// What is measured.
+fn one(lane: &mut Lane, mut running: Running<'_>) -> Result<LaneReport, Failure> {
     let before = Used::by_this_thread();
     lane.run(&mut running)?;
     let used = Used::by_this_thread().since(before);
@@ -250,10 +306,12 @@ fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("a thread panicked".into()))
 }
 
-fn dimensions(
+/// What made the numbers of a job, by ours or by another program.
+pub fn dimensions(
     options: &Options,
     site: &Site,
-    lane: &Planned,
+    path: &Path,
+    pinned: bool,
     backend: String,
 ) -> Vec<(&'static str, String)> {
     let mut dimensions = vec![
@@ -261,9 +319,9 @@ fn dimensions(
         ("rw", options.rw()),
         ("pattern", options.pattern.to_string()),
         ("block_size", options.block.to_string()),
-        ("queue_depth", lane.cell.depth().to_string()),
+        ("queue_depth", depth_of(options.engine, options.depth).to_string()),
         ("threads", options.lanes.to_string()),
-        ("pinned", lane.cpu.is_some().to_string()),
+        ("pinned", pinned.to_string()),
         ("size", options.size.to_string()),
         ("bytes", options.block.bytes().to_string()),
         ("fsync", options.sync_every.to_string()),
@@ -271,7 +329,7 @@ fn dimensions(
     if options.sync_at_end {
         dimensions.push(("end_fsync", "1".to_owned()));
     }
-    dimensions.extend(site.dimensions(&lane.path));
+    dimensions.extend(site.dimensions(path));
     dimensions
 }
 

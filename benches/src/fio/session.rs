@@ -11,7 +11,8 @@ use super::flags::{Format, Session};
 use super::json;
 use super::rows::rows;
 use super::run::{Report, together};
-use crate::front::{NOT_MEASURED, USAGE, open_record, stop_on_signals, told};
+use super::summary::summary;
+use crate::front::{NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst};
 
 /// Runs the jobs, group by group; the exit code says how it went.
 pub fn run(session: &Session) -> ExitCode {
@@ -34,7 +35,7 @@ fn run_quietly(session: &Session) -> Result<(), u8> {
         for report in together(group, number, &stop) {
             if session.format == Format::Normal {
                 // A closed pipe at the other end is not the job's failure.
-                let _closed = io::stdout().write_all(json::summary(&report).as_bytes());
+                let _closed = io::stdout().write_all(summary(&report).as_bytes());
             }
             record.rows.extend(rows(&report));
             reports.push(report);
@@ -47,7 +48,7 @@ fn run_quietly(session: &Session) -> Result<(), u8> {
     if session.format == Format::Json {
         let _closed = io::stdout().write_all(json::print(&reports, &record).as_bytes());
     }
-    end(&reports, &record, stop.load(Ordering::Relaxed))
+    end(&reports, stop.load(Ordering::Relaxed))
 }
 
 fn write_json(session: &Session, reports: &[Report], record: &RunRecord) -> Result<(), String> {
@@ -60,17 +61,32 @@ fn write_text(path: &Path, text: &str) -> Result<(), String> {
     written.map_err(|error| error.to_string())
 }
 
-/// How it went: 4 where it was interrupted or nothing was measured, 1 where a job failed.
-fn end(reports: &[Report], record: &RunRecord, interrupted: bool) -> Result<(), u8> {
-    if interrupted {
-        return Err(told("interrupted: what was measured by then is kept", NOT_MEASURED));
+/// How it went: the worst code of the jobs that failed, 4 where it was interrupted or a job did nothing.
+fn end(reports: &[Report], interrupted: bool) -> Result<(), u8> {
+    let failed: Vec<(u8, String)> = reports.iter().filter_map(failure).collect();
+    let code = worst(failed.iter().map(|(code, _)| *code));
+    let first = failed.iter().find(|(one, _)| Some(*one) == code);
+    match (first, interrupted) {
+        // Jobs that were not even begun did nothing, which is no news.
+        (None | Some((NOT_MEASURED, _)), true) => {
+            Err(told("interrupted: what was measured by then is kept", NOT_MEASURED))
+        }
+        (None, false) => Ok(()),
+        (Some((code, why)), _) if failed.len() == reports.len() => {
+            Err(told(&format!("nothing was measured: {why}"), *code))
+        }
+        (Some((code, why)), _) => {
+            Err(told(&format!("{} of {} jobs failed: {why}", failed.len(), reports.len()), *code))
+        }
     }
-    let failed: Vec<&str> = record.rows.iter().filter_map(|row| row.error.as_deref()).collect();
-    let Some(first) = failed.first() else { return Ok(()) };
-    if failed.len() == reports.len() {
-        return Err(told(&format!("nothing was measured: {first}"), NOT_MEASURED));
+}
+
+fn failure(report: &Report) -> Option<(u8, String)> {
+    if let Some(failed) = &report.failure {
+        return Some((failed.code, failed.why.clone()));
     }
-    Err(told(&format!("{} of {} jobs failed: {first}", failed.len(), reports.len()), 1))
+    let row = rows(report).into_iter().find_map(|row| row.error);
+    row.map(|why| (NOT_MEASURED, why))
 }
 
 #[cfg(test)]
@@ -78,6 +94,7 @@ mod tests {
     use clap::Parser;
 
     use super::super::flags::Flags;
+    use super::super::run::Failed;
     use super::*;
 
     fn asked(line: &str) -> Session {
@@ -109,16 +126,21 @@ mod tests {
         let jobs = asked("--size=64k --invalidate=0").jobs;
         let stop = std::sync::atomic::AtomicBool::new(false);
         let good = || together(&jobs, 1, &stop).pop().expect("one");
-        let bad = || Report { failure: Some(("broken".to_owned(), None)), ..good() };
-        let code = |reports: Vec<Report>, interrupted| {
-            let mut record = RunRecord::begin(Default::default());
-            record.rows.extend(reports.iter().flat_map(rows));
-            end(&reports, &record, interrupted)
+        let bad = |code| {
+            let failure = Some(Failed { why: "bad".to_owned(), number: None, code });
+            Report { failure, ..good() }
         };
+        let nothing = || Report { lanes: Vec::new(), ..good() };
+        let code = |reports: Vec<Report>, interrupted| end(&reports, interrupted);
         assert_eq!(code(vec![good()], false), Ok(()));
-        assert_eq!(code(vec![good(), bad()], false), Err(1));
-        assert_eq!(code(vec![bad(), bad()], false), Err(NOT_MEASURED));
+        assert_eq!(code(vec![good(), bad(1)], false), Err(1));
+        assert_eq!(code(vec![bad(1), bad(1)], false), Err(1), "broken is not missing");
+        assert_eq!(code(vec![good(), bad(NOT_MEASURED)], false), Err(NOT_MEASURED));
+        assert_eq!(code(vec![bad(NOT_MEASURED), bad(USAGE)], false), Err(USAGE));
+        assert_eq!(code(vec![nothing()], false), Err(NOT_MEASURED));
         assert_eq!(code(vec![good()], true), Err(NOT_MEASURED));
+        assert_eq!(code(vec![good(), nothing()], true), Err(NOT_MEASURED));
+        assert_eq!(code(vec![good(), bad(1)], true), Err(1));
     }
 
     #[test]

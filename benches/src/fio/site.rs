@@ -9,12 +9,14 @@ use bench_core::fixture::Payload;
 use bench_core::measure::environment::read_ahead_bytes;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
+use bench_storage::Error;
 use bench_storage::cache_state::{Cold, Direct, Reached, Warm};
 use bench_storage::file::ScratchFile;
+use bench_storage::files::cell::Pattern;
 use bench_storage::page_cache::CachedFile;
 use bench_storage::scratch::ScratchDirectory;
 
-use super::options::Options;
+use super::options::{Direction, Options};
 
 const SEED: u64 = 42;
 
@@ -30,7 +32,32 @@ pub struct Site {
 struct Place {
     file: OnDisk,
     wanted: Wanted,
+    touched: Touched,
     state: Option<State>,
+    /// How often it was brought into its state.
+    runs: u32,
+}
+
+/// What all jobs together do to a file.
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    /// How often it is gone through, over all threads; `None` as often as there is time for.
+    passes: Option<u64>,
+    /// A block may be met again in one pass.
+    repeats: bool,
+}
+
+impl Touched {
+    fn by(job: &Options) -> Self {
+        let once = job.pattern == Pattern::Sequential && job.direction != Direction::Mixed;
+        let passes = (!job.time_based).then_some(u64::from(job.loops));
+        Self { passes, repeats: !once }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let passes = self.passes.zip(other.passes).map(|(own, other)| own + other);
+        Self { passes, repeats: self.repeats || other.repeats }
+    }
 }
 
 #[derive(Debug)]
@@ -68,6 +95,15 @@ enum State {
     Direct(Reached<Direct>),
 }
 
+/// A failure and the job that it came from.
+#[derive(Debug, thiserror::Error)]
+#[error("job {job}: {source}")]
+struct InJob {
+    /// From 1.
+    job: usize,
+    source: Failure,
+}
+
 impl OnDisk {
     const fn cached(&self) -> &CachedFile {
         match self {
@@ -96,7 +132,7 @@ impl Site {
             for lane in 0..job.lanes {
                 let path = site.path(jobs, job, lane)?;
                 site.want(&path, largest[&path], job)
-                    .map_err(|failure| format!("job {}: {failure}", number + 1))?;
+                    .map_err(|source| InJob { job: number + 1, source })?;
             }
         }
         Ok(site)
@@ -124,7 +160,9 @@ impl Site {
         Ok(directory.path().join(format!("{number}.{lane}")))
     }
 
+    /// Once for each thread.
     fn want(&mut self, path: &Path, size: ByteSize, job: &Options) -> Result<(), Failure> {
+        let touched = Touched::by(job);
         let wanted = match (job.direct, job.invalidate) {
             (true, _) => Wanted::Direct,
             (false, true) => Wanted::Cold,
@@ -136,6 +174,7 @@ impl Site {
             if place.wanted != wanted {
                 place.wanted = Wanted::Cold;
             }
+            place.touched = place.touched.and(touched);
             return may_write(&place.file, writes, job);
         }
         let file = match job.filename {
@@ -144,7 +183,8 @@ impl Site {
             None => OnDisk::Scratch(laid_out(path, size)?),
         };
         may_write(&file, writes, job)?;
-        self.files.insert(path.to_owned(), Place { file, wanted, state: None });
+        let place = Place { file, wanted, touched, state: None, runs: 0 };
+        self.files.insert(path.to_owned(), place);
         Ok(())
     }
 
@@ -154,6 +194,7 @@ impl Site {
     /// A state that cannot be reached.
     pub fn reach(&mut self) -> Result<(), Failure> {
         for place in self.files.values_mut() {
+            place.runs += 1;
             let cached = place.file.cached();
             place.state = Some(match place.wanted {
                 Wanted::Cold => State::Cold(cached.reach()?),
@@ -207,7 +248,18 @@ impl Site {
         self.files[path].file.cached().file()
     }
 
-    /// What made the numbers, as to this file.
+    /// What a file of ours held when the run began: known of the first run alone.
+    pub fn before(&self, path: &Path) -> Option<Payload> {
+        match &self.files.get(path)?.file {
+            OnDisk::Scratch(file) | OnDisk::Named(Named(file)) if self.files[path].runs == 1 => {
+                Some(*file.payload())
+            }
+            _ => None,
+        }
+    }
+
+    /// What made the numbers, as to this file. What begins cold and is then met again is not
+    /// called cold: it is so on the `first pass`, or at the `first touch` of each block.
     pub fn dimensions(&self, path: &Path) -> Vec<(&'static str, String)> {
         let Some(place) = self.files.get(path) else { return Vec::new() };
         let mut dimensions = match &place.state {
@@ -216,6 +268,16 @@ impl Site {
             Some(State::Direct(reached)) => reached.dimensions(),
             None => Vec::new(),
         };
+        let Touched { passes, repeats } = place.touched;
+        if let (Some(State::Cold(_)), Some((_, state))) = (&place.state, dimensions.first_mut()) {
+            match (repeats, passes) {
+                (true, _) => *state += ", first touch",
+                (false, Some(1)) => {}
+                (false, _) => *state += ", first pass",
+            }
+        }
+        let passes = passes.map_or_else(|| "by time".to_owned(), |passes| passes.to_string());
+        dimensions.push(("passes", passes));
         let read_ahead = read_ahead_bytes(path)
             .map_or_else(|| "not readable".to_owned(), |bytes| ByteSize::new(bytes).to_string());
         dimensions.push(("read_ahead", read_ahead));
@@ -236,29 +298,33 @@ fn found(path: &Path, size: ByteSize) -> Result<CachedFile, Failure> {
     };
     let (file, metadata) = open().map_err(|error| format!("failed to open {name}: {error}"))?;
     if !metadata.is_file() {
-        return Err(
-            format!("{name} is no file; name a file, or a directory with --directory").into()
-        );
+        return Err(usage(format!(
+            "{name} is no file; name a file, or a directory with --directory"
+        )));
     }
     if metadata.len() < size.bytes() {
         let has = ByteSize::new(metadata.len());
-        return Err(
-            format!("{name} has {has}, and the job wants {size}; choose a smaller size").into()
-        );
+        return Err(usage(format!(
+            "{name} has {has}, and the job wants {size}; choose a smaller size"
+        )));
     }
     Ok(CachedFile::new(file, path)?)
 }
 
 fn may_write(file: &OnDisk, writes: bool, job: &Options) -> Result<(), Failure> {
     if let (OnDisk::Found(found), true, false) = (file, writes, job.overwrite) {
-        return Err(format!(
+        return Err(usage(format!(
             "{} is there already and would be written over; name a file that is not, or set \
              overwrite=1",
             found.path().display()
-        )
-        .into());
+        )));
     }
     Ok(())
+}
+
+/// What the options ask for and nobody can do.
+fn usage(sentence: String) -> Failure {
+    Error::InvalidJob(sentence).into()
 }
 
 #[cfg(test)]
@@ -287,7 +353,9 @@ mod tests {
 
         fs::write(path, vec![1; 64 << 10]).expect("write");
         drop(Site::prepare(std::slice::from_ref(&reads)).expect("found"));
-        let told = Site::prepare(&[reads.clone(), writes]).expect_err("unasked").to_string();
+        let unasked = Site::prepare(&[reads.clone(), writes]).expect_err("unasked");
+        assert_eq!(crate::front::code_of(&unasked), crate::front::USAGE);
+        let told = unasked.to_string();
         assert!(told.starts_with("job 2: ") && told.contains("set overwrite=1"), "{told}");
         let asked = job(&[("filename", &name), ("rw", "write"), ("overwrite", "1")]);
         drop(Site::prepare(&[asked]).expect("asked"));

@@ -1,8 +1,8 @@
 //! What a thread used, as the kernel tells it of each: processor time, context switches, page
-//! faults. Read before and after the clock, never inside.
+//! faults. Two system calls, before and after the work, inside of what others may measure of it.
 
-use std::fs;
-
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Counters of a thread since it began, or their differences.
@@ -10,8 +10,9 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct Used {
     /// Nanoseconds on a processor.
     pub cpu_ns: u64,
-    /// Ticks in user space and in the kernel: by these the time is divided.
-    pub ticks: (u64, u64),
+    /// Microseconds in user space and in the kernel, as `getrusage(2)` divides them; the time itself
+    /// is exact only above.
+    pub divided_us: (u64, u64),
     /// Context switches.
     pub switches: u64,
     /// Page faults that needed the disk.
@@ -23,17 +24,21 @@ pub struct Used {
 impl Used {
     /// Of the calling thread so far. What the kernel does not tell is 0.
     pub fn by_this_thread() -> Self {
-        let read = |name: &str| {
-            fs::read_to_string(format!("/proc/thread-self/{name}")).unwrap_or_default()
+        let cpu_ns = cpu_ns(ClockId::ThreadCPUTime);
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else {
+            return Self { cpu_ns, ..Self::default() };
         };
-        let (stat, status) = (read("stat"), read("status"));
-        let field = |number: usize| stat_field(&stat, number);
+        let whole = |count: i64| u64::try_from(count).unwrap_or(0);
         Self {
-            cpu_ns: cpu_ns(ClockId::ThreadCPUTime),
-            ticks: (field(14), field(15)),
-            switches: switches(&status),
-            major_faults: field(12),
-            minor_faults: field(10),
+            cpu_ns,
+            divided_us: (
+                whole(usage.user_time().num_microseconds()),
+                whole(usage.system_time().num_microseconds()),
+            ),
+            switches: whole(usage.voluntary_context_switches())
+                + whole(usage.involuntary_context_switches()),
+            major_faults: whole(usage.major_page_faults()),
+            minor_faults: whole(usage.minor_page_faults()),
         }
     }
 
@@ -41,9 +46,9 @@ impl Used {
     pub const fn since(self, before: Self) -> Self {
         Self {
             cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
-            ticks: (
-                self.ticks.0.saturating_sub(before.ticks.0),
-                self.ticks.1.saturating_sub(before.ticks.1),
+            divided_us: (
+                self.divided_us.0.saturating_sub(before.divided_us.0),
+                self.divided_us.1.saturating_sub(before.divided_us.1),
             ),
             switches: self.switches.saturating_sub(before.switches),
             major_faults: self.major_faults.saturating_sub(before.major_faults),
@@ -53,18 +58,20 @@ impl Used {
 
     /// Of two threads.
     pub fn join(&mut self, other: Self) {
+        let (user, system) = other.divided_us;
         self.cpu_ns += other.cpu_ns;
-        self.ticks = (self.ticks.0 + other.ticks.0, self.ticks.1 + other.ticks.1);
+        self.divided_us = (self.divided_us.0 + user, self.divided_us.1 + system);
         self.switches += other.switches;
         self.major_faults += other.major_faults;
         self.minor_faults += other.minor_faults;
     }
 
-    /// The share of the time that was spent in user space. A tick is ten milliseconds: of a short
-    /// run it is coarse, and 0 where there was none.
+    /// The share of the time that was spent in user space. The kernel divides by ticks of some
+    /// milliseconds: of a short run it is coarse, and all of it where no tick fell into the kernel,
+    /// as the kernel itself has it.
     pub fn user_share(self) -> f64 {
-        let (user, system) = self.ticks;
-        if user + system == 0 { 0.0 } else { user as f64 / (user + system) as f64 }
+        let (user, system) = self.divided_us;
+        if user + system == 0 { 1.0 } else { user as f64 / (user + system) as f64 }
     }
 }
 
@@ -76,20 +83,6 @@ pub fn process_cpu_ns() -> u64 {
 fn cpu_ns(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
-}
-
-/// A field of `/proc/<id>/stat`, by its number in proc(5). The name, the second, may hold anything.
-fn stat_field(stat: &str, number: usize) -> u64 {
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    rest.split_whitespace().nth(number - 3).and_then(|field| field.parse().ok()).unwrap_or(0)
-}
-
-fn switches(status: &str) -> u64 {
-    let of = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    of("voluntary_ctxt_switches:") + of("nonvoluntary_ctxt_switches:")
 }
 
 #[cfg(test)]
@@ -116,11 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_found_behind_any_name() {
-        let stat = "12 (a) b) (c) S 1 2 3 4 5 6 70 8 9 10 11 12";
-        assert_eq!((stat_field(stat, 10), stat_field(stat, 14), stat_field("", 14)), (70, 11, 0));
-        assert_eq!(switches("voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t2\n"), 7);
-        assert_eq!(Used { ticks: (1, 3), ..Used::default() }.user_share(), 0.25);
-        assert_eq!(Used::default().user_share(), 0.0);
+    fn time_is_divided_as_the_kernel_says_and_never_all_the_kernels_for_want_of_a_tick() {
+        let of = |divided_us| Used { divided_us, ..Used::default() }.user_share();
+        assert_eq!((of((1, 3)), of((0, 5)), of((0, 0))), (0.25, 0.0, 1.0));
+        let before = Used::by_this_thread();
+        while Used::by_this_thread().since(before).cpu_ns < 100_000_000 {
+            black_box((0..1000_u64).fold(1, |all: u64, n| all.wrapping_mul(31).wrapping_add(n)));
+        }
+        let used = Used::by_this_thread().since(before);
+        let (user, system) = used.divided_us;
+        // Both clocks tell the same time, but for what passed between two calls.
+        assert!((user + system).abs_diff(used.cpu_ns / 1000) < 50_000, "{used:?}");
     }
 }
