@@ -17,6 +17,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
+use bench_core::fixture::page_size;
+
 /// Which system call tells the residency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Witness {
@@ -36,7 +38,7 @@ impl Witness {
     /// What the system call failed with; `ENOSYS` where the kernel (or valgrind) lacks it.
     pub fn residency(self, file: &File) -> io::Result<Residency> {
         let bytes = file.metadata()?.len();
-        let pages = bytes.div_ceil(page_size());
+        let pages = bytes.div_ceil(page_size() as u64);
         let (resident, unwritten) = match self {
             _ if pages == 0 => (0, Some(0)),
             Self::Cachestat => {
@@ -103,13 +105,6 @@ struct Counts {
     recently_evicted: u64,
 }
 
-fn page_size() -> u64 {
-    // Not rustix's: it looks for the vDSO, which valgrind hides, and crashes under callgrind.
-    // SAFETY: takes a number, returns one, touches no memory of ours.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(bytes).expect("every Unix has a page size")
-}
-
 fn cachestat(file: RawFd) -> io::Result<Counts> {
     let range = Range { offset: 0, length: 0 };
     let mut counts = Counts::default();
@@ -171,7 +166,7 @@ mod tests {
     #[test]
     fn both_witnesses_count_every_page_of_a_file_just_written() {
         let mut file = tempfile::tempfile().expect("create");
-        let page = ByteSize::new(page_size()).len();
+        let page = ByteSize::new(page_size() as u64).len();
         file.write_all(&vec![7; 3 * page + 1]).expect("write");
         let mincore = Witness::Mincore.residency(&file).expect("mincore");
         assert_eq!(mincore, Residency { resident: 4, pages: 4, unwritten: None });
