@@ -96,7 +96,10 @@ fn line(html: &mut Html, one: &Judged, reach: f64) {
         html.add(svg::change(ratio, one.interval, reach, one.word.name()));
     }
     html.raw("</td><td>").text(words::interval(one.interval)).raw("</td><td class=\"left note\">");
-    let said = [&one.bound, &one.note].into_iter().flatten().cloned().collect::<Vec<_>>();
+    // A note may say of itself what was allowed.
+    let repeated = |bound: &&String| one.note.as_ref().is_some_and(|note| note.contains(*bound));
+    let bound = one.bound.as_ref().filter(|bound| !repeated(bound));
+    let said: Vec<&str> = bound.into_iter().chain(&one.note).map(String::as_str).collect();
     html.text(said.join("; ")).raw("</td></tr>");
 }
 
