@@ -19,10 +19,6 @@ macro_rules! fault {
                 Ok(Self)
             }
 
-            fn bytes(&self) -> Option<ByteSize> {
-                None
-            }
-
             fn run(&mut self) {
                 $run
             }

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display};
 use std::io;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use bench_core::units::ByteSize;
@@ -40,13 +41,60 @@ impl<T: FromStr<Err: Display>> FromStr for FuseCell<T> {
     }
 }
 
-/// Looks at every file of a directory, on one thread: `fuse/stat/ttl_0/32`.
-#[derive(Debug)]
-pub struct FuseStat(Each);
+/// What is looked at, by number of file.
+pub trait Look {
+    /// The workload's.
+    const NAME: &'static str;
 
-/// Looks for as many names that no file has: `fuse/stat_missing/ttl_0/32`.
+    /// Looks, and is told something.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn look(tree: &mut FileTree, number: u32) -> io::Result<u64>;
+
+    /// What it has to be told, whatever the number.
+    fn expected(tree: &SeededTree) -> u64;
+}
+
+/// A look for every file of a directory, on one thread, as a workload.
 #[derive(Debug)]
-pub struct FuseStatMissing(Each);
+pub struct FuseLook<L>(Each, PhantomData<L>);
+
+/// Looks at every file of a directory, on one thread: `fuse/stat/ttl_0/32`.
+pub type FuseStat = FuseLook<AtFiles>;
+/// Looks for as many names that no file has: `fuse/stat_missing/ttl_0/32`.
+pub type FuseStatMissing = FuseLook<ForMissing>;
+
+/// The look of [`FuseStat`].
+#[derive(Debug)]
+pub struct AtFiles;
+/// The look of [`FuseStatMissing`].
+#[derive(Debug)]
+pub struct ForMissing;
+
+impl Look for AtFiles {
+    const NAME: &'static str = "fuse/stat";
+
+    fn look(tree: &mut FileTree, number: u32) -> io::Result<u64> {
+        tree.stat(number)
+    }
+
+    fn expected(tree: &SeededTree) -> u64 {
+        tree.size.bytes()
+    }
+}
+
+impl Look for ForMissing {
+    const NAME: &'static str = "fuse/stat_missing";
+
+    fn look(tree: &mut FileTree, number: u32) -> io::Result<u64> {
+        tree.stat_missing(number).map(|missing| if missing { NONE } else { 0 })
+    }
+
+    fn expected(_: &SeededTree) -> u64 {
+        NONE
+    }
+}
 
 /// A call for every file of a directory.
 #[derive(Debug)]
@@ -121,16 +169,12 @@ fn since(tree: &FileTree, before: Option<Requests>) -> Result<Option<Requests>, 
     Ok(tree.requests()?.zip(before).map(|(now, before)| now - before))
 }
 
-impl Workload for FuseStat {
-    const NAME: &'static str = "fuse/stat";
+impl<L: Look> Workload for FuseLook<L> {
+    const NAME: &'static str = L::NAME;
     type Parameter = FuseCell<u32>;
 
     fn set_up(cell: &FuseCell<u32>) -> Result<Self, Failure> {
-        Each::set_up(cell).map(Self)
-    }
-
-    fn bytes(&self) -> Option<ByteSize> {
-        None
+        Ok(Self(Each::set_up(cell)?, PhantomData))
     }
 
     fn prepare(&mut self) -> Result<(), Failure> {
@@ -138,43 +182,11 @@ impl Workload for FuseStat {
     }
 
     fn run(&mut self) {
-        self.0.run(FileTree::stat);
+        self.0.run(L::look);
     }
 
     fn check(&mut self) -> Result<(), Failure> {
-        self.0.check(self.0.tree.tree().size.bytes())
-    }
-
-    fn dimensions(&self) -> Vec<(&'static str, String)> {
-        self.0.tree.dimensions()
-    }
-}
-
-impl Workload for FuseStatMissing {
-    const NAME: &'static str = "fuse/stat_missing";
-    type Parameter = FuseCell<u32>;
-
-    fn set_up(cell: &FuseCell<u32>) -> Result<Self, Failure> {
-        Each::set_up(cell).map(Self)
-    }
-
-    fn bytes(&self) -> Option<ByteSize> {
-        None
-    }
-
-    fn prepare(&mut self) -> Result<(), Failure> {
-        self.0.prepare()
-    }
-
-    fn run(&mut self) {
-        let look = |tree: &mut FileTree, number| {
-            tree.stat_missing(number).map(|missing| if missing { NONE } else { 0 })
-        };
-        self.0.run(look);
-    }
-
-    fn check(&mut self) -> Result<(), Failure> {
-        self.0.check(NONE)
+        self.0.check(L::expected(self.0.tree.tree()))
     }
 
     fn dimensions(&self) -> Vec<(&'static str, String)> {

@@ -8,13 +8,12 @@ use bench_core::measure::scenario::{self, Scenario};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
-use bench_storage::Error;
 use bench_storage::fuse::Choice;
 use clap::Parser;
 
 use super::rounds::{ID, Plan, measure};
 use super::table::table;
-use crate::front::{NOT_MEASURED, USAGE, of_user, open_record, refuse, told};
+use crate::front::{code_of, of_user, open_record, refuse, told};
 
 const REQUESTS: Scenario =
     Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?)) };
@@ -85,20 +84,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What a failure ends with: nothing was measured where a demand cannot be met.
-fn code_of(failure: &Failure) -> u8 {
-    match failure.downcast_ref() {
-        Some(Error::NoFuse { .. }) => NOT_MEASURED,
-        Some(Error::InvalidFuse(_) | Error::Empty) => USAGE,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bench_storage::Error;
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::front::{NOT_MEASURED, USAGE};
 
     fn parse(line: &str) -> Result<Flags, String> {
         let words = std::iter::once("scenario_fuse").chain(line.split_whitespace());

@@ -13,6 +13,7 @@ use anyhow::Context;
 use super::git::{Git, answer};
 use crate::exit::{Exit, failure};
 use crate::process;
+use crate::render::disk;
 use crate::ui::Ui;
 
 /// How often a gate that waits for another looks again.
@@ -87,12 +88,7 @@ impl Stage {
 
     fn clear(&self) -> anyhow::Result<()> {
         let _missing = fs::remove_file(&self.index);
-        match fs::remove_dir_all(&self.tree) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("failed to remove {}", self.tree.display()))
-            }
-            _ => Ok(()),
-        }
+        disk::remove_folder(&self.tree)
     }
 }
 

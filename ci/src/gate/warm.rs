@@ -13,6 +13,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::render::disk;
+
 /// What cargo knows of each crate, by which it tells whether it has to be built.
 const FINGERPRINTS: &str = ".fingerprint";
 
@@ -37,10 +39,10 @@ pub(crate) fn seed(from: &Path, to: &Path, lock: &Path) -> anyhow::Result<bool> 
     let Some(own) = own_packages(lock) else { return Ok(false) };
     // Under another name until it is whole.
     let half = to.with_extension("half");
-    let copied = remove(&half).and_then(|()| copy(&from, &half, &own));
-    copied
+    disk::remove_folder(&half)?;
+    copy(&from, &half, &own)
         .and_then(|()| fs::rename(&half, &to))
-        .inspect_err(|_| drop(remove(&half)))
+        .inspect_err(|_| drop(disk::remove_folder(&half)))
         .with_context(|| format!("failed to fill {} from {}", to.display(), from.display()))?;
     Ok(true)
 }
@@ -102,13 +104,6 @@ fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
         Ok(entries) => entries.collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
-    }
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

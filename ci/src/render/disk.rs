@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::Context;
 use bench_core::record::{RecordError, replace_file};
 
 use crate::exit::{Exit, failure};
@@ -13,6 +14,19 @@ use crate::exit::{Exit, failure};
 /// One sentence with the path, whatever the disk did not take.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_with(path, |out| out.write_all(bytes))
+}
+
+/// Removes a folder with all that is in it, where it is there.
+///
+/// # Errors
+/// One sentence with the path, when the disk refuses.
+pub(crate) fn remove_folder(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// As [`write()`], with the writing itself left to the caller.

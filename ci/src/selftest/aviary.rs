@@ -10,6 +10,7 @@ use super::canary::{EXPONENT_MAX, PER_BYTE, QUADRATIC, State, VANISHED};
 use crate::exit::{Exit, failure};
 use crate::gate::git::{Git, answer, plain};
 use crate::gate::stage::Stage;
+use crate::render::disk;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -81,13 +82,7 @@ impl Aviary {
         let git = Git::find(&workspace.root, &folder.join("git"))?;
         let stage = Stage::take(&folder, ui)?;
         // What an earlier self-test injected is in no tree, so git would leave it there.
-        match fs::remove_dir_all(&stage.tree) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error)
-                    .with_context(|| format!("failed to remove {}", stage.tree.display()));
-            }
-            _ => {}
-        }
+        disk::remove_folder(&stage.tree)?;
         stage.fill(&git, &git.snapshot(&workspace.target)?.tree)?;
         found(&stage.tree)?;
         let root = stage.tree.join(git.prefix());
@@ -165,13 +160,7 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn remove_baselines(root: &Path) -> anyhow::Result<()> {
-    let folder = root.join("ci/baselines");
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("failed to remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
+    disk::remove_folder(&root.join("ci/baselines"))
 }
 
 fn inject(root: &Path) -> anyhow::Result<()> {
