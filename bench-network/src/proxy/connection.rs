@@ -42,6 +42,8 @@ impl Way {
 pub(super) struct Shared<'a> {
     pub(super) links: &'a mut [LinkModel; 2],
     pub(super) delays_ns: [u64; 2],
+    /// Ways that let nothing in now.
+    pub(super) cut: [bool; 2],
     pub(super) spare: &'a mut Spare,
     pub(super) tally: &'a mut Tally,
     pub(super) held_max: usize,
@@ -122,7 +124,7 @@ impl Connection {
         }
         for way in Way::BOTH {
             let side = &self.sides[way.index()];
-            let waits = side.readable && !side.read_done;
+            let waits = side.readable && !side.read_done && !shared.cut[way.index()];
             // Whoever was held up for want of room has some now.
             again |= self.release(way, shared, &now) && waits;
             if let Some(end) = self.pipes[way.index()].take_end(now()) {
@@ -157,6 +159,11 @@ impl Connection {
         let (side, pipe) = (&mut self.sides[way.index()], &mut self.pipes[way.index()]);
         let (link, delay_ns) = (&mut shared.links[way.index()], shared.delays_ns[way.index()]);
         let mut taken = 0;
+        if shared.cut[way.index()] {
+            pipe.stop();
+            shared.tally.stopped[way.index()] += u64::from(side.readable && !side.read_done);
+            return false;
+        }
         while side.readable && !side.read_done {
             if taken >= TURN_BYTES {
                 return true;

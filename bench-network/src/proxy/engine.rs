@@ -33,6 +33,10 @@ const COMMANDS: u64 = 0;
 pub(super) enum Command {
     /// Connections that this listener accepts go to that address from now on.
     Route(TcpListener, SocketAddr, Sender<Result<(), Error>>),
+    /// Bytes that enter from now on meet these models, which have these delays.
+    Set([LinkModel; 2], [Duration; 2], Sender<()>),
+    /// Which ways let nothing in from now on.
+    Cut([bool; 2], Sender<()>),
     /// What happened so far.
     Report(Sender<Report>),
 }
@@ -45,6 +49,7 @@ pub(super) struct Engine {
     commands: Receiver<Command>,
     links: [LinkModel; 2],
     delays: [Duration; 2],
+    cut: [bool; 2],
     held_max: usize,
     /// By the number under which their events come. Numbers are never used again, so that an event
     /// of a socket that is closed finds nobody.
@@ -78,6 +83,7 @@ impl Engine {
             commands,
             links,
             delays,
+            cut: [false; 2],
             held_max,
             routes: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -126,6 +132,14 @@ impl Engine {
                 // Whoever asked may have gone meanwhile.
                 Ok(Command::Route(listener, to, answer)) => {
                     let _ = answer.send(self.route(listener, to));
+                }
+                Ok(Command::Set(links, delays, answer)) => {
+                    (self.links, self.delays) = (links, delays);
+                    let _ = answer.send(());
+                }
+                Ok(Command::Cut(cut, answer)) => {
+                    self.cut = cut;
+                    let _ = answer.send(());
                 }
                 Ok(Command::Report(answer)) => {
                     let cpu = clock_gettime(ClockId::ThreadCPUTime);
@@ -200,6 +214,7 @@ impl Engine {
         let mut shared = Shared {
             links: &mut self.links,
             delays_ns: self.delays.map(|delay| delay.as_nanos() as u64),
+            cut: self.cut,
             spare: &mut self.spare,
             tally: &mut self.tally,
             held_max: self.held_max,

@@ -15,6 +15,10 @@
 //! the sender up instead of dropping. A receiver that does not read is noticed at once and not
 //! after a delay.
 //!
+//! A way that is cut lets nothing in, and lets it in as soon as it is whole again: the time that
+//! TCP waits before it sends lost segments once more is not modelled either. What is not bytes passes
+//! a cut: new connections, and the reset that a sender gets when its receiver is gone.
+//!
 //! [`DelayProxy::start`] and [`DelayProxy::address`] are all that a client needs;
 //! [`DelayProxy::calibrate`] says whether this machine keeps the time now.
 
@@ -121,7 +125,7 @@ impl DelayProxy {
         link: &LinkProfile,
         config: ProxyConfig,
     ) -> Result<Self, Error> {
-        refuse_what_is_not_modelled(link)?;
+        can_carry(link)?;
         let models = LinkModel::both(link, config.seed)?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let bell = Arc::new(bell.map_err(Error::io("make an eventfd"))?);
@@ -163,6 +167,29 @@ impl DelayProxy {
         let client = client.map_err(Error::io("connect to the delay proxy"))?;
         let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
         calibrate(&self.link, client, server)
+    }
+
+    /// Makes this another link, in force when the call returns: bytes that enter from then on meet it.
+    /// What is on its way arrives when it was to arrive, and nothing overtakes it; the new link's queue
+    /// is empty. What is cut stays so.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error> {
+        can_carry(link)?;
+        let models = LinkModel::both(link, seed)?;
+        let (answer, answered) = mpsc::channel();
+        self.ask(Command::Set(models, [link.up.delay, link.down.delay], answer), &answered)
+    }
+
+    /// Lets nothing in any more up, down or both, or lets it in again; in force when the call returns.
+    /// What is on its way arrives.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where the thread has panicked.
+    pub fn cut(&self, up_and_down: [bool; 2]) -> Result<(), Error> {
+        let (answer, answered) = mpsc::channel();
+        self.ask(Command::Cut(up_and_down, answer), &answered)
     }
 
     /// What it did since it was started.
@@ -217,7 +244,11 @@ impl Drop for DelayProxy {
     }
 }
 
-fn refuse_what_is_not_modelled(link: &LinkProfile) -> Result<(), Error> {
+/// Whether a byte stream can have what this profile asks for.
+///
+/// # Errors
+/// [`Error::NotModelled`] with the first thing that it cannot.
+pub fn can_carry(link: &LinkProfile) -> Result<(), Error> {
     let asked = |way: &Direction| {
         [
             ("loss", way.loss != Loss::None),

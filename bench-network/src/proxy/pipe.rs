@@ -166,7 +166,8 @@ impl Pipe {
 
     fn mark(&mut self, due_ns: u64, bytes: usize) {
         match self.marks.back_mut() {
-            Some(last) if last.due_ns == due_ns => last.bytes += bytes,
+            // Before it, where the link has become a quicker one meanwhile: a stream keeps its order.
+            Some(last) if last.due_ns >= due_ns => last.bytes += bytes,
             _ => self.marks.push_back(Mark { due_ns, bytes }),
         }
     }
@@ -216,6 +217,11 @@ impl Pipe {
             let block = self.blocks.pop_front().expect("there are two");
             spare.give(block);
         }
+    }
+
+    /// Nothing is let in now, whatever fits.
+    pub(super) fn stop(&mut self) {
+        self.fits_at_ns = 0;
     }
 
     /// The receiver's socket takes bytes again.

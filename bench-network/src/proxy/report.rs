@@ -15,13 +15,15 @@ pub(super) struct Tally {
     /// Up and down.
     pub(super) bytes: [u64; 2],
     pub(super) overflows: u64,
+    /// Up and down.
+    pub(super) stopped: [u64; 2],
     pub(super) lateness: Histogram<u64>,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
         let lateness = Histogram::new_with_max(LATENESS_NS_MAX, 2).expect("these bounds are valid");
-        Self { connections: 0, refused: 0, bytes: [0; 2], overflows: 0, lateness }
+        Self { connections: 0, refused: 0, bytes: [0; 2], overflows: 0, stopped: [0; 2], lateness }
     }
 
     pub(super) fn report(&self, cpu: Duration) -> Report {
@@ -32,6 +34,8 @@ impl Tally {
             bytes_up: self.bytes[0],
             bytes_down: self.bytes[1],
             overflows: self.overflows,
+            stopped_up: self.stopped[0],
+            stopped_down: self.stopped[1],
             handed_on: self.lateness.len(),
             lateness_p50: quantile(0.5),
             lateness_p99: quantile(0.99),
@@ -54,6 +58,10 @@ pub struct Report {
     pub bytes_down: u64,
     /// How often the proxy's memory was full, so that it held senders up as no link would.
     pub overflows: u64,
+    /// How often it saw that a sender had bytes for the way up while that was cut.
+    pub stopped_up: u64,
+    /// Likewise for the way down.
+    pub stopped_down: u64,
     /// How many times bytes were handed on, which the lateness is over.
     pub handed_on: u64,
     /// How much later than due they were, the median. Waiting for a receiver does not count, nor

@@ -266,3 +266,52 @@ fn rows_name_the_link_its_source_and_what_is_not_modelled() {
         assert!(text.contains(said), "{said}: {text}");
     }
 }
+
+/// Sends a byte at once and says how long it was on its way.
+fn one_way(from: &mut TcpStream, to: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    from.write_all(b"?").expect("send");
+    to.read_exact(&mut [0]).expect("receive");
+    start.elapsed()
+}
+
+#[test]
+fn another_link_is_met_by_what_enters_after_it_and_overtakes_nothing() {
+    let (proxy, mut client, mut server) = over(&rtt(200 * MS));
+    let start = Instant::now();
+    client.write_all(b"1").expect("send");
+    while proxy.report().expect("alive").bytes_up == 0 {
+        thread::yield_now();
+    }
+    proxy.set(&rtt(2 * MS), 1).expect("set");
+    client.write_all(b"2").expect("send");
+    let mut received = [0; 2];
+    server.read_exact(&mut received).expect("receive");
+    assert!(&received == b"12" && start.elapsed() >= 100 * MS, "{:?}", start.elapsed());
+    proxy.set(&rtt(80 * MS), 1).expect("set");
+    assert!(one_way(&mut client, &mut server) >= 40 * MS);
+    let lossy = named::find("wifi").expect("known");
+    let error = proxy.set(&lossy, 1).expect_err("refused").to_string();
+    assert!(error.contains("cannot do the loss of link 'wifi'"), "{error}");
+}
+
+#[test]
+fn a_way_that_is_cut_lets_nothing_in_until_it_is_whole_again() {
+    let (proxy, mut client, mut server) = over(&rtt(4 * MS));
+    one_way(&mut client, &mut server);
+    proxy.cut([true, false]).expect("cut");
+    client.write_all(b"?").expect("into the socket");
+    // The other way is whole, and by then the proxy has seen the byte that it does not let in.
+    while proxy.report().expect("alive").stopped_up == 0 {
+        one_way(&mut server, &mut client);
+    }
+    server.set_nonblocking(true).expect("non-blocking");
+    let nothing = server.read(&mut [0]).expect_err("nothing has come");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    let report = proxy.report().expect("alive");
+    assert_eq!((report.bytes_up, report.stopped_down), (1, 0));
+    server.set_nonblocking(false).expect("blocking");
+    proxy.cut([false; 2]).expect("heal");
+    server.read_exact(&mut [0]).expect("it comes now");
+    assert_eq!(proxy.report().expect("alive").bytes_up, 2);
+}

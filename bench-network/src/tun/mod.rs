@@ -28,7 +28,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
 
 use self::namespace::Namespace;
-use self::pump::{Pump, Tally};
+use self::pump::{Control, Pump, Tally};
 use crate::calibrate::{Calibration, calibrate};
 use crate::error::Error;
 use crate::link::LinkProfile;
@@ -61,6 +61,7 @@ pub struct TunLink {
     server: Namespace,
     bell: OwnedFd,
     tallies: [Arc<Mutex<Tally>>; 2],
+    controls: [Arc<Control>; 2],
     pumps: Vec<JoinHandle<()>>,
 }
 
@@ -69,6 +70,8 @@ pub struct TunLink {
 pub struct WayReport {
     /// What the link did to the segments.
     pub segments: Counts,
+    /// Segments that came while this way was cut, and are gone; the link did not see them.
+    pub cut: u64,
     /// Packets that the emulator did not fetch in time, so that the kernel dropped them: a loss that
     /// nobody asked for.
     pub overflowed: u64,
@@ -122,20 +125,44 @@ impl TunLink {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let bell = bell.map_err(Error::io("make an eventfd"))?;
         let tallies = [(); 2].map(|()| Arc::new(Mutex::new(Tally::new())));
+        let controls = [(); 2].map(|()| Arc::new(Control::default()));
         let (profile, pumps) = (profile.clone(), Vec::new());
         // From here on dropping ends whichever threads there are.
-        let mut this = Self { profile, client, server, bell, tallies, pumps };
+        let mut this = Self { profile, client, server, bell, tallies, controls, pumps };
         this.pump(0, up, &client_device, &server_device)?;
         this.pump(1, down, &server_device, &client_device)?;
         Ok(this)
     }
 
     fn pump(&mut self, way: usize, model: LinkModel, from: &File, to: &File) -> Result<(), Error> {
-        let pump = Pump::new(&self.bell, from, to, model, Arc::clone(&self.tallies[way]))?;
+        let shared = (Arc::clone(&self.tallies[way]), Arc::clone(&self.controls[way]));
+        let pump = Pump::new(&self.bell, from, to, model, shared)?;
         let thread = thread::Builder::new().name(["link-up", "link-down"][way].to_owned());
         let thread = thread.spawn(move || pump.run()).map_err(Error::io("start a thread"))?;
         self.pumps.push(thread);
         Ok(())
+    }
+
+    /// Makes this another link: packets that are fetched after the call meet it. What is on its way
+    /// arrives when it was to arrive, and a quicker link overtakes it; the new link's queue is empty.
+    /// What is cut stays so.
+    ///
+    /// # Errors
+    /// That the profile makes no sense.
+    pub fn set(&self, profile: &LinkProfile, seed: u64) -> Result<(), Error> {
+        let models = LinkModel::both(profile, seed)?;
+        for (control, model) in self.controls.iter().zip(models) {
+            control.set(model);
+        }
+        Ok(())
+    }
+
+    /// Drops every packet up, down or both that is fetched after the call, or none any more. What is on
+    /// its way arrives.
+    pub fn cut(&self, up_and_down: [bool; 2]) {
+        for (control, cut) in self.controls.iter().zip(up_and_down) {
+            control.cut(cut);
+        }
     }
 
     /// Does `work` in the client's network, on a thread of its own; sockets that it makes may be used
@@ -201,6 +228,7 @@ impl TunLink {
                 |quantile| Duration::from_nanos(tally.lateness.value_at_quantile(quantile));
             WayReport {
                 segments: tally.segments,
+                cut: tally.cut,
                 overflowed: overflowed[way],
                 refused: tally.refused,
                 lateness_p50: quantile(0.5),

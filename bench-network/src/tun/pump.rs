@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{self, AtomicBool};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -33,6 +34,8 @@ const PACKETS: u64 = 1;
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     pub(super) segments: Counts,
+    /// Segments that came while the way was cut.
+    pub(super) cut: u64,
     /// Packets that were no IPv4, or that the receiving interface did not take.
     pub(super) refused: u64,
     pub(super) lateness: Histogram<u64>,
@@ -42,7 +45,47 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> Self {
         let lateness = Histogram::new_with_max(LATENESS_NS_MAX, 2).expect("these bounds are valid");
-        Self { segments: Counts::default(), refused: 0, lateness, cpu: Duration::ZERO }
+        Self { segments: Counts::default(), cut: 0, refused: 0, lateness, cpu: Duration::ZERO }
+    }
+}
+
+/// What the owner of the link changes while the pump works; the pump looks before each packet.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    /// There is something new. Written under the lock, so that nothing new is missed.
+    changed: AtomicBool,
+    next: Mutex<Next>,
+}
+
+#[derive(Debug, Default)]
+struct Next {
+    model: Option<LinkModel>,
+    cut: bool,
+}
+
+impl Control {
+    pub(super) fn set(&self, model: LinkModel) {
+        self.change(|next| next.model = Some(model));
+    }
+
+    pub(super) fn cut(&self, cut: bool) {
+        self.change(|next| next.cut = cut);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Next)) {
+        let mut next = lock(&self.next);
+        change(&mut next);
+        self.changed.store(true, atomic::Ordering::Release);
+    }
+
+    /// What is new since it was asked last.
+    fn take(&self) -> Option<Next> {
+        if !self.changed.load(atomic::Ordering::Acquire) {
+            return None;
+        }
+        let mut next = lock(&self.next);
+        self.changed.store(false, atomic::Ordering::Release);
+        Some(Next { model: next.model.take(), cut: next.cut })
     }
 }
 
@@ -52,6 +95,10 @@ pub(super) struct Pump {
     from: File,
     to: File,
     model: LinkModel,
+    /// What the models before this one did.
+    before: Counts,
+    cut: bool,
+    control: Arc<Control>,
     waiting: BinaryHeap<Waiting>,
     made: u64,
     spare: Vec<Vec<u8>>,
@@ -92,7 +139,7 @@ impl Pump {
         from: &File,
         to: &File,
         model: LinkModel,
-        tally: Arc<Mutex<Tally>>,
+        (tally, control): (Arc<Mutex<Tally>>, Arc<Control>),
     ) -> Result<Self, Error> {
         let share = |file: &File| file.try_clone().map_err(Error::io("share a TUN device"));
         let (from, to) = (share(from)?, share(to)?);
@@ -103,7 +150,21 @@ impl Pump {
         epoll::add(&epoll, &from, EventData::new_u64(PACKETS), EventFlags::IN)
             .map_err(Error::io("watch a TUN device"))?;
         let (waiting, spare, start) = (BinaryHeap::new(), Vec::new(), Instant::now());
-        Ok(Self { epoll, from, to, model, waiting, made: 0, spare, tally, start })
+        let (before, cut, made) = (Counts::default(), false, 0);
+        Ok(Self {
+            epoll,
+            from,
+            to,
+            model,
+            before,
+            cut,
+            control,
+            waiting,
+            made,
+            spare,
+            tally,
+            start,
+        })
     }
 
     /// Works until the bell rings.
@@ -148,6 +209,17 @@ impl Pump {
             lock(&self.tally).refused += 1;
             return;
         };
+        if let Some(next) = self.control.take() {
+            self.cut = next.cut;
+            if let Some(model) = next.model {
+                self.before = self.before + self.model.counts();
+                self.model = model;
+            }
+        }
+        if self.cut {
+            lock(&self.tally).cut += shape.segments() as u64;
+            return;
+        }
         let mut run: Option<(Range<usize>, u64)> = None;
         for segment in 0..shape.segments() {
             let fate = self.model.offer(now_ns, shape.wire_bytes(segment));
@@ -215,14 +287,14 @@ impl Pump {
                 self.spare.push(next.bytes);
             }
         }
-        tally.segments = self.model.counts();
+        tally.segments = self.before + self.model.counts();
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         tally.cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
     }
 }
 
-fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn elapsed_ns(start: Instant) -> u64 {

@@ -156,6 +156,7 @@ fn a_calibration_is_within_tolerance_or_refused_with_both_numbers() {
 fn a_run_is_spoiled_by_overflow_or_lateness() {
     let way = WayReport {
         segments: Counts::default(),
+        cut: 0,
         overflowed: 0,
         refused: 0,
         lateness_p50: MS,
@@ -168,4 +169,52 @@ fn a_run_is_spoiled_by_overflow_or_lateness() {
     assert!(report.spoiled(MS / 2).expect("late").contains("late up"));
     let report = Report { up: way, down: WayReport { overflowed: 2, ..way } };
     assert!(report.spoiled(MS).expect("lossy").contains("2 packets down"));
+}
+
+/// Sends a byte and receives it; returns how long that took.
+fn one_way(from: &mut TcpStream, to: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    from.write_all(b"?").expect("send");
+    to.read_exact(&mut [0]).expect("receive");
+    start.elapsed()
+}
+
+#[test]
+fn another_link_is_met_by_the_next_packet_and_what_was_counted_stays() {
+    let Some(link) = link(&rtt(2 * MS)) else { return };
+    let (mut client, mut server) = pair(&link);
+    one_way(&mut client, &mut server);
+    let before = link.report().expect("alive").up.segments.offered;
+    link.set(&rtt(80 * MS), 1).expect("set");
+    for _ in 0..2 {
+        assert!(one_way(&mut client, &mut server) >= 40 * MS);
+        assert!(one_way(&mut server, &mut client) >= 40 * MS);
+    }
+    let after = link.report().expect("alive").up.segments.offered;
+    assert!(after >= before + 2, "{before} and then {after}");
+    let mut absurd = rtt(MS);
+    absurd.up.loss = Loss::Bernoulli(2.0);
+    link.set(&absurd, 1).expect_err("a probability of 2");
+}
+
+#[test]
+fn a_cut_drops_what_comes_and_tcp_sends_it_again_once_it_is_whole() {
+    let Some(link) = link(&rtt(4 * MS)) else { return };
+    let (mut client, mut server) = pair(&link);
+    one_way(&mut client, &mut server);
+    link.cut([true, false]);
+    client.write_all(b"?").expect("into the socket");
+    while link.report().expect("alive").up.cut == 0 {
+        thread::sleep(MS);
+    }
+    server.set_nonblocking(true).expect("non-blocking");
+    let nothing = server.read(&mut [0]).expect_err("nothing has come").kind();
+    assert_eq!(nothing, std::io::ErrorKind::WouldBlock);
+    server.set_nonblocking(false).expect("blocking");
+    // The other way is whole: data arrives, though its acknowledgement does not come back.
+    one_way(&mut server, &mut client);
+    link.cut([false; 2]);
+    server.read_exact(&mut [0]).expect("the kernel sends it again");
+    let report = link.report().expect("alive");
+    assert!(report.up.cut > 0 && report.down.cut == 0, "{report:?}");
 }

@@ -12,6 +12,8 @@ mod bottleneck;
 mod jitter;
 mod loss;
 
+use std::ops;
+
 use bench_core::fixture::Stream;
 
 use self::bottleneck::Bottleneck;
@@ -103,6 +105,21 @@ pub struct Counts {
     pub duplicated: u64,
     /// Delivered with a flipped bit.
     pub corrupted: u64,
+}
+
+impl ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            offered: self.offered + other.offered,
+            queue_dropped: self.queue_dropped + other.queue_dropped,
+            lost: self.lost + other.lost,
+            held_back: self.held_back + other.held_back,
+            duplicated: self.duplicated + other.duplicated,
+            corrupted: self.corrupted + other.corrupted,
+        }
+    }
 }
 
 impl LinkModel {
