@@ -80,6 +80,30 @@ pub enum Error {
         /// By how much it may differ.
         tolerance: String,
     },
+    /// The machine cannot carry so much.
+    #[error(
+        "link '{link}' asks for {asked} of payload, and this machine carries {ceiling} without any \
+         delay: of that 70 % can be shaped; take a slower link or a faster machine"
+    )]
+    AboveCeiling {
+        /// The profile.
+        link: String,
+        /// What TCP would get through it.
+        asked: String,
+        /// What it gets through a link without limit.
+        ceiling: String,
+    },
+    /// Who carries a link was too slow for what was measured over it to mean anything.
+    #[error(
+        "what was measured is not valid: {reason}; the machine is too busy, or the link too much for \
+         the {backend}"
+    )]
+    Spoiled {
+        /// Which backend.
+        backend: &'static str,
+        /// What it says of itself.
+        reason: String,
+    },
     /// The thread that a fixture's work is done on has ended before it was told to.
     #[error("the {0} has ended: its thread panicked")]
     Gone(&'static str),

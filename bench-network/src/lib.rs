@@ -3,8 +3,9 @@
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
-//! - [`tun`]: such a link between two networks of its own, with the kernel's TCP at both ends.
-//! - [`calibrate`]: whether a link takes as long as it was asked to.
+//! - [`emulated`]: such a link between two networks of its own, with the kernel's TCP at both ends.
+//! - [`tun`]: what carries its packets.
+//! - [`calibrate`]: whether a link takes as long, carries as much and loses as many as it was asked to.
 //! - [`sim`]: TCP over such a link without a socket: seeded, and the same on every machine.
 //! - [`backend`]: these three behind one interface, chosen by what the machine can do.
 //! - [`workloads`]: these two, with their parameters, in one place.
@@ -19,9 +20,11 @@ pub mod backend;
 pub mod calibrate;
 pub mod connect;
 pub mod echo;
+pub mod emulated;
 pub mod error;
 pub mod layout;
 pub mod link;
+mod network;
 pub mod proxy;
 pub mod sim;
 pub mod socket;

@@ -17,7 +17,7 @@ const UNSAFE_FILES: [&str; 12] = [
     "bench-core/src/fixture/buffer_pool/local.rs",
     "bench-core/src/fixture/buffer_pool/memory.rs",
     "bench-core/src/fixture/buffer_pool/slab.rs",
-    "bench-network/src/tun/kernel.rs",
+    "bench-network/src/network/kernel.rs",
     "bench-storage/src/residency.rs",
     "bench-storage/src/source/fixed_ring.rs",
     "bench-storage/src/source/mapped.rs",

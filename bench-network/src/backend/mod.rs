@@ -21,8 +21,9 @@ use bench_core::units::ByteSize;
 
 use self::real::Real;
 use self::simulated::Simulated;
+use crate::calibrate::{self, Arrivals, Bulk, Goodput, Train, WayCalibration};
 use crate::error::Error;
-use crate::link::LinkProfile;
+use crate::link::{LinkProfile, Way};
 use crate::proxy::{self, DelayProxy};
 use crate::tun::TunLink;
 use crate::{sim, tun};
@@ -49,14 +50,31 @@ pub trait Backend: Send {
     /// What the connection failed with; that there is none; content that differs.
     fn transfer(&mut self, size: ByteSize) -> Result<Duration, Error>;
 
+    /// What TCP gets through that way, over a connection of its own.
+    ///
+    /// # Errors
+    /// What the connection failed with.
+    fn goodput(&mut self, way: Way, plan: Bulk) -> Result<Goodput, Error>;
+
+    /// Sends numbered datagrams that way; which arrived, and when.
+    ///
+    /// # Errors
+    /// [`Error::NotModelled`] where there are only byte streams; [`Error::Spoiled`] where datagrams
+    /// were lost beside the link; what the system refused.
+    fn train(&mut self, way: Way, train: Train) -> Result<Arrivals, Error>;
+
     /// Why what was measured so far is not valid; `None` where it is.
     ///
     /// # Errors
     /// That the backend cannot tell.
     fn spoiled(&self) -> Result<Option<String>, Error>;
 
-    /// What rows record of it.
-    fn dimensions(&self) -> Vec<(&'static str, String)>;
+    /// What rows record of it, and of what it did so far: how late it was, what it dropped, what
+    /// processor time it took. Asked for after what was measured.
+    ///
+    /// # Errors
+    /// That the backend cannot tell.
+    fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error>;
 }
 
 /// Which backend.
@@ -92,6 +110,16 @@ pub enum Choice {
     Exact(Kind),
 }
 
+/// How a backend is set up, beside its link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Of loss, jitter and whatever else happens by chance.
+    pub seed: u64,
+    /// Of both ends of every connection, by the kernel's name for it; `None` leaves the default, which
+    /// differs from machine to machine.
+    pub congestion_control: Option<String>,
+}
+
 /// A backend at work, and how it came to be the one.
 pub struct Started {
     /// The backend.
@@ -110,14 +138,26 @@ pub struct Started {
 /// That the profile makes no sense; that the backend that has to be taken is not available or cannot
 /// do what the profile asks for. `auto` fails only where no backend can.
 pub fn start(choice: Choice, link: &LinkProfile, seed: u64) -> Result<Started, Error> {
+    start_with_config(choice, link, &Config { seed, congestion_control: None })
+}
+
+/// As [`start`], with a congestion control.
+///
+/// # Errors
+/// As [`start`]; a congestion control that this process may not have or that nobody knows.
+pub fn start_with_config(
+    choice: Choice,
+    link: &LinkProfile,
+    config: &Config,
+) -> Result<Started, Error> {
     link.check()?;
     if let Choice::Exact(used) = choice {
-        let backend = used.start(link, seed)?;
+        let backend = used.start(link, config)?;
         return Ok(Started { backend, asked: choice, used, reason: "it was asked for".to_owned() });
     }
     let mut reasons = Vec::new();
     for used in Kind::ALL {
-        match used.start(link, seed) {
+        match used.start(link, config) {
             Ok(backend) => {
                 let reason = match &reasons[..] {
                     [] => "nothing is closer to a real link here".to_owned(),
@@ -167,17 +207,28 @@ impl Kind {
         Fidelity { handshake: tcp, loss: tcp, congestion_control: tcp, real }
     }
 
-    fn start(self, link: &LinkProfile, seed: u64) -> Result<Box<dyn Backend>, Error> {
+    /// Whether this machine, and this process on it, can have it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with what is missing and how to get it.
+    pub fn available(self) -> Result<(), Error> {
+        match self {
+            Self::Tun => TunLink::available(),
+            Self::Proxy | Self::Simulation => Ok(()),
+        }
+    }
+
+    fn start(self, link: &LinkProfile, config: &Config) -> Result<Box<dyn Backend>, Error> {
+        self.available()?;
+        let seed = config.seed;
         Ok(match self {
-            Self::Tun => {
-                TunLink::available()?;
-                Box::new(Real::over_tun(TunLink::start(link, seed)?, link)?)
-            }
+            Self::Tun => Box::new(Real::over(TunLink::start(link, seed)?, link, config)?),
             Self::Proxy => Box::new(Real::over_proxy(
                 |server| DelayProxy::start_with_seed(server, link, seed),
                 link,
+                config,
             )?),
-            Self::Simulation => Box::new(Simulated::new(link, seed)?),
+            Self::Simulation => Box::new(Simulated::new(link, config)?),
         })
     }
 }
@@ -209,12 +260,40 @@ impl FromStr for Choice {
 }
 
 impl Started {
-    /// What rows record: the backend's own, and how it came to be the one.
-    pub fn dimensions(&self) -> Vec<(&'static str, String)> {
-        let mut dimensions = self.backend.dimensions();
+    /// What rows record: the backend's own, how it came to be the one, and whether what was measured
+    /// so far is valid. Asked for after what was measured.
+    ///
+    /// # Errors
+    /// That the backend cannot tell.
+    pub fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut dimensions = self.backend.dimensions()?;
         dimensions.push(("link_backend_asked", self.asked.to_string()));
         dimensions.push(("link_backend_reason", self.reason.clone()));
-        dimensions
+        let valid = self.backend.spoiled()?.map_or("yes".to_owned(), |why| format!("no: {why}"));
+        dimensions.push(("link_valid", valid));
+        Ok(dimensions)
+    }
+
+    /// Probes rate and loss of both ways, as [`calibrate::ways`]; for some seconds.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Spoiled`] where the backend was too slow for it to mean anything.
+    pub fn calibrate_ways(&mut self, link: &LinkProfile) -> Result<[WayCalibration; 2], Error> {
+        let found = calibrate::ways(link, |way, train| self.backend.train(way, train))?;
+        self.refuse_spoiled()?;
+        Ok(found)
+    }
+
+    /// That what was measured so far is valid.
+    ///
+    /// # Errors
+    /// [`Error::Spoiled`] with what the backend says of itself.
+    pub fn refuse_spoiled(&self) -> Result<(), Error> {
+        let backend = self.used.title();
+        match self.backend.spoiled()? {
+            None => Ok(()),
+            Some(reason) => Err(Error::Spoiled { backend, reason }),
+        }
     }
 }
 

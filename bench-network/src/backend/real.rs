@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use bench_core::fixture::Payload;
 use bench_core::units::ByteSize;
+use rustix::net::sockopt;
 
-use super::Backend;
-use crate::calibrate::tolerance;
+use super::{Backend, Config};
+use crate::calibrate::{Arrivals, Bulk, Goodput, Train, bulk::bulk, patience, tolerance};
+use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
-use crate::link::LinkProfile;
-use crate::proxy::DelayProxy;
+use crate::link::{LinkProfile, Way};
+use crate::proxy::{self, DelayProxy};
 use crate::socket;
-use crate::tun::TunLink;
 
 /// Of the content of transfers.
 const SEED: u64 = 42;
@@ -23,63 +24,95 @@ const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// A server that listens and a link to it.
 pub(super) struct Real {
-    wire: Wire,
+    wire: Box<dyn Wire>,
     listener: TcpListener,
     address: SocketAddr,
     /// The client's and the server's end of the last connection.
     ends: Option<[TcpStream; 2]>,
-    round_trip: Duration,
+    profile: LinkProfile,
+    congestion_control: Option<String>,
 }
 
-enum Wire {
-    Tun(TunLink),
-    Proxy(DelayProxy),
+/// What is between the two ends.
+pub(super) trait Wire: Send {
+    /// Connects from where the client is; how long that took, thread and all not counted.
+    fn connect(&self, to: SocketAddr) -> Result<(TcpStream, Duration), Error>;
+
+    /// Sends datagrams that way.
+    fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error>;
+
+    /// Why nothing is valid.
+    fn spoiled(&self) -> Result<Option<String>, Error>;
+
+    /// Of the link, and of what it did so far.
+    fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error>;
 }
 
 impl Real {
-    pub(super) fn over_tun(link: TunLink, profile: &LinkProfile) -> Result<Self, Error> {
+    /// Over a link with networks of its own.
+    pub(super) fn over<C: Carrier>(
+        link: EmulatedLink<C>,
+        profile: &LinkProfile,
+        config: &Config,
+    ) -> Result<Self, Error> {
         let listener = link.listen()?;
         let address = listener.local_addr().map_err(Error::io("read the port"))?;
-        let (wire, round_trip) = (Wire::Tun(link), profile.base_round_trip());
-        Ok(Self { wire, listener, address, ends: None, round_trip })
+        Self::new(Box::new(link), listener, address, profile, config)
     }
 
     /// `start` puts a proxy before a server.
     pub(super) fn over_proxy(
         start: impl FnOnce(SocketAddr) -> Result<DelayProxy, Error>,
         profile: &LinkProfile,
+        config: &Config,
     ) -> Result<Self, Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = listener.map_err(Error::io("listen on loopback"))?;
         let proxy = start(listener.local_addr().map_err(Error::io("read the port"))?)?;
-        let (address, round_trip) = (proxy.address(), profile.base_round_trip());
-        Ok(Self { wire: Wire::Proxy(proxy), listener, address, ends: None, round_trip })
+        let address = proxy.address();
+        Self::new(Box::new((proxy, profile.clone())), listener, address, profile, config)
+    }
+
+    fn new(
+        wire: Box<dyn Wire>,
+        listener: TcpListener,
+        address: SocketAddr,
+        profile: &LinkProfile,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        let congestion_control = config.congestion_control.clone();
+        // Connections that it accepts have it from there.
+        if let Some(control) = &congestion_control {
+            socket::pin_congestion_control(&listener, control)?;
+        }
+        let profile = profile.clone();
+        Ok(Self { wire, listener, address, ends: None, profile, congestion_control })
     }
 
     fn ends(&self) -> Result<&[TcpStream; 2], Error> {
         self.ends.as_ref().ok_or(Error::NotConnected)
     }
-}
 
-impl Backend for Real {
-    fn connect(&mut self) -> Result<Duration, Error> {
-        let connect = || {
-            let start = Instant::now();
-            let client = TcpStream::connect(self.address);
-            Ok((client.map_err(Error::io("connect over the link"))?, start.elapsed()))
-        };
-        let (client, took) = match &self.wire {
-            Wire::Tun(link) => link.in_client(connect)?,
-            Wire::Proxy(_) => connect()?,
-        };
+    fn connected(&self) -> Result<([TcpStream; 2], Duration), Error> {
+        let (client, took) = self.wire.connect(self.address)?;
         let (server, _) = self.listener.accept().map_err(Error::io("accept over the link"))?;
-        let limit = Some(GIVE_UP + self.round_trip);
+        if let Some(control) = &self.congestion_control {
+            socket::pin_congestion_control(&client, control)?;
+        }
+        let limit = Some(GIVE_UP + self.profile.base_round_trip());
         for end in [&client, &server] {
             socket::set_nodelay(end)?;
             end.set_read_timeout(limit).map_err(Error::io("set a time limit"))?;
             end.set_write_timeout(limit).map_err(Error::io("set a time limit"))?;
         }
-        self.ends = Some([client, server]);
+        Ok(([client, server], took))
+    }
+}
+
+impl Backend for Real {
+    fn connect(&mut self) -> Result<Duration, Error> {
+        let (ends, took) = self.connected()?;
+        self.ends = Some(ends);
         Ok(took)
     }
 
@@ -118,18 +151,75 @@ impl Backend for Real {
         Ok(took)
     }
 
-    fn spoiled(&self) -> Result<Option<String>, Error> {
-        let tolerance = tolerance(self.round_trip);
-        Ok(match &self.wire {
-            Wire::Tun(link) => link.report()?.spoiled(tolerance),
-            Wire::Proxy(proxy) => proxy.report()?.spoiled(tolerance),
-        })
+    fn goodput(&mut self, way: Way, plan: Bulk) -> Result<Goodput, Error> {
+        let ([client, server], _) = self.connected()?;
+        match way {
+            Way::Up => bulk(&client, &server, plan),
+            Way::Down => bulk(&server, &client, plan),
+        }
     }
 
-    fn dimensions(&self) -> Vec<(&'static str, String)> {
-        match &self.wire {
-            Wire::Tun(link) => link.dimensions(),
-            Wire::Proxy(proxy) => proxy.dimensions(),
-        }
+    fn train(&mut self, way: Way, train: Train) -> Result<Arrivals, Error> {
+        self.wire.train(way, train)
+    }
+
+    fn spoiled(&self) -> Result<Option<String>, Error> {
+        self.wire.spoiled()
+    }
+
+    fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut dimensions = self.wire.dimensions()?;
+        let control = sockopt::tcp_congestion(&self.listener);
+        let control = control.map_err(Error::io("read TCP_CONGESTION"))?;
+        dimensions.push(("congestion_control", control));
+        Ok(dimensions)
+    }
+}
+
+fn timed(to: SocketAddr) -> Result<(TcpStream, Duration), Error> {
+    let start = Instant::now();
+    let client = TcpStream::connect(to);
+    Ok((client.map_err(Error::io("connect over the link"))?, start.elapsed()))
+}
+
+impl<C: Carrier> Wire for EmulatedLink<C> {
+    fn connect(&self, to: SocketAddr) -> Result<(TcpStream, Duration), Error> {
+        self.in_client(|| timed(to))
+    }
+
+    fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error> {
+        self.ends().train(way, train, patience(self.profile(), way))
+    }
+
+    fn spoiled(&self) -> Result<Option<String>, Error> {
+        Ok(self.report()?.spoiled(tolerance(self.profile().base_round_trip())))
+    }
+
+    fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut dimensions = self.dimensions();
+        dimensions.extend(self.report()?.dimensions());
+        Ok(dimensions)
+    }
+}
+
+/// A proxy and what it does.
+impl Wire for (DelayProxy, LinkProfile) {
+    fn connect(&self, to: SocketAddr) -> Result<(TcpStream, Duration), Error> {
+        timed(to)
+    }
+
+    fn train(&self, _: Way, _: Train) -> Result<Arrivals, Error> {
+        let link = self.1.name.to_string();
+        Err(Error::NotModelled { backend: proxy::BACKEND, what: "datagrams", link })
+    }
+
+    fn spoiled(&self) -> Result<Option<String>, Error> {
+        Ok(self.0.report()?.spoiled(tolerance(self.1.base_round_trip())))
+    }
+
+    fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut dimensions = self.0.dimensions();
+        dimensions.extend(self.0.report()?.dimensions());
+        Ok(dimensions)
     }
 }

@@ -30,6 +30,9 @@ fn conforms(kind: Kind) {
     content_arrives_no_sooner_than_the_rate_lets_it(kind);
     loss_is_repaired_or_refused(kind);
     what_makes_no_sense_is_refused(kind);
+    datagrams_are_delayed_and_lost_as_asked_or_refused(kind);
+    goodput_is_below_the_rate(kind);
+    a_congestion_control_is_taken_and_told_or_refused(kind);
 }
 
 fn a_round_trip_takes_the_delay_of_both_ways(kind: Kind) {
@@ -51,8 +54,8 @@ fn a_round_trip_takes_the_delay_of_both_ways(kind: Kind) {
         assert!(transfer >= 12 * MS, "{kind}: {transfer:?}");
     }
     started.backend.spoiled().expect("it can tell");
-    let text = format!("{:?}", started.dimensions());
-    for said in [kind.title(), "rtt_0ns", "link_source", "it was asked for"] {
+    let text = format!("{:?}", started.dimensions().expect("it can tell"));
+    for said in [kind.title(), "rtt_0ns", "link_source", "it was asked for", "link_valid"] {
         assert!(text.contains(said), "{kind}: {said} is not in {text}");
     }
 }
@@ -85,6 +88,95 @@ fn what_makes_no_sense_is_refused(kind: Kind) {
     link.down.loss = Loss::Bernoulli(1.5);
     let error = start(Choice::Exact(kind), &link, 42).expect_err("absurd").to_string();
     assert!(error.contains("between 0 and 1"), "{kind}: {error}");
+}
+
+fn datagrams_are_delayed_and_lost_as_asked_or_refused(kind: Kind) {
+    let mut link = rtt(4);
+    if kind.fidelity().loss {
+        link.down.loss = Loss::Script([1, 3].into());
+    }
+    let Some(mut started) = over(kind, &link) else { return };
+    let train = Train { count: 5, payload_bytes: 36, interval: MS, burst: 1 };
+    if !kind.fidelity().loss {
+        let error = started.backend.train(Way::Down, train).expect_err("refused").to_string();
+        return assert!(error.contains("cannot do the datagrams of link 'rtt_4ms'"), "{error}");
+    }
+    let found = started.backend.train(Way::Down, train).expect("sent");
+    let numbers: Vec<u64> = found.arrived.iter().map(|(number, _)| *number).collect();
+    assert_eq!((found.sent, &numbers[..]), (5, &[0, 2, 4][..]), "{kind}");
+    // The sender's clock starts after the receiver's.
+    assert!(found.arrived[2].1 >= 2_000_000, "{kind}: {found:?}");
+    let found = started.backend.train(Way::Up, train).expect("sent");
+    assert_eq!(found.arrived.len(), 5, "{kind}: nothing is lost that way");
+}
+
+fn goodput_is_below_the_rate(kind: Kind) {
+    let mut link = rtt(2);
+    link.down.capacity = Capacity::kbit(20_000);
+    link.down.queue = Queue::Bytes(ByteSize::new(60_000));
+    let Some(mut started) = over(kind, &link) else { return };
+    let plan = Bulk { warm_up: 50 * MS, duration: 200 * MS };
+    let found = started.backend.goodput(Way::Down, plan).expect("goodput");
+    let bits = found.bits_per_second();
+    // What a socket held back for a moment arrives at once: 60 kB of the queue and no more.
+    let bound = 20e6 + 60_000.0 * 8.0 / found.time.as_secs_f64();
+    assert!(bits > 0.0 && bits <= bound, "{kind}: {bits}");
+    assert!(kind.fidelity().real || bits <= 20e6 * 1448.0 / 1500.0 * 1.01, "{kind}: {bits}");
+}
+
+fn a_congestion_control_is_taken_and_told_or_refused(kind: Kind) {
+    let start = |control: &str| {
+        let config = Config { seed: 42, congestion_control: Some(control.to_owned()) };
+        start_with_config(Choice::Exact(kind), &rtt(1), &config)
+    };
+    match start("reno") {
+        Ok(started) => {
+            let dimensions = started.dimensions().expect("it can tell");
+            assert!(dimensions.contains(&("congestion_control", "reno".to_owned())), "{kind}");
+        }
+        Err(Error::Unavailable { .. }) => return,
+        Err(error) => panic!("{kind}: {error}"),
+    }
+    let error = start("carrier-pigeon").expect_err("unknown").to_string();
+    assert!(error.contains("'carrier-pigeon'"), "{kind}: {error}");
+}
+
+/// Both ways at a rate and with a loss, and the probes' answer in every case: of what it is, of a rate
+/// that it is not, of a loss that it is not.
+fn what_a_link_is_not_is_refused_by_its_calibration(kind: Kind) {
+    let mut link = rtt(4);
+    for way in [&mut link.up, &mut link.down] {
+        way.capacity = Capacity::kbit(8_000);
+        way.queue = Queue::Bytes(ByteSize::new(60_000));
+        way.loss = Loss::Bernoulli(0.1);
+    }
+    let Some(mut started) = over(kind, &link) else { return };
+    match started.calibrate_ways(&link) {
+        Ok([up, down]) => assert!(up.rate.is_some() && down.loss.is_some(), "{kind}"),
+        // On a busy machine that is the right answer.
+        Err(Error::OutOfTolerance { .. } | Error::Spoiled { .. }) if kind.fidelity().real => (),
+        Err(error) => panic!("{kind}: {error}"),
+    }
+    let mut faster = link.clone();
+    faster.up.capacity = Capacity::kbit(16_000);
+    let error = started.calibrate_ways(&faster).expect_err("half as fast").to_string();
+    assert!(error.contains("rate up") && error.contains("14.131 Mbit/s was asked"), "{error}");
+    let mut sound = link.clone();
+    sound.down.loss = Loss::None;
+    // The rate is a tenth too small, too, and would be refused first.
+    sound.down.capacity = Capacity::Unlimited;
+    let error = started.calibrate_ways(&sound).expect_err("it loses").to_string();
+    assert!(kind.fidelity().real || error.contains("number of lost packets down"), "{error}");
+}
+
+#[test]
+fn the_tun_emulator_is_refused_where_it_is_another_link() {
+    what_a_link_is_not_is_refused_by_its_calibration(Kind::Tun);
+}
+
+#[test]
+fn the_simulation_is_refused_where_it_is_another_link() {
+    what_a_link_is_not_is_refused_by_its_calibration(Kind::Simulation);
 }
 
 #[test]
@@ -120,7 +212,7 @@ fn auto_takes_the_first_that_can_and_says_why() {
         assert!(lossy.reason.contains("not available here"), "{}", lossy.reason);
         assert!(lossy.reason.contains("cannot do the loss"), "{}", lossy.reason);
     }
-    let text = format!("{:?}", lossy.dimensions());
+    let text = format!("{:?}", lossy.dimensions().expect("it can tell"));
     assert!(text.contains("\"link_backend_asked\", \"auto\""), "{text}");
 }
 

@@ -80,6 +80,28 @@ pub struct Direction {
     pub corrupt: f64,
 }
 
+/// Which of the two directions of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+impl Way {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Up, Self::Down];
+
+    /// As errors and rows call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 impl Direction {
     /// A delay and nothing else: no limit, no loss, no jitter.
     pub fn delay(delay: Duration) -> Self {
@@ -106,6 +128,14 @@ impl LinkProfile {
             source: Source::OwnChoice("a delay and nothing else".into()),
             up: Direction::delay(round_trip - down),
             down: Direction::delay(down),
+        }
+    }
+
+    /// What happens that way.
+    pub fn way(&self, way: Way) -> &Direction {
+        match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
         }
     }
 

@@ -9,6 +9,7 @@ use bench_core::units::ByteSize;
 
 use super::*;
 use crate::link::{Capacity, Loss, Queue};
+use crate::tun::TunLink;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -150,25 +151,6 @@ fn a_calibration_is_within_tolerance_or_refused_with_both_numbers() {
         }
         Err(error) => panic!("{error}"),
     }
-}
-
-#[test]
-fn a_run_is_spoiled_by_overflow_or_lateness() {
-    let way = WayReport {
-        segments: Counts::default(),
-        cut: 0,
-        overflowed: 0,
-        refused: 0,
-        lateness_p50: MS,
-        lateness_p99: MS,
-        lateness_max: MS,
-        cpu: MS,
-    };
-    let report = Report { up: way, down: way };
-    assert_eq!(report.spoiled(MS), None);
-    assert!(report.spoiled(MS / 2).expect("late").contains("late up"));
-    let report = Report { up: way, down: WayReport { overflowed: 2, ..way } };
-    assert!(report.spoiled(MS).expect("lossy").contains("2 packets down"));
 }
 
 /// Sends a byte and receives it; returns how long that took.

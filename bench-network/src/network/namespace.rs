@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::thread;
 
@@ -11,11 +10,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::kernel;
 use crate::error::Error;
-use crate::link::MTU;
 
 /// Enough that the kernel's queue before the emulator is never full: what overflows there would be
 /// a loss that nobody asked for.
-const QUEUE_PACKETS: u32 = 10_000;
+pub(crate) const QUEUE_PACKETS: u32 = 10_000;
 /// The largest buffers of a socket, so that the link and not the socket bounds what is on its way.
 const SOCKET_BYTES: &str = "4096 131072 134217728";
 /// Settings of this namespace alone. Each kernel has the first three; IPv6 would send packets of its
@@ -27,16 +25,18 @@ const SETTINGS: [(&str, &str); 4] = [
     ("ipv6/conf/default/disable_ipv6", "1"),
 ];
 
-/// A network namespace with one TUN interface.
+/// A network namespace with one interface beside its `lo`.
 #[derive(Debug)]
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     held: File,
 }
 
 impl Namespace {
-    /// Makes one with an interface of this address, and the file that its packets go through.
-    pub(super) fn new(address: Ipv4Addr) -> Result<(Self, File), Error> {
-        let make = || -> Result<(Self, File), Error> {
+    /// Makes one and does `set_up` in it, which makes its interface.
+    pub(crate) fn new<T: Send>(
+        set_up: impl FnOnce() -> Result<T, Error> + Send,
+    ) -> Result<(Self, T), Error> {
+        let make = || -> Result<(Self, T), Error> {
             kernel::leave_network().map_err(Error::io("make a network namespace"))?;
             for (name, value) in SETTINGS {
                 let written = fs::write(format!("/proc/sys/net/{name}"), value);
@@ -46,11 +46,9 @@ impl Namespace {
                     written => written.map_err(Error::io("set a namespace's TCP up"))?,
                 }
             }
-            let device = kernel::tun(INTERFACE).map_err(Error::io("make a TUN interface"))?;
-            kernel::take_up(INTERFACE, address, MTU, QUEUE_PACKETS)
-                .map_err(Error::io("take a TUN interface up"))?;
+            let made = set_up()?;
             let held = File::open("/proc/thread-self/ns/net");
-            Ok((Self { held: held.map_err(Error::io("hold a network namespace"))? }, device))
+            Ok((Self { held: held.map_err(Error::io("hold a network namespace"))? }, made))
         };
         // In a thread that ends, because no thread that others use may be left in there.
         on_a_thread(make)
@@ -58,7 +56,7 @@ impl Namespace {
 
     /// Does `work` inside, on a thread of its own. Sockets that it makes belong to the namespace
     /// and may be used from anywhere.
-    pub(super) fn enter<T: Send>(
+    pub(crate) fn enter<T: Send>(
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
@@ -69,18 +67,20 @@ impl Namespace {
         })
     }
 
-    /// How many packets the kernel dropped because the emulator did not fetch them in time.
-    pub(super) fn overflowed(&self) -> Result<u64, Error> {
+    /// How many packets the kernel dropped on their way out of the interface: nobody fetched them in
+    /// time.
+    pub(crate) fn overflowed(&self) -> Result<u64, Error> {
         let table = self.enter(|| {
             fs::read_to_string("/proc/thread-self/net/dev").map_err(Error::io("read net/dev"))
         })?;
         dropped(&table).ok_or_else(|| {
-            Error::io("read net/dev")(io::Error::other("it does not list the TUN interface"))
+            Error::io("read net/dev")(io::Error::other("it does not list the interface"))
         })
     }
 }
 
-const INTERFACE: &str = "link";
+/// What the interface is called, in every namespace.
+pub(crate) const INTERFACE: &str = "link";
 
 /// The packets dropped on their way out of the interface, from the kernel's table.
 fn dropped(table: &str) -> Option<u64> {

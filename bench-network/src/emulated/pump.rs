@@ -3,8 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{self, AtomicBool};
@@ -16,6 +15,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::packet::{self, Shape, VIRTIO_BYTES};
+use super::port::Port;
 use crate::error::Error;
 use crate::link::model::{Counts, Delivery, Fate, LinkModel};
 use crate::wait::Waiter;
@@ -92,8 +92,8 @@ impl Control {
 /// Everything one thread owns.
 pub(super) struct Pump {
     epoll: OwnedFd,
-    from: File,
-    to: File,
+    from: Port,
+    to: Port,
     model: LinkModel,
     /// What the models before this one did.
     before: Counts,
@@ -136,19 +136,18 @@ impl Eq for Waiting {}
 impl Pump {
     pub(super) fn new(
         bell: &OwnedFd,
-        from: &File,
-        to: &File,
+        from: &Port,
+        to: &Port,
         model: LinkModel,
         (tally, control): (Arc<Mutex<Tally>>, Arc<Control>),
     ) -> Result<Self, Error> {
-        let share = |file: &File| file.try_clone().map_err(Error::io("share a TUN device"));
-        let (from, to) = (share(from)?, share(to)?);
+        let (from, to) = (from.share()?, to.share()?);
         let epoll =
             epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Error::io("make an epoll"))?;
         epoll::add(&epoll, bell, EventData::new_u64(BELL), EventFlags::IN)
             .map_err(Error::io("watch for the end"))?;
         epoll::add(&epoll, &from, EventData::new_u64(PACKETS), EventFlags::IN)
-            .map_err(Error::io("watch a TUN device"))?;
+            .map_err(Error::io("watch an interface"))?;
         let (waiting, spare, start) = (BinaryHeap::new(), Vec::new(), Instant::now());
         let (before, cut, made) = (Counts::default(), false, 0);
         Ok(Self {
@@ -193,7 +192,7 @@ impl Pump {
     /// Lets in what the kernel has. Whether it may have more.
     fn fetch(&mut self, fetched: &mut [u8]) -> bool {
         for _ in 0..FETCHED {
-            match (&self.from).read(fetched) {
+            match self.from.read(fetched) {
                 Ok(bytes) => self.enter(&fetched[..bytes]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => (),
                 Err(_) => return false, // Nothing there now; the epoll tells when there is.
@@ -280,7 +279,7 @@ impl Pump {
             };
             tally.lateness.saturating_record(now_ns - next.due_ns);
             let next = self.waiting.pop().expect("just seen");
-            if (&self.to).write(&next.bytes).is_err() {
+            if self.to.write(&next.bytes).is_err() {
                 tally.refused += 1;
             }
             if self.spare.len() < SPARE_MAX {

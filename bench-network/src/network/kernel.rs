@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// The device that TUN interfaces are made by.
-pub(super) const DEVICE: &str = "/dev/net/tun";
+const DEVICE: &str = "/dev/net/tun";
 
 /// `struct ifreq`: a name and a union of 24 bytes, of which requests read what they need.
 #[repr(C)]
@@ -24,7 +24,7 @@ struct InterfaceRequest {
 const _: () = assert!(size_of::<InterfaceRequest>() == size_of::<libc::ifreq>());
 
 /// Gives the calling thread a network namespace of its own: no interface but a `lo` that is down.
-pub(super) fn leave_network() -> io::Result<()> {
+pub(crate) fn leave_network() -> io::Result<()> {
     // SAFETY: what makes it unsafe is a table of descriptors of one's own, which is not asked for.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(Into::into)
 }
@@ -32,7 +32,7 @@ pub(super) fn leave_network() -> io::Result<()> {
 /// A TUN interface in the calling thread's namespace: packets with a virtio header before each,
 /// TCP segments up to 64 KiB that nobody has cut yet, checksums that nobody has computed yet. It is
 /// gone when the file is closed.
-pub(super) fn tun(name: &str) -> io::Result<File> {
+pub(crate) fn tun(name: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
     let device = options.open(DEVICE)?;
@@ -46,7 +46,7 @@ pub(super) fn tun(name: &str) -> io::Result<File> {
 }
 
 /// Gives the interface an address in a net of 256, an MTU and a queue, and takes it up.
-pub(super) fn take_up(
+pub(crate) fn take_up(
     name: &str,
     address: Ipv4Addr,
     mtu: u32,

@@ -1,4 +1,4 @@
-//! Whether a link takes as long as it was asked to, measured before anything else is.
+//! Whether a link takes as long as it was asked to.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

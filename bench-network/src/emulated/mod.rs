@@ -1,5 +1,5 @@
-//! A link that kernel TCP really goes over: two network namespaces without a name, a TUN interface
-//! in each, and two threads between them that do to every packet what the link's model says.
+//! A link that kernel TCP really goes over: two network namespaces without a name, an interface in
+//! each, and two threads between them that do to every packet what the link's model says.
 //!
 //! Handshake, loss, retransmission and congestion control are the kernel's own. Packets stay as
 //! large as TCP makes them (up to 64 KiB, GSO) until a single segment has a fate of its own; loss is
@@ -9,16 +9,15 @@
 //! processors; [`Report`] says how late the emulator was and how much processor time it took. A rate
 //! counts from the time at which the emulator fetched a packet.
 //!
-//! It needs the right to make network namespaces and a `/dev/net/tun` that can be opened: root, or
-//! `unshare --user --map-root-user` before the command. [`TunLink::available`] says why not.
-//! Nothing of the host's network is touched, and nothing is left when the process ends, however.
+//! Nothing of the host's network is touched, and nothing is left when the process ends, however. How
+//! packets get from the kernel and back is the [`Carrier`]'s: [`tun`](crate::tun).
 
-mod kernel;
-mod namespace;
 mod packet;
+mod port;
 mod pump;
+mod report;
 
-use std::fs::File;
+use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,18 +26,36 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use self::namespace::Namespace;
+pub(crate) use self::port::Port;
 use self::pump::{Control, Pump, Tally};
-use crate::calibrate::{Calibration, calibrate};
+pub use self::report::{Report, WayReport};
+use crate::calibrate::{self, Calibration, LinkCalibration};
 use crate::error::Error;
 use crate::link::LinkProfile;
-use crate::link::model::{Counts, LinkModel};
+use crate::link::model::LinkModel;
+use crate::network::{Ends, Namespace};
 
-/// How ids and rows call this backend.
-pub const BACKEND: &str = "TUN emulator";
+/// What packets go through between the kernel and the emulator. Only this crate has carriers, because
+/// nobody else can make a [`Plugged`].
+pub trait Carrier: std::fmt::Debug + Send + 'static {
+    /// How ids and rows call it.
+    const BACKEND: &'static str;
+    /// What to do where this machine refuses it.
+    const INSTEAD: &'static str;
 
-const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+    /// Makes one end of a link: a network with an interface of this address.
+    ///
+    /// # Errors
+    /// What the system refused.
+    fn plug(address: Ipv4Addr) -> Result<Plugged, Error>;
+}
+
+/// One end of a link: a network, and where its packets are.
+#[derive(Debug)]
+pub struct Plugged {
+    pub(crate) namespace: Namespace,
+    pub(crate) port: Port,
+}
 
 /// A link between two networks of its own. Dropping it ends its threads; its networks are gone when
 /// the last socket in them is closed.
@@ -55,61 +72,31 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// ```
 #[derive(Debug)]
 #[must_use = "the link is gone as soon as this guard is dropped"]
-pub struct TunLink {
+pub struct EmulatedLink<C> {
     profile: LinkProfile,
-    client: Namespace,
-    server: Namespace,
+    ends: Ends,
+    /// The client's and the server's.
+    ports: [Port; 2],
     bell: OwnedFd,
     tallies: [Arc<Mutex<Tally>>; 2],
     controls: [Arc<Control>; 2],
     pumps: Vec<JoinHandle<()>>,
+    carrier: PhantomData<C>,
 }
 
-/// What one direction did since the link was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WayReport {
-    /// What the link did to the segments.
-    pub segments: Counts,
-    /// Segments that came while this way was cut, and are gone; the link did not see them.
-    pub cut: u64,
-    /// Packets that the emulator did not fetch in time, so that the kernel dropped them: a loss that
-    /// nobody asked for.
-    pub overflowed: u64,
-    /// Packets that were no IPv4, or that the receiving interface did not take.
-    pub refused: u64,
-    /// How much later than due packets were handed on, the median.
-    pub lateness_p50: Duration,
-    /// The 99th percentile of it, to two digits.
-    pub lateness_p99: Duration,
-    /// The longest.
-    pub lateness_max: Duration,
-    /// Processor time of the thread.
-    pub cpu: Duration,
-}
-
-/// What a link did since it was started, up and down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// From the client to the server.
-    pub up: WayReport,
-    /// From the server to the client.
-    pub down: WayReport,
-}
-
-impl TunLink {
+impl<C: Carrier> EmulatedLink<C> {
     /// Whether this process can make such a link.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what is missing and how to get it.
     pub fn available() -> Result<(), Error> {
         // By doing it: rights, seccomp filters and the device's mode all have a say.
-        match Namespace::new(CLIENT) {
+        match C::plug(Ends::CLIENT) {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Unavailable {
-                backend: BACKEND,
+                backend: C::BACKEND,
                 reason: error.to_string(),
-                instead: "run as root or after `unshare --user --map-root-user`, and see that \
-                          /dev/net/tun can be read and written",
+                instead: C::INSTEAD,
             }),
         }
     }
@@ -120,21 +107,23 @@ impl TunLink {
     /// That the profile makes no sense; what the system refused.
     pub fn start(profile: &LinkProfile, seed: u64) -> Result<Self, Error> {
         let [up, down] = LinkModel::both(profile, seed)?;
-        let (client, client_device) = Namespace::new(CLIENT)?;
-        let (server, server_device) = Namespace::new(SERVER)?;
+        let [near, far] = [C::plug(Ends::CLIENT)?, C::plug(Ends::SERVER)?];
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let bell = bell.map_err(Error::io("make an eventfd"))?;
         let tallies = [(); 2].map(|()| Arc::new(Mutex::new(Tally::new())));
+        let ends = Ends { client: near.namespace, server: far.namespace };
+        let (profile, ports) = (profile.clone(), [near.port, far.port]);
         let controls = [(); 2].map(|()| Arc::new(Control::default()));
-        let (profile, pumps) = (profile.clone(), Vec::new());
+        let (pumps, carrier) = (Vec::new(), PhantomData);
         // From here on dropping ends whichever threads there are.
-        let mut this = Self { profile, client, server, bell, tallies, controls, pumps };
-        this.pump(0, up, &client_device, &server_device)?;
-        this.pump(1, down, &server_device, &client_device)?;
+        let mut this = Self { profile, ends, ports, bell, tallies, controls, pumps, carrier };
+        this.pump(0, up)?;
+        this.pump(1, down)?;
         Ok(this)
     }
 
-    fn pump(&mut self, way: usize, model: LinkModel, from: &File, to: &File) -> Result<(), Error> {
+    fn pump(&mut self, way: usize, model: LinkModel) -> Result<(), Error> {
+        let (from, to) = (&self.ports[way], &self.ports[1 - way]);
         let shared = (Arc::clone(&self.tallies[way]), Arc::clone(&self.controls[way]));
         let pump = Pump::new(&self.bell, from, to, model, shared)?;
         let thread = thread::Builder::new().name(["link-up", "link-down"][way].to_owned());
@@ -174,7 +163,7 @@ impl TunLink {
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        self.client.enter(work)
+        self.ends.client.enter(work)
     }
 
     /// As [`in_client`](Self::in_client), in the server's network.
@@ -185,7 +174,7 @@ impl TunLink {
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        self.server.enter(work)
+        self.ends.server.enter(work)
     }
 
     /// A listener in the server's network, at a port that the kernel chooses.
@@ -193,7 +182,7 @@ impl TunLink {
     /// # Errors
     /// What the system refused.
     pub fn listen(&self) -> Result<TcpListener, Error> {
-        self.in_server(|| TcpListener::bind((SERVER, 0)).map_err(Error::io("listen")))
+        self.ends.listen()
     }
 
     /// A connection from the client's network.
@@ -201,7 +190,7 @@ impl TunLink {
     /// # Errors
     /// What the system refused, among it that nobody listens there.
     pub fn connect(&self, to: SocketAddr) -> Result<TcpStream, Error> {
-        self.in_client(|| TcpStream::connect(to).map_err(Error::io("connect over the link")))
+        self.ends.connect(to)
     }
 
     /// Measures the round trip of one byte over this link, for about a second.
@@ -209,11 +198,25 @@ impl TunLink {
     /// # Errors
     /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
     pub fn calibrate(&self) -> Result<Calibration, Error> {
-        let listener = self.listen()?;
-        let to = listener.local_addr().map_err(Error::io("read the port"))?;
-        let client = self.connect(to)?;
-        let (server, _) = listener.accept().map_err(Error::io("accept over the link"))?;
-        calibrate(&self.profile, client, server)
+        let [client, server] = self.ends.pair()?;
+        calibrate::calibrate(&self.profile, client, server)
+    }
+
+    /// Measures round trip, rate and loss over this link, for some seconds.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTolerance`] with both numbers; that the emulator was too late or too slow for
+    /// them to mean anything ([`Error::Spoiled`]); what the system refused.
+    pub fn calibrate_all(&self) -> Result<LinkCalibration, Error> {
+        let round_trip = self.calibrate()?;
+        let ways = calibrate::ways(&self.profile, |way, train| {
+            self.ends.train(way, train, calibrate::patience(&self.profile, way))
+        })?;
+        let tolerance = calibrate::tolerance(self.profile.base_round_trip());
+        match self.report()?.spoiled(tolerance) {
+            None => Ok(LinkCalibration { round_trip, ways }),
+            Some(reason) => Err(Error::Spoiled { backend: C::BACKEND, reason }),
+        }
     }
 
     /// What it did since it was started.
@@ -221,7 +224,8 @@ impl TunLink {
     /// # Errors
     /// What the system refused to tell.
     pub fn report(&self) -> Result<Report, Error> {
-        let overflowed = [self.client.overflowed()?, self.server.overflowed()?];
+        let [near, far] = &self.ports;
+        let overflowed = [near.overflowed(&self.ends.client)?, far.overflowed(&self.ends.server)?];
         let way = |way: usize| {
             let tally = self.tallies[way].lock().unwrap_or_else(PoisonError::into_inner);
             let quantile =
@@ -240,15 +244,24 @@ impl TunLink {
         Ok(Report { up: way(0), down: way(1) })
     }
 
+    /// What it does.
+    pub fn profile(&self) -> &LinkProfile {
+        &self.profile
+    }
+
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
     /// What rows record about the link and who makes it.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
         let mut dimensions = self.profile.dimensions();
-        dimensions.push(("link_backend", BACKEND.to_owned()));
+        dimensions.push(("link_backend", C::BACKEND.to_owned()));
         dimensions
     }
 }
 
-impl Drop for TunLink {
+impl<C> Drop for EmulatedLink<C> {
     fn drop(&mut self) {
         // Both threads see it, because neither reads it.
         let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
@@ -256,28 +269,6 @@ impl Drop for TunLink {
             // Bounded: a pump waits for nothing but what the bell ends.
             let _ = pump.join();
         }
-    }
-}
-
-impl Report {
-    /// Why what was measured over this link is not valid; `None` where it is. `tolerance` is what a
-    /// one-way delay may be wrong by.
-    pub fn spoiled(&self, tolerance: Duration) -> Option<String> {
-        [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(name, way)| {
-            if way.overflowed > 0 {
-                return Some(format!(
-                    "{} packets {name} were dropped before the emulator fetched them",
-                    way.overflowed
-                ));
-            }
-            (way.lateness_p99 > tolerance).then(|| {
-                format!(
-                    "the emulator was {:?} late {name} at the 99th percentile, and {tolerance:?} is \
-                     tolerated",
-                    way.lateness_p99
-                )
-            })
-        })
     }
 }
 

@@ -1,0 +1,212 @@
+//! How fast full packets arrive, held against the rate of the profile.
+//!
+//! More is offered than the link lets through, so that what arrives is the link's doing: neither
+//! the sender's pace nor TCP's idea of the link counts. What a packet carries of payload follows from
+//! the rate's layer and overhead.
+
+use std::time::Duration;
+
+use bench_core::judge::stats::median;
+
+use super::loss;
+use super::train::{Arrivals, HEADER_BYTES, Train};
+use crate::error::Error;
+use crate::link::{Capacity, LinkProfile, MTU, Rate, Way};
+
+/// Payload of a full datagram.
+pub const DATAGRAM_BYTES: u32 = MTU - HEADER_BYTES;
+/// Payload of a full segment of TCP with time stamps, as Linux sends them.
+pub const SEGMENT_BYTES: u32 = MTU - 52;
+/// By which part of it a rate may differ.
+const TOLERANCE: f64 = 0.005;
+/// What either end of the time that is divided by may be wrong by.
+const CLOCK: Duration = Duration::from_micros(250);
+/// How long the probe takes, about.
+const BUDGET_S: f64 = 0.6;
+const COUNT_MIN: u64 = 20;
+const COUNT_MAX: u64 = 40_000;
+/// So much more is sent than the link lets through.
+const OFFERED: f64 = 1.25;
+/// The median is of so many blocks, where each has enough packets.
+const BLOCKS: usize = 8;
+const BLOCK_MIN: usize = 50;
+/// A sender that was held up for so long lets the link run dry at most for a moment.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+/// A rate as it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateFound {
+    /// Payload bits a second by the profile: its rate, less headers and loss.
+    pub asked_bits: f64,
+    /// Payload bits a second that arrived.
+    pub measured_bits: f64,
+    /// By how much they may differ.
+    pub tolerance_bits: f64,
+    /// How many datagrams arrived.
+    pub arrived: usize,
+}
+
+/// Payload bits a second that full packets of so much payload get through a rate:
+///
+/// `rate * payload / wire_bytes(MTU)`
+///
+/// With a rate of IP packets and TCP's 1448 bytes this is `rate * 1448 / 1500`; with one that counts
+/// Ethernet's header, as `tbf` does, `rate * 1448 / 1514`.
+pub fn goodput_bits(rate: Rate, payload_bytes: u32) -> f64 {
+    rate.bits_per_second as f64 * f64::from(payload_bytes) / rate.wire_bytes(MTU) as f64
+}
+
+/// What to send; `None` where there is no fixed rate.
+pub fn train(link: &LinkProfile, way: Way) -> Option<Train> {
+    let Capacity::Fixed(rate) = link.way(way).capacity else { return None };
+    let packet_s = rate.wire_bytes(MTU) as f64 * 8.0 / rate.bits_per_second as f64;
+    let count = ((BUDGET_S / packet_s) as u64).clamp(COUNT_MIN, COUNT_MAX);
+    let interval_s = packet_s / OFFERED;
+    let burst = (CATCH_UP.as_secs_f64() / interval_s).ceil().max(2.0) as u32;
+    let interval = Duration::from_secs_f64(interval_s);
+    Some(Train { count, payload_bytes: DATAGRAM_BYTES, interval, burst })
+}
+
+/// Payload bits a second between the first arrival and the last: the median of some blocks, because a
+/// sender that was held up shows in one of them. `None` of fewer than two arrivals, or where no time
+/// passed between them.
+pub fn measured_bits(at_ns: &[u64], payload_bytes: u32) -> Option<f64> {
+    let gaps = at_ns.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
+    let blocks = (gaps / BLOCK_MIN).clamp(1, BLOCKS);
+    let bits: Option<Vec<f64>> = (0..blocks)
+        .map(|block| {
+            let (first, last) = (gaps * block / blocks, gaps * (block + 1) / blocks);
+            let ns = at_ns[last].checked_sub(at_ns[first]).filter(|ns| *ns > 0)?;
+            Some((last - first) as f64 * f64::from(payload_bytes) * 8e9 / ns as f64)
+        })
+        .collect();
+    bits.map(|bits| median(&bits))
+}
+
+/// Whether the rate is what the profile says, but for 0.5 %, the time that a clock is read late, and
+/// three standard deviations of what the loss takes out of the packets.
+///
+/// # Errors
+/// [`Error::OutOfTolerance`] with both numbers, also where next to nothing arrived.
+///
+/// # Panics
+/// When the way has no fixed rate, of which [`train`] makes no train.
+pub fn judge(link: &LinkProfile, way: Way, found: &Arrivals) -> Result<RateFound, Error> {
+    let direction = link.way(way);
+    let Capacity::Fixed(rate) = direction.capacity else {
+        panic!("link '{}' has no fixed rate {}", link.name, way.name())
+    };
+    let at_ns: Vec<u64> = found.arrived.iter().map(|(_, at_ns)| *at_ns).collect();
+    let kept = 1.0 - direction.loss.mean().unwrap_or(0.0);
+    let asked_bits = goodput_bits(rate, DATAGRAM_BYTES) * kept;
+    let tolerance_bits = asked_bits * tolerated(direction, &at_ns, kept);
+    let measured_bits = measured_bits(&at_ns, DATAGRAM_BYTES).unwrap_or(0.0);
+    // Not a comparison with "greater", so that NaN is refused too.
+    if (measured_bits - asked_bits).abs() <= tolerance_bits {
+        return Ok(RateFound { asked_bits, measured_bits, tolerance_bits, arrived: at_ns.len() });
+    }
+    Err(Error::OutOfTolerance {
+        what: match way {
+            Way::Up => "rate up (payload of full datagrams)",
+            Way::Down => "rate down (payload of full datagrams)",
+        },
+        link: link.name.to_string(),
+        asked: mbit(asked_bits),
+        measured: format!("{} ({} of {} arrived)", mbit(measured_bits), at_ns.len(), found.sent),
+        tolerance: mbit(tolerance_bits),
+    })
+}
+
+/// Which part of the rate.
+fn tolerated(direction: &crate::link::Direction, at_ns: &[u64], kept: f64) -> f64 {
+    let took_ns = at_ns.last().zip(at_ns.first()).map_or(0, |(last, first)| last - first);
+    let blocks = (at_ns.len() / BLOCK_MIN).clamp(1, BLOCKS) as f64;
+    let reach_ns = 2.0 * (CLOCK.as_nanos() as f64 + direction.jitter.reach_ns());
+    let clock = if took_ns == 0 { 0.0 } else { reach_ns * blocks / took_ns as f64 };
+    let packets = at_ns.len() as f64 / kept.max(f64::MIN_POSITIVE) / blocks;
+    let loss = loss::deviation(&direction.loss, packets).unwrap_or(0.0) * 3.0;
+    TOLERANCE + clock + if at_ns.is_empty() { 0.0 } else { loss / (packets * kept) }
+}
+
+/// As people read it.
+pub fn mbit(bits: f64) -> String {
+    format!("{:.3} Mbit/s", bits / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Layer, Loss};
+
+    fn link(kilobits: u64) -> LinkProfile {
+        let mut link = LinkProfile::round_trip(Duration::from_millis(10));
+        link.up.capacity = Capacity::kbit(kilobits);
+        link
+    }
+
+    /// So many arrivals, one every `gap_ns`.
+    fn arrivals(count: u64, gap_ns: u64) -> Arrivals {
+        Arrivals { sent: count, arrived: (0..count).map(|n| (n, 5 + n * gap_ns)).collect() }
+    }
+
+    #[test]
+    fn goodput_is_the_payloads_share_of_what_the_rate_counts() {
+        // The two that were measured: 9.653 of 10 Mbit/s of IP, 9.564 of Ethernet as tbf counts.
+        assert_eq!(goodput_bits(Rate::ip(10_000_000), SEGMENT_BYTES).round(), 9_653_333.0);
+        let ethernet = Rate { layer: Layer::Ethernet, ..Rate::ip(10_000_000) };
+        assert_eq!(goodput_bits(ethernet, SEGMENT_BYTES).round(), 9_564_069.0);
+        let tunnel = Rate { overhead_bytes: 100, ..Rate::ip(16_000_000) };
+        assert_eq!(goodput_bits(tunnel, 1_000), 10_000_000.0);
+    }
+
+    #[test]
+    fn more_is_sent_than_gets_through() {
+        // 1500 bytes at 12 Mbit/s are a millisecond.
+        let train = super::train(&link(12_000), Way::Up).expect("a rate");
+        assert_eq!((train.count, train.interval), (600, Duration::from_micros(800)));
+        assert_eq!((train.payload_bytes, train.burst), (1_472, 25));
+        assert_eq!(super::train(&link(12_000), Way::Down), None);
+        assert_eq!(super::train(&link(200), Way::Up).expect("a rate").count, COUNT_MIN);
+        assert_eq!(super::train(&link(10_000_000), Way::Up).expect("a rate").count, COUNT_MAX);
+    }
+
+    #[test]
+    fn a_median_of_blocks_forgives_one_pause_of_the_sender() {
+        // 1472 bytes a millisecond are 11.776 Mbit/s.
+        let mut at_ns: Vec<u64> = (0..401).map(|n| n * 1_000_000).collect();
+        assert_eq!(measured_bits(&at_ns, 1_472), Some(11_776_000.0));
+        at_ns[200..].iter_mut().for_each(|at_ns| *at_ns += 50_000_000);
+        assert_eq!(measured_bits(&at_ns, 1_472), Some(11_776_000.0));
+        assert_eq!(measured_bits(&[0, 2_000_000], 1_000), Some(4_000_000.0));
+        for nothing in [&[][..], &[7], &[7, 7]] {
+            assert_eq!(measured_bits(nothing, 1_472), None);
+        }
+    }
+
+    #[test]
+    fn a_rate_outside_its_tolerance_is_refused_with_both_numbers() {
+        let link = link(12_000);
+        let found = judge(&link, Way::Up, &arrivals(600, 1_000_000)).expect("exact");
+        assert_eq!((found.asked_bits, found.measured_bits), (11_776_000.0, 11_776_000.0));
+        // 0.5 %, and 0.5 ms for each of eight blocks of 599 ms.
+        let expected = 11_776_000.0 * (0.005 + 0.5 * 8.0 / 599.0);
+        assert!((found.tolerance_bits - expected).abs() < 1.0, "{found:?}");
+        for (gap_ns, said) in [(1_020_000, "11.545 Mbit/s"), (980_000, "12.016 Mbit/s")] {
+            let error = judge(&link, Way::Up, &arrivals(600, gap_ns)).expect_err("2 % off");
+            let text = error.to_string();
+            assert!(text.contains(said) && text.contains("11.776 Mbit/s was asked"), "{text}");
+        }
+        let error = judge(&link, Way::Up, &arrivals(1, 0)).expect_err("nothing").to_string();
+        assert!(error.contains("0.000 Mbit/s (1 of 1 arrived)"), "{error}");
+    }
+
+    #[test]
+    fn a_link_that_loses_carries_less_and_is_held_to_that() {
+        let mut link = link(12_000);
+        link.up.loss = Loss::Bernoulli(0.5);
+        // Every second packet is lost: one arrives every two milliseconds.
+        let found = judge(&link, Way::Up, &arrivals(300, 2_000_000)).expect("half");
+        assert_eq!(found.asked_bits, 5_888_000.0);
+        judge(&link, Way::Up, &arrivals(300, 1_000_000)).expect_err("loses nothing");
+    }
+}

@@ -1,0 +1,119 @@
+//! What an emulator says of itself.
+
+use std::time::Duration;
+
+use crate::link::model::Counts;
+
+/// What one direction did since the link was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayReport {
+    /// What the link did to the segments.
+    pub segments: Counts,
+    /// Segments that came while this way was cut, and are gone; the link did not see them.
+    pub cut: u64,
+    /// Packets that the emulator did not fetch in time, so that the kernel dropped them: a loss that
+    /// nobody asked for.
+    pub overflowed: u64,
+    /// Packets that were no IPv4, or that the receiving interface did not take.
+    pub refused: u64,
+    /// How much later than due packets were handed on, the median.
+    pub lateness_p50: Duration,
+    /// The 99th percentile of it, to two digits.
+    pub lateness_p99: Duration,
+    /// The longest.
+    pub lateness_max: Duration,
+    /// Processor time of the thread.
+    pub cpu: Duration,
+}
+
+/// What a link did since it was started, up and down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// From the client to the server.
+    pub up: WayReport,
+    /// From the server to the client.
+    pub down: WayReport,
+}
+
+impl Report {
+    /// Why what was measured over this link is not valid; `None` where it is. `tolerance` is what a
+    /// one-way delay may be wrong by.
+    pub fn spoiled(&self, tolerance: Duration) -> Option<String> {
+        [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(name, way)| {
+            if way.overflowed > 0 {
+                return Some(format!(
+                    "{} packets {name} were dropped before the emulator fetched them",
+                    way.overflowed
+                ));
+            }
+            (way.lateness_p99 > tolerance).then(|| {
+                format!(
+                    "the emulator was {:?} late {name} at the 99th percentile, and {tolerance:?} is \
+                     tolerated",
+                    way.lateness_p99
+                )
+            })
+        })
+    }
+
+    /// As dimensions of a row: of both ways the worse lateness, and the sum of the rest.
+    pub fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let ways = [&self.up, &self.down];
+        let worse = |of: fn(&WayReport) -> Duration| {
+            format!("{:?}", ways.map(of).into_iter().max().unwrap_or_default())
+        };
+        let sum = |of: fn(&WayReport) -> u64| ways.map(of).into_iter().sum::<u64>().to_string();
+        let cpu: Duration = ways.map(|way| way.cpu).into_iter().sum();
+        vec![
+            ("link_lateness_p50", worse(|way| way.lateness_p50)),
+            ("link_lateness_p99", worse(|way| way.lateness_p99)),
+            ("link_lateness_max", worse(|way| way.lateness_max)),
+            ("link_overflows", sum(|way| way.overflowed)),
+            ("link_refused", sum(|way| way.refused)),
+            ("link_queue_dropped", sum(|way| way.segments.queue_dropped)),
+            ("link_lost", sum(|way| way.segments.lost)),
+            ("link_cpu", format!("{cpu:?}")),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn way() -> WayReport {
+        WayReport {
+            segments: Counts::default(),
+            cut: 0,
+            overflowed: 0,
+            refused: 0,
+            lateness_p50: MS,
+            lateness_p99: MS,
+            lateness_max: MS,
+            cpu: MS,
+        }
+    }
+
+    #[test]
+    fn a_run_is_spoiled_by_overflow_or_lateness() {
+        let report = Report { up: way(), down: way() };
+        assert_eq!(report.spoiled(MS), None);
+        assert!(report.spoiled(MS / 2).expect("late").contains("late up"));
+        let report = Report { up: way(), down: WayReport { overflowed: 2, ..way() } };
+        assert!(report.spoiled(MS).expect("lossy").contains("2 packets down"));
+    }
+
+    #[test]
+    fn a_row_has_the_worse_lateness_and_the_sum_of_the_rest() {
+        let up = WayReport { lateness_p99: 3 * MS, overflowed: 2, cpu: 4 * MS, ..way() };
+        let down = WayReport { overflowed: 3, ..way() };
+        let dimensions = Report { up, down }.dimensions();
+        for expected in [("link_lateness_p99", "3ms"), ("link_overflows", "5"), ("link_cpu", "5ms")]
+        {
+            let found = dimensions.iter().any(|(name, value)| (*name, &**value) == expected);
+            assert!(found, "{expected:?} is not in {dimensions:?}");
+        }
+    }
+}
