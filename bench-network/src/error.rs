@@ -7,6 +7,7 @@ use std::time::Duration;
 use bench_core::fixture::Mismatch;
 
 use crate::link::LinkError;
+use crate::topology::TopologyError;
 
 use bench_core::fixture::cpus::CpuError;
 
@@ -41,6 +42,9 @@ pub enum Error {
     /// A link cannot be what was asked for.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// Regions cannot be connected as they were described.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// A trace could not be read.
     #[error("failed to read the trace {}: {source}", path.display())]
     Trace {
@@ -153,6 +157,20 @@ pub enum Error {
     /// An algorithm that the simulation does not have.
     #[error("'{0}' is not simulated; write reno or cubic")]
     CongestionControl(String),
+    /// A script that would not be played to its end.
+    #[error(
+        "the script has an event at {end:?} and the run is over at {length:?}; take a longer run, or \
+         events that come before its end"
+    )]
+    ScriptTooLong {
+        /// Its last event.
+        end: Duration,
+        /// The run.
+        length: Duration,
+    },
+    /// Another copy of the register says what nobody understands.
+    #[error("a message of kind {0} came, which there is none of")]
+    UnknownMessage(u8),
     /// There is nothing to send.
     #[error("an echo of 0 bytes cannot be measured; choose a size of at least 1B")]
     Empty,

@@ -12,6 +12,7 @@
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
 //! - [`topology`]: regions, the links between them, and what becomes of these over time.
+//! - [`register`]: a replicated register over such regions, its history and what cuts did to it.
 //! - [`proxy`]: such a link before any address, in this process and without privileges.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
@@ -26,6 +27,7 @@ pub mod layout;
 pub mod link;
 mod network;
 pub mod proxy;
+pub mod register;
 pub mod sim;
 pub mod socket;
 pub mod topology;

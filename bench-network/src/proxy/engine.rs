@@ -34,7 +34,7 @@ pub(super) enum Command {
     /// Connections that this listener accepts go to that address from now on.
     Route(TcpListener, SocketAddr, Sender<Result<(), Error>>),
     /// Bytes that enter from now on meet these models, which have these delays.
-    Set([LinkModel; 2], [Duration; 2], Sender<()>),
+    Set(Box<[LinkModel; 2]>, [Duration; 2], Sender<()>),
     /// Which ways let nothing in from now on.
     Cut([bool; 2], Sender<()>),
     /// What happened so far.
@@ -134,7 +134,7 @@ impl Engine {
                     let _ = answer.send(self.route(listener, to));
                 }
                 Ok(Command::Set(links, delays, answer)) => {
-                    (self.links, self.delays) = (links, delays);
+                    (self.links, self.delays) = (*links, delays);
                     let _ = answer.send(());
                 }
                 Ok(Command::Cut(cut, answer)) => {

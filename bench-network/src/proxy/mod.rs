@@ -179,7 +179,10 @@ impl DelayProxy {
         can_carry(link)?;
         let models = LinkModel::both(link, seed)?;
         let (answer, answered) = mpsc::channel();
-        self.ask(Command::Set(models, [link.up.delay, link.down.delay], answer), &answered)
+        self.ask(
+            Command::Set(Box::new(models), [link.up.delay, link.down.delay], answer),
+            &answered,
+        )
     }
 
     /// Lets nothing in any more up, down or both, or lets it in again; in force when the call returns.

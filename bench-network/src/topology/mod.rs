@@ -1,16 +1,18 @@
-//! Regions, the link between each two of them, and what becomes of these links over time. Pure: who
-//! carries packets asks [`State::way`] for each.
+//! Regions, the link between each two of them, and what becomes of these links over time. All but
+//! [`net`] is pure: who carries packets asks [`State::way`] for each.
 //!
 //! - [`Topology`]: regions and their links, from a matrix of round trips or from a file.
 //! - [`script`]: what changes when: another link, a partition, its end, a link that flaps.
 //! - [`mod@file`]: both as text.
 //! - [`State`]: the links as they are at a time.
+//! - [`net`]: such links with real bytes on them, changed while these flow.
 //!
 //! A packet meets the state of the moment at which it is sent; one that is on its way when its link
 //! is cut arrives.
 
 pub mod error;
 pub mod file;
+pub mod net;
 pub mod script;
 mod state;
 

@@ -1,0 +1,262 @@
+//! A topology that bytes really go over: a link of its own between each two regions, changed while
+//! they flow.
+//!
+//! A region is no network of its own: each link has two ends, and whoever is in a region has an end of
+//! every link that leads there. Two backends can be changed while they work, and so carry it: the TUN
+//! emulator, where a cut loses packets and the kernel sends them again, and the in-process proxy,
+//! where a cut holds bytes back ([`crate::proxy`] says what that leaves out). One carries all links,
+//! so that a matrix has one kind of numbers.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use super::{Change, Event, Region, Script, Topology, Ways, pairs, turn};
+use crate::backend::{Choice, Kind};
+use crate::calibrate::tolerance;
+use crate::error::Error;
+use crate::link::LinkProfile;
+use crate::proxy::{self, DelayProxy};
+use crate::socket;
+use crate::tun::TunLink;
+
+/// The links of a topology at work. Dropping it ends them.
+#[derive(Debug)]
+#[must_use = "the links are gone as soon as this guard is dropped"]
+pub struct Net {
+    topology: Topology,
+    /// In the order of [`pairs`].
+    links: Vec<Link>,
+    asked: Choice,
+    used: Kind,
+    reason: String,
+    seed: u64,
+}
+
+#[derive(Debug)]
+struct Link {
+    wire: Wire,
+    /// Up and down, which is from the smaller region to the greater and back.
+    cut: [bool; 2],
+}
+
+#[derive(Debug)]
+enum Wire {
+    Tun(TunLink),
+    Proxy(DelayProxy, TcpListener),
+}
+
+impl Net {
+    /// Starts every link. The script is only looked at: whatever it makes of links has to be possible.
+    ///
+    /// # Errors
+    /// Events about no two regions; links that the backend cannot be, now or by the script; what the
+    /// system refused. `auto` fails only where no backend can.
+    pub fn start(
+        choice: Choice,
+        topology: &Topology,
+        script: &Script,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        script.check(topology.names().len())?;
+        let (used, reason) = choose(choice, topology, script)?;
+        let links: Result<_, Error> = pairs(topology.names().len())
+            .map(|(a, b)| {
+                let wire = Wire::start(used, topology.link(a, b).0, seed)?;
+                Ok(Link { wire, cut: [false; 2] })
+            })
+            .collect();
+        let topology = topology.clone();
+        Ok(Self { topology, links: links?, asked: choice, used, reason, seed })
+    }
+
+    /// The links as they are now.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// A new connection between two regions: the end in `a`, which connects, and the end in `b`.
+    ///
+    /// # Errors
+    /// What the system refused.
+    ///
+    /// # Panics
+    /// When the two are one region, or there is no such region.
+    pub fn connect(&self, a: Region, b: Region) -> Result<[TcpStream; 2], Error> {
+        let (index, turned) = self.topology.index(a, b);
+        let mut ends = self.links[index].wire.connect()?;
+        for end in &ends {
+            socket::set_nodelay(end)?;
+        }
+        if turned {
+            ends.reverse();
+        }
+        Ok(ends)
+    }
+
+    /// Lets a change happen; it is in force when the call returns.
+    ///
+    /// # Errors
+    /// That the backend cannot be such a link.
+    ///
+    /// # Panics
+    /// When the event is about no two regions; [`start`](Self::start) has checked those of its script.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Error> {
+        let (index, turned) = self.topology.index(event.a, event.b);
+        let link = &mut self.links[index];
+        let there = usize::from(turned);
+        match &event.change {
+            Change::Set(profile) => {
+                let profile = if turned { turn((**profile).clone()) } else { (**profile).clone() };
+                link.wire.set(&profile, self.seed)?;
+                return Ok(self.topology.set(
+                    event.a.min(event.b),
+                    event.a.max(event.b),
+                    profile,
+                )?);
+            }
+            Change::Partition(Ways::There) => link.cut[there] = true,
+            Change::Partition(Ways::Both) => link.cut = [true; 2],
+            Change::Heal => link.cut = [false; 2],
+        }
+        link.wire.cut(link.cut)
+    }
+
+    /// Why what was measured so far is not valid; `None` where it is.
+    ///
+    /// # Errors
+    /// That a link cannot tell.
+    pub fn spoiled(&self) -> Result<Option<String>, Error> {
+        let links = pairs(self.topology.names().len()).zip(&self.links);
+        for ((a, b), link) in links {
+            let tolerance = tolerance(self.topology.link(a, b).0.base_round_trip());
+            let spoiled = match &link.wire {
+                Wire::Tun(tun) => tun.report()?.spoiled(tolerance),
+                Wire::Proxy(proxy, _) => proxy.report()?.spoiled(tolerance),
+            };
+            if let Some(reason) = spoiled {
+                let [a, b] = [a, b].map(|region| &self.topology.names()[region]);
+                return Ok(Some(format!("between {a} and {b} {reason}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What rows record of the links.
+    pub fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let not_modelled = match self.used {
+            Kind::Proxy => proxy::NOT_MODELLED,
+            _ => "none",
+        };
+        vec![
+            ("topology", describe(&self.topology)),
+            ("link_backend", self.used.title().to_owned()),
+            ("link_backend_asked", self.asked.to_string()),
+            ("link_backend_reason", self.reason.clone()),
+            ("link_not_modelled", not_modelled.to_owned()),
+            ("seed", self.seed.to_string()),
+        ]
+    }
+}
+
+/// Every link by its name, as in `eu-us rtt_70ms, eu-asia lte`.
+pub fn describe(topology: &Topology) -> String {
+    let names = topology.names();
+    let link = |(a, b): (Region, Region)| {
+        format!("{}-{} {}", names[a], names[b], topology.link(a, b).0.name)
+    };
+    pairs(names.len()).map(link).collect::<Vec<_>>().join(", ")
+}
+
+/// The longest round trip between two regions, of links as they are at the start.
+pub fn round_trip_max(topology: &Topology) -> Duration {
+    let links = pairs(topology.names().len()).map(|(a, b)| topology.link(a, b).0);
+    links.map(LinkProfile::base_round_trip).max().unwrap_or_default()
+}
+
+/// Which backend carries all of these links, and why.
+fn choose(choice: Choice, topology: &Topology, script: &Script) -> Result<(Kind, String), Error> {
+    let proxy = || every_link(topology, script).iter().try_for_each(proxy::can_carry);
+    match choice {
+        Choice::Exact(Kind::Tun) => TunLink::available()?,
+        Choice::Exact(Kind::Proxy) => proxy()?,
+        Choice::Exact(other) => {
+            return Err(Error::Unavailable {
+                backend: other.title(),
+                reason: "links between regions are changed while real bytes go over them"
+                    .to_owned(),
+                instead: "write auto, exact:tun or exact:proxy",
+            });
+        }
+        Choice::Auto => {
+            let Err(no_tun) = TunLink::available() else {
+                return Ok((Kind::Tun, "nothing is closer to a real link here".to_owned()));
+            };
+            return match proxy() {
+                Ok(()) => Ok((Kind::Proxy, no_tun.to_string())),
+                Err(no_proxy) => Err(Error::NoBackend(format!("{no_tun}; {no_proxy}"))),
+            };
+        }
+    }
+    let Choice::Exact(used) = choice else { unreachable!("auto has returned") };
+    Ok((used, "it was asked for".to_owned()))
+}
+
+/// The links of the topology and those that the script makes of them.
+fn every_link(topology: &Topology, script: &Script) -> Vec<LinkProfile> {
+    let now = pairs(topology.names().len()).map(|(a, b)| topology.link(a, b).0.clone());
+    let later = script.events().iter().filter_map(|event| match &event.change {
+        Change::Set(link) => Some((**link).clone()),
+        _ => None,
+    });
+    now.chain(later).collect()
+}
+
+impl Wire {
+    fn start(kind: Kind, link: &LinkProfile, seed: u64) -> Result<Self, Error> {
+        if kind == Kind::Tun {
+            return Ok(Self::Tun(TunLink::start(link, seed)?));
+        }
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let listener = listener.map_err(Error::io("listen on loopback"))?;
+        let to = listener.local_addr().map_err(Error::io("read the port"))?;
+        Ok(Self::Proxy(DelayProxy::start_with_seed(to, link, seed)?, listener))
+    }
+
+    fn connect(&self) -> Result<[TcpStream; 2], Error> {
+        let accept = |listener: &TcpListener| {
+            listener.accept().map(|(end, _)| end).map_err(Error::io("accept over the link"))
+        };
+        match self {
+            Self::Tun(link) => {
+                let listener = link.listen()?;
+                let to = listener.local_addr().map_err(Error::io("read the port"))?;
+                Ok([link.connect(to)?, accept(&listener)?])
+            }
+            Self::Proxy(proxy, listener) => {
+                let client = TcpStream::connect(proxy.address());
+                Ok([client.map_err(Error::io("connect over the link"))?, accept(listener)?])
+            }
+        }
+    }
+
+    fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error> {
+        match self {
+            Self::Tun(tun) => tun.set(link, seed),
+            Self::Proxy(proxy, _) => proxy.set(link, seed),
+        }
+    }
+
+    fn cut(&self, ways: [bool; 2]) -> Result<(), Error> {
+        match self {
+            Self::Tun(tun) => {
+                tun.cut(ways);
+                Ok(())
+            }
+            Self::Proxy(proxy, _) => proxy.cut(ways),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "net_tests.rs"]
+mod tests;
