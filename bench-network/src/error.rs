@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bench_core::fixture::Mismatch;
 
+use crate::fault::FaultError;
 use crate::link::LinkError;
 use crate::topology::TopologyError;
 
@@ -45,6 +46,9 @@ pub enum Error {
     /// Regions cannot be connected as they were described.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// A fault makes no sense, cannot be had here, or was not shown to happen.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// A trace could not be read.
     #[error("failed to read the trace {}: {source}", path.display())]
     Trace {

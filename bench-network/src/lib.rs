@@ -13,6 +13,7 @@
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
 //! - [`topology`]: regions, the links between them, and what becomes of these over time.
 //! - [`register`]: a replicated register over such regions, its history and what cuts did to it.
+//! - [`fault`]: what services have to live with, each with a proof that it happened.
 //! - [`proxy`]: such a link before any address, in this process and without privileges.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
@@ -23,6 +24,7 @@ pub mod connect;
 pub mod echo;
 pub mod emulated;
 pub mod error;
+pub mod fault;
 pub mod layout;
 pub mod link;
 mod network;

@@ -2,11 +2,17 @@
 //!
 //! Sockets are watched for edges: a socket counts as readable until a read finds nothing, and as
 //! writable until a write finds no room.
+//!
+//! Faults strike where bytes are let in, where they are handed on, and where a stream ends.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use super::pipe::{End, Intake, Pipe, Spare};
+use rustix::io::ioctl_fionread;
+
+use super::faults::{Ending, Faults, Struck};
+use super::pipe::{Arrival, End, Intake, Pipe, Spare};
 use super::report::Tally;
 use crate::link::model::LinkModel;
 use crate::socket;
@@ -46,6 +52,7 @@ pub(super) struct Shared<'a> {
     pub(super) cut: [bool; 2],
     pub(super) spare: &'a mut Spare,
     pub(super) tally: &'a mut Tally,
+    pub(super) faults: &'a mut Faults,
     pub(super) held_max: usize,
 }
 
@@ -70,6 +77,12 @@ pub(super) struct Connection {
     connected: bool,
     /// It was not taken.
     refused: bool,
+    /// When it was accepted.
+    born_ns: u64,
+    /// What faults left on each way.
+    struck: [Struck; 2],
+    /// The fault that ended it.
+    ending: Option<Ending>,
 }
 
 /// What is left to do after a turn.
@@ -85,7 +98,7 @@ pub(super) enum Turn {
 
 impl Connection {
     /// A client that was accepted and a socket that is connecting to the server.
-    pub(super) fn new(client: TcpStream, server: TcpStream) -> Self {
+    pub(super) fn new(client: TcpStream, server: TcpStream, born_ns: u64) -> Self {
         let side = |stream| Side { stream, readable: false, read_done: false };
         Self {
             sides: [side(client), side(server)],
@@ -93,6 +106,9 @@ impl Connection {
             ended: [false; 2],
             connected: false,
             refused: false,
+            born_ns,
+            struck: [Struck::default(), Struck::default()],
+            ending: None,
         }
     }
 
@@ -118,16 +134,29 @@ impl Connection {
             self.deliver_end(Way::Down, End::Reset);
             return Turn::Over;
         }
+        let mut ends_ns = None;
+        let mut stopped = [false; 2];
+        if !shared.faults.is_empty() {
+            match shared.faults.ending(self.born_ns, now()) {
+                Ok(ending) => {
+                    self.end_by(ending, shared, now());
+                    return Turn::Over;
+                }
+                Err(next_ns) => ends_ns = next_ns,
+            }
+            stopped = Way::BOTH.map(|way| self.is_stopped(way, shared));
+        }
         let mut again = false;
-        for way in Way::BOTH {
+        for way in Way::BOTH.into_iter().filter(|way| !stopped[way.index()]) {
             again |= self.receive(way, shared, &now);
         }
-        for way in Way::BOTH {
+        for way in Way::BOTH.into_iter().filter(|way| !stopped[way.index()]) {
             let side = &self.sides[way.index()];
             let waits = side.readable && !side.read_done && !shared.cut[way.index()];
             // Whoever was held up for want of room has some now.
             again |= self.release(way, shared, &now) && waits;
             if let Some(end) = self.pipes[way.index()].take_end(now()) {
+                shared.faults.closed(&mut self.struck[way.index()], now());
                 self.deliver_end(way, end);
             }
         }
@@ -139,9 +168,42 @@ impl Connection {
         }
         let next = |way: Way| {
             // To a server that is not connected nothing can be written.
-            (way == Way::Down || self.connected).then(|| self.pipes[way.index()].next_ns())?
+            let arrives = (way == Way::Down || self.connected) && !stopped[way.index()];
+            let arrival_ns = arrives.then(|| self.pipes[way.index()].next_ns()).flatten();
+            [arrival_ns, self.struck[way.index()].next_ns()].into_iter().flatten().min()
         };
-        Turn::Wait(Way::BOTH.into_iter().filter_map(next).min())
+        Turn::Wait(Way::BOTH.into_iter().filter_map(next).chain(ends_ns).min())
+    }
+
+    /// Whether a fault lets nothing through this way; what wants to is counted.
+    fn is_stopped(&mut self, way: Way, shared: &mut Shared<'_>) -> bool {
+        let (stream, pipe) = (&self.sides[way.index()].stream, &self.pipes[way.index()]);
+        let wanting = || ioctl_fionread(stream).unwrap_or(0) + pipe.held_bytes() as u64;
+        shared.faults.stops(way, &mut self.struck[way.index()], wanting)
+    }
+
+    /// Ends both streams as the fault wants it; dropping the connection, which is next, does it.
+    fn end_by(&mut self, ending: Ending, shared: &mut Shared<'_>, now_ns: u64) {
+        self.ending = Some(ending);
+        match ending {
+            Ending::Reset(_) => self.deliver_end(Way::Down, End::Reset),
+            Ending::TimeOut(number) => {
+                let counted = self.struck.iter().any(|struck| struck.was_stopped(number));
+                shared.faults.timed_out(number, self.born_ns, counted, now_ns);
+                // What nobody has read would make a RST of the end.
+                for side in &self.sides {
+                    swallow(&side.stream);
+                }
+            }
+        }
+    }
+
+    /// The fault that reset it.
+    pub(super) fn reset_by(&self) -> Option<u64> {
+        match self.ending? {
+            Ending::Reset(number) => Some(number),
+            Ending::TimeOut(_) => None,
+        }
     }
 
     /// Whether the server never took the connection.
@@ -158,7 +220,9 @@ impl Connection {
     fn receive(&mut self, way: Way, shared: &mut Shared<'_>, now: &impl Fn() -> u64) -> bool {
         let (side, pipe) = (&mut self.sides[way.index()], &mut self.pipes[way.index()]);
         let (link, delay_ns) = (&mut shared.links[way.index()], shared.delays_ns[way.index()]);
-        let mut taken = 0;
+        let (faults, struck) = (&mut *shared.faults, &mut self.struck[way.index()]);
+        struck.ask_sender();
+        let (mut taken, mut cut_ns) = (0, None);
         if shared.cut[way.index()] {
             pipe.stop();
             shared.tally.stopped[way.index()] += u64::from(side.readable && !side.read_done);
@@ -168,11 +232,28 @@ impl Connection {
             if taken >= TURN_BYTES {
                 return true;
             }
-            let read = |room: &mut [u8]| (&side.stream).read(room);
+            let mut most = usize::MAX;
+            pipe.delay_further(None);
+            if !faults.is_empty() {
+                most = faults.admits(way, struck, now());
+                pipe.delay_further(faults.added(way));
+                if most == 0 {
+                    cut_ns = faults.reaches_limit(way, struck).then(now);
+                    break;
+                }
+            }
+            let read = |room: &mut [u8]| {
+                let most = most.min(room.len());
+                (&side.stream).read(&mut room[..most])
+            };
             match pipe.receive(link, shared.spare, shared.held_max, now, read) {
                 Ok(Intake::Bytes(bytes)) => {
                     taken += bytes;
                     shared.tally.bytes[way.index()] += bytes as u64;
+                    if !faults.is_empty() && faults.admitted(way, struck, bytes as u64, now()) {
+                        cut_ns = Some(now() + delay_ns);
+                        break;
+                    }
                 }
                 Ok(Intake::Empty) => side.readable = false,
                 Ok(Intake::Held { overflow }) => {
@@ -182,6 +263,7 @@ impl Connection {
                 Ok(Intake::Closed) => {
                     side.read_done = true;
                     pipe.end(now() + delay_ns, End::Closed);
+                    pipe.delay_end(faults.closing(way, struck, now()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
                 // The sender has given up: what it sent before still arrives, then that.
@@ -191,6 +273,9 @@ impl Connection {
                 }
             }
         }
+        if let Some(due_ns) = cut_ns {
+            self.cut(due_ns);
+        }
         false
     }
 
@@ -199,11 +284,20 @@ impl Connection {
         if way == Way::Up && !self.connected {
             return false;
         }
-        let mut to = &self.sides[way.other().index()].stream;
-        let lateness = &mut shared.tally.lateness;
-        let late = |late_ns: u64| lateness.saturating_record(late_ns);
-        let pipe = &mut self.pipes[way.index()];
-        let Ok(written) = pipe.release(shared.spare, now(), late, |bytes| to.write(bytes)) else {
+        let to = &self.sides[way.other().index()].stream;
+        let (pipe, struck) = (&mut self.pipes[way.index()], &mut self.struck[way.index()]);
+        if struck.ask_receiver() {
+            pipe.unblock();
+        }
+        let (lateness, faults) = (&mut shared.tally.lateness, RefCell::new(&mut *shared.faults));
+        let arrived = |arrival: Arrival| {
+            lateness.saturating_record(arrival.late_ns);
+            if arrival.fault > 0 {
+                faults.borrow_mut().note(arrival.fault, |seen| seen.held(arrival.held_ns));
+            }
+        };
+        let write = |bytes: &[u8]| write_through(to, bytes, way, struck, &faults, now);
+        let Ok(written) = pipe.release(shared.spare, now(), arrived, write) else {
             // The receiver is gone. Its sender learns that after one more delay.
             pipe.discard(shared.spare);
             self.ended[way.index()] = true;
@@ -214,6 +308,14 @@ impl Connection {
             return false;
         };
         written > 0
+    }
+
+    /// A fault ends both streams, after what is on its way.
+    fn cut(&mut self, due_ns: u64) {
+        for way in Way::BOTH {
+            self.sides[way.index()].read_done = true;
+            self.pipes[way.index()].end(due_ns, End::Closed);
+        }
     }
 
     fn deliver_end(&mut self, way: Way, end: End) {
@@ -230,5 +332,39 @@ impl Connection {
             }
         }
         self.ended[way.index()] = true;
+    }
+}
+
+/// Writes to the receiver as much as faults let it have now.
+fn write_through(
+    mut to: &TcpStream,
+    bytes: &[u8],
+    way: Way,
+    struck: &mut Struck,
+    faults: &RefCell<&mut Faults>,
+    now: &impl Fn() -> u64,
+) -> io::Result<usize> {
+    if faults.borrow().is_empty() {
+        return to.write(bytes);
+    }
+    let mut faults = faults.borrow_mut();
+    match faults.slices(way, struck, now()) {
+        None => to.write(bytes),
+        Some(0) => Err(io::ErrorKind::WouldBlock.into()),
+        Some(most) => {
+            let written = to.write(&bytes[..most.min(bytes.len())])?;
+            faults.sliced(way, struck, [written, bytes.len()], now());
+            Ok(written)
+        }
+    }
+}
+
+/// Reads what has come and throws it away, within bounds.
+fn swallow(mut stream: &TcpStream) {
+    let mut room = vec![0; 64 * 1024];
+    for _ in 0..TURN_BYTES / room.len() {
+        if !matches!(stream.read(&mut room), Ok(1..)) {
+            return;
+        }
     }
 }

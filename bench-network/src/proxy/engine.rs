@@ -17,9 +17,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::connection::{Connection, Shared, Turn, Way};
+use super::faults::Faults;
 use super::pipe::Spare;
 use super::report::{Report, Tally};
 use crate::error::Error;
+use crate::fault::FaultError;
+use crate::fault::stream::{Observed, StreamFault};
 use crate::link::model::LinkModel;
 use crate::socket;
 use crate::wait::Waiter;
@@ -28,6 +31,8 @@ use crate::wait::Waiter;
 const EVENTS: usize = 256;
 /// The number of the socket by which commands are announced.
 const COMMANDS: u64 = 0;
+/// Of the jitter that faults add.
+const FAULT_SEED: u64 = 42;
 
 /// What the owner asks of the thread.
 pub(super) enum Command {
@@ -39,6 +44,20 @@ pub(super) enum Command {
     Cut([bool; 2], Sender<()>),
     /// What happened so far.
     Report(Sender<Report>),
+    /// Connections have this fault from now on, by the number that it gets.
+    Inject(StreamFault, Sender<Result<u64, FaultError>>),
+    /// What happened of a fault.
+    Observe(u64, Sender<Observed>),
+    /// They have it no longer.
+    End(u64, Sender<()>),
+}
+
+/// A listener, and where its connections go.
+struct Route {
+    listener: TcpListener,
+    to: SocketAddr,
+    /// A client waits since then, whom a fault does not let in yet.
+    waits_ns: Option<u64>,
 }
 
 /// Everything the thread owns. When it is told to stop, dropping this closes every socket.
@@ -53,7 +72,7 @@ pub(super) struct Engine {
     held_max: usize,
     /// By the number under which their events come. Numbers are never used again, so that an event
     /// of a socket that is closed finds nobody.
-    routes: BTreeMap<u64, (TcpListener, SocketAddr)>,
+    routes: BTreeMap<u64, Route>,
     /// Likewise: the client's socket has the number, the server's the next.
     connections: BTreeMap<u64, Connection>,
     next_number: u64,
@@ -62,6 +81,7 @@ pub(super) struct Engine {
     first: u64,
     spare: Spare,
     tally: Tally,
+    faults: Faults,
     start: Instant,
 }
 
@@ -91,6 +111,7 @@ impl Engine {
             first: 0,
             spare: Spare::default(),
             tally: Tally::new(),
+            faults: Faults::new(FAULT_SEED),
             start: Instant::now(),
         })
     }
@@ -146,6 +167,16 @@ impl Engine {
                     let cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
                     let _ = answer.send(self.tally.report(cpu));
                 }
+                Ok(Command::Inject(fault, answer)) => {
+                    let _ = answer.send(self.faults.inject(fault, elapsed_ns(self.start)));
+                }
+                Ok(Command::Observe(number, answer)) => {
+                    let _ = answer.send(self.faults.seen(number));
+                }
+                Ok(Command::End(number, answer)) => {
+                    self.faults.end(number);
+                    let _ = answer.send(());
+                }
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -157,20 +188,76 @@ impl Engine {
         let number = self.take_numbers();
         epoll::add(&self.epoll, &listener, EventData::new_u64(number), EventFlags::IN)
             .map_err(Error::io("watch a listener"))?;
-        self.routes.insert(number, (listener, to));
+        self.routes.insert(number, Route { listener, to, waits_ns: None });
         Ok(())
     }
 
-    /// Takes every client that waits at a listener.
-    fn accept(&mut self, route: u64) {
+    /// Takes every client that waits at a listener, or notes that one does.
+    fn accept(&mut self, number: u64) {
+        if self.faults.accepting().is_some()
+            && let Some(route) = self.routes.get_mut(&number)
+        {
+            // Until it is accepted the epoll would tell of it again and again.
+            let told = epoll::modify(
+                &self.epoll,
+                &route.listener,
+                EventData::new_u64(number),
+                EventFlags::empty(),
+            );
+            if told.is_ok() {
+                route.waits_ns = Some(elapsed_ns(self.start));
+                return;
+            }
+        }
+        self.accept_all(number);
+    }
+
+    /// Takes those whose time has come, one at each listener; when the next one's does.
+    fn accept_late(&mut self) -> Option<u64> {
+        let (now_ns, accepting) = (elapsed_ns(self.start), self.faults.accepting());
+        let mut next_ns: Option<u64> = None;
+        let mut due = Vec::new();
+        for (&number, route) in &mut self.routes {
+            let Some(since_ns) = route.waits_ns else { continue };
+            let due_ns = since_ns.saturating_add(accepting.map_or(0, |(_, delay_ns)| delay_ns));
+            if due_ns > now_ns {
+                next_ns = Some(next_ns.map_or(due_ns, |next_ns| next_ns.min(due_ns)));
+                continue;
+            }
+            route.waits_ns = None;
+            due.push((number, now_ns - since_ns));
+        }
+        for (number, held_ns) in due {
+            let Some(route) = self.routes.get(&number) else { continue };
+            if let Ok((client, _)) = route.listener.accept() {
+                if let Some((fault, _)) = accepting {
+                    self.faults.note(fault, |seen| seen.held(held_ns));
+                }
+                let to = route.to;
+                self.admit(client, to);
+            }
+            if let Some(route) = self.routes.get(&number) {
+                let (data, flags) = (EventData::new_u64(number), EventFlags::IN);
+                // A listener of ours that is open cannot be refused.
+                let _ = epoll::modify(&self.epoll, &route.listener, data, flags);
+            }
+        }
+        next_ns
+    }
+
+    fn admit(&mut self, client: TcpStream, to: SocketAddr) {
+        self.tally.connections += 1;
+        if self.begin(client, to).is_err() {
+            self.tally.refused += 1;
+        }
+    }
+
+    fn accept_all(&mut self, route: u64) {
         // A failure is no end: the client that waited has gone, or no descriptor is free now. The
         // epoll tells again of those who still wait.
-        while let Some((listener, to)) = self.routes.get(&route) {
+        while let Some(Route { listener, to, .. }) = self.routes.get(&route) {
             let (Ok((client, _)), to) = (listener.accept(), *to) else { return };
-            self.tally.connections += 1;
-            if self.begin(client, to).is_err() {
-                self.tally.refused += 1;
-            }
+            self.admit(client, to);
         }
     }
 
@@ -191,7 +278,7 @@ impl Engine {
         epoll::add(&self.epoll, &client, EventData::new_u64(number), flags)?;
         epoll::add(&self.epoll, &server, EventData::new_u64(number + 1), flags)?;
         rustix::net::sockopt::set_socket_linger(&client, None)?;
-        self.connections.insert(number, Connection::new(client, server));
+        self.connections.insert(number, Connection::new(client, server, elapsed_ns(self.start)));
         Ok(())
     }
 
@@ -210,13 +297,14 @@ impl Engine {
     fn turn(&mut self) -> Option<u64> {
         let start = self.start;
         let mut over = Vec::new();
-        let mut next_ns: Option<u64> = None;
+        let mut next_ns: Option<u64> = self.accept_late();
         let mut shared = Shared {
             links: &mut self.links,
             delays_ns: self.delays.map(|delay| delay.as_nanos() as u64),
             cut: self.cut,
             spare: &mut self.spare,
             tally: &mut self.tally,
+            faults: &mut self.faults,
             held_max: self.held_max,
         };
         let (first, mut next_first) = (self.first, self.first);
@@ -241,7 +329,16 @@ impl Engine {
         for number in over {
             if let Some(connection) = self.connections.remove(&number) {
                 self.tally.refused += u64::from(connection.refused());
+                let reset_by = connection.reset_by();
+                let before = reset_by.and_then(|_| resets_sent());
                 connection.discard(&mut self.spare);
+                if let Some(number) = reset_by {
+                    let sent = resets_sent().zip(before).map(|(after, before)| after - before);
+                    self.faults.note(number, |seen| {
+                        seen.times += 1;
+                        seen.resets = sent.map(|sent| seen.resets.unwrap_or(0) + sent);
+                    });
+                }
             }
         }
         next_ns
@@ -252,6 +349,15 @@ impl Engine {
         self.next_number += 2;
         number
     }
+}
+
+/// How many RSTs the kernel has sent in this thread's network namespace, for whomever.
+fn resets_sent() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/net/snmp").ok()?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let place = names.split(' ').position(|name| name == "OutRsts")?;
+    values.split(' ').nth(place)?.parse().ok()
 }
 
 fn elapsed_ns(start: Instant) -> u64 {

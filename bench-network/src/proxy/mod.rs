@@ -20,10 +20,13 @@
 //! a cut: new connections, and the reset that a sender gets when its receiver is gone.
 //!
 //! [`DelayProxy::start`] and [`DelayProxy::address`] are all that a client needs;
-//! [`DelayProxy::calibrate`] says whether this machine keeps the time now.
+//! [`DelayProxy::calibrate`] says whether this machine keeps the time now, and [`DelayProxy::inject`]
+//! adds [faults](crate::fault) to the link while it is used.
 
 mod connection;
 mod engine;
+mod faults;
+mod inject;
 mod pipe;
 mod report;
 
@@ -38,6 +41,7 @@ use bench_core::units::ByteSize;
 use rustix::event::{EventfdFlags, eventfd};
 
 use self::engine::{Command, Engine};
+pub use self::inject::Injected;
 pub use self::report::Report;
 use crate::calibrate::{Calibration, calibrate};
 use crate::error::Error;

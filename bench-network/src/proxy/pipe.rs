@@ -52,6 +52,20 @@ struct Block {
 struct Mark {
     due_ns: u64,
     bytes: usize,
+    /// When they were let in, and which fault makes them late; 0 where none does.
+    entered_ns: u64,
+    fault: u64,
+}
+
+/// Bytes that have arrived.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    /// How much later than due.
+    pub(super) late_ns: u64,
+    /// How long after they were let in.
+    pub(super) held_ns: u64,
+    /// The fault that made them late; 0 where none did.
+    pub(super) fault: u64,
 }
 
 /// How a stream ends.
@@ -80,6 +94,8 @@ pub(super) struct Pipe {
     fits_at_ns: u64,
     /// The last read found `held_max` reached.
     full: bool,
+    /// A fault adds so much to the time of what is let in: its number, and the nanoseconds.
+    added: (u64, u64),
 }
 
 /// What a call let in.
@@ -156,7 +172,7 @@ impl Pipe {
             let segment = left.min(cut);
             left -= segment;
             match link.offer(now_ns, segment.min(SEGMENT_BYTES) as u32 + HEADER_BYTES) {
-                Fate::Delivered(delivery) => self.mark(delivery.at_ns, segment),
+                Fate::Delivered(delivery) => self.mark(now_ns, delivery.at_ns, segment),
                 Fate::Dropped(cause) => {
                     unreachable!("checked to lose nothing, and read no more than fits: {cause:?}")
                 }
@@ -164,28 +180,52 @@ impl Pipe {
         }
     }
 
-    fn mark(&mut self, due_ns: u64, bytes: usize) {
+    fn mark(&mut self, entered_ns: u64, due_ns: u64, bytes: usize) {
+        let (fault, added_ns) = self.added;
+        // The link may have become a quicker one meanwhile, or a fault have ended: a stream keeps its
+        // order.
+        let last_ns = self.marks.back().map_or(0, |last| last.due_ns);
+        let due_ns = due_ns.saturating_add(added_ns).max(last_ns);
         match self.marks.back_mut() {
-            // Before it, where the link has become a quicker one meanwhile: a stream keeps its order.
-            Some(last) if last.due_ns >= due_ns => last.bytes += bytes,
-            _ => self.marks.push_back(Mark { due_ns, bytes }),
+            Some(last) if last.due_ns == due_ns && last.fault == fault => last.bytes += bytes,
+            _ => self.marks.push_back(Mark { due_ns, bytes, entered_ns, fault }),
         }
     }
 
-    /// Hands what has arrived to `write`, until it takes no more. `late` is told how much later
-    /// than due each mark was, unless it was the receiver that did not take it. Returns the bytes
-    /// written.
+    /// From now on a fault adds so much to the time of what is let in; `None` ends that.
+    pub(super) fn delay_further(&mut self, added: Option<(u64, u64)>) {
+        self.added = added.unwrap_or((0, 0));
+    }
+
+    /// The end, where there is one on its way, comes so much later.
+    pub(super) fn delay_end(&mut self, added_ns: u64) {
+        if let Some((due_ns, _)) = &mut self.end {
+            *due_ns = due_ns.saturating_add(added_ns);
+        }
+    }
+
+    /// Bytes that were let in and not handed on.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Hands what has arrived to `write`, until it takes no more. `arrived` is told of each mark, unless
+    /// the receiver takes nothing now. Returns the bytes written.
     pub(super) fn release(
         &mut self,
         spare: &mut Spare,
         now_ns: u64,
-        mut late: impl FnMut(u64),
+        mut arrived: impl FnMut(Arrival),
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         while let Some(mark) = self.marks.pop_front_if(|mark| mark.due_ns <= now_ns) {
             self.ready_bytes += mark.bytes;
             if !self.blocked {
-                late(now_ns - mark.due_ns);
+                arrived(Arrival {
+                    late_ns: now_ns - mark.due_ns,
+                    held_ns: now_ns.saturating_sub(mark.entered_ns),
+                    fault: mark.fault,
+                });
             }
         }
         let mut written = 0;
