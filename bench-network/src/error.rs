@@ -59,8 +59,7 @@ pub enum Error {
     },
     /// A backend cannot do what the profile asks for, and nothing is left out in silence.
     #[error(
-        "the {backend} cannot do the {what} of link '{link}': it hands on a byte stream of which \
-         nothing may be missing or out of order; take a backend that carries packets, or a link \
+        "the {backend} cannot do the {what} of link '{link}': {reason}; take another backend, or a link \
          without it"
     )]
     NotModelled {
@@ -70,6 +69,8 @@ pub enum Error {
         what: &'static str,
         /// The profile.
         link: String,
+        /// What it does instead.
+        reason: &'static str,
     },
     /// A link is not what was asked for, as measured before anything else is.
     #[error(
@@ -129,7 +130,10 @@ pub enum Error {
     #[error("no backend can carry this link here: {0}")]
     NoBackend(String),
     /// A backend that nobody knows.
-    #[error("'{0}' is no backend; write auto, exact:tun, exact:proxy or exact:simulation")]
+    #[error(
+        "'{0}' is no backend; write auto, exact:tun, exact:packet, exact:netem, exact:proxy or \
+         exact:simulation"
+    )]
     UnknownBackend(String),
     /// What arrived is not what was sent.
     #[error(transparent)]

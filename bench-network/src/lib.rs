@@ -3,21 +3,23 @@
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
-//! - [`emulated`]: such a link between two networks of its own, with the kernel's TCP at both ends.
-//! - [`tun`]: what carries its packets.
-//! - [`calibrate`]: whether a link takes as long, carries as much and loses as many as it was asked to.
-//! - [`sim`]: TCP over such a link without a socket: seeded, and the same on every machine.
-//! - [`backend`]: these three behind one interface, chosen by what the machine can do.
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
 //! - [`topology`]: regions, the links between them, and what becomes of these over time.
+//! - [`proxy`]: a link before any address, in this process and without privileges.
+//! - [`emulated`]: a link between two networks of its own, with the kernel's TCP at both ends.
+//! - [`tun`], [`af_packet`]: what carries its packets.
+//! - [`netem`]: such a link by the kernel alone, and what others are held against.
+//! - [`sim`]: TCP over a link without a socket: seeded, and the same on every machine.
+//! - [`calibrate`]: whether a link takes as long, carries as much and loses as many as it was asked to.
+//! - [`backend`]: all of these behind one interface, chosen by what the machine can do.
 //! - [`register`]: a replicated register over such regions, its history and what cuts did to it.
 //! - [`fault`]: what services have to live with, each with a proof that it happened.
-//! - [`proxy`]: such a link before any address, in this process and without privileges.
 //!
 //! All traffic stays on loopback. Start with [`echo::Echo`].
 
+pub mod af_packet;
 pub mod backend;
 pub mod calibrate;
 pub mod connect;
@@ -27,6 +29,7 @@ pub mod error;
 pub mod fault;
 pub mod layout;
 pub mod link;
+pub mod netem;
 mod network;
 pub mod proxy;
 pub mod register;

@@ -8,17 +8,19 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bench_network::af_packet::AfPacket;
+use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::LinkProfile;
-use bench_network::tun::TunLink;
+use bench_network::tun::Tun;
 
 /// Tells the second process where to write which networks it has.
 const NETWORKS_FILE: &str = "WEIGHBRIDGE_TEST_NETWORKS";
-const TEST: &str = "a_killed_process_leaves_no_network_behind";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes a link, writes down its two networks, and stays.
-fn stay(file: &Path) -> ! {
-    let link = TunLink::start(&LinkProfile::round_trip(Duration::ZERO), 1).expect("start");
+fn stay<C: Carrier>(file: &Path) -> ! {
+    let link =
+        EmulatedLink::<C>::start(&LinkProfile::round_trip(Duration::ZERO), 1).expect("start");
     let network = || Ok(fs::read_link("/proc/thread-self/ns/net").expect("proc"));
     let networks = [link.in_client(network), link.in_server(network)].map(|it| it.expect("enter"));
     let text = networks.map(|network| network.display().to_string()).join("\n");
@@ -40,19 +42,29 @@ fn held() -> BTreeSet<PathBuf> {
 }
 
 #[test]
+fn a_killed_process_leaves_no_tun_behind() {
+    nothing_is_left_behind::<Tun>("a_killed_process_leaves_no_tun_behind");
+}
+
+#[test]
+fn a_killed_process_leaves_no_veth_behind() {
+    nothing_is_left_behind::<AfPacket>("a_killed_process_leaves_no_veth_behind");
+}
+
+/// Runs `test`, which calls this, in a second process and kills that.
 #[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
-fn a_killed_process_leaves_no_network_behind() {
+fn nothing_is_left_behind<C: Carrier>(test: &str) {
     if let Ok(file) = env::var(NETWORKS_FILE) {
-        stay(Path::new(&file));
+        stay::<C>(Path::new(&file));
     }
-    if let Err(error) = TunLink::available() {
+    if let Err(error) = EmulatedLink::<C>::available() {
         return eprintln!("skipped: {error}");
     }
     let interfaces = || fs::read_to_string("/proc/net/dev").expect("proc").lines().count();
     let before = interfaces();
-    let file = format!("{}/networks-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let file = format!("{}/networks-{test}-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
     let mut child = Command::new(env::current_exe().expect("this test"))
-        .args(["--exact", TEST])
+        .args(["--exact", test])
         .env(NETWORKS_FILE, &file)
         .spawn()
         .expect("run this test again");

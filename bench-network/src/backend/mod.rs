@@ -1,14 +1,17 @@
-//! Who carries the packets of a link, behind one interface: the TUN emulator, the proxy, or the
-//! simulation.
+//! Who carries the packets of a link, behind one interface.
 //!
 //! | | handshake | loss and retransmission | congestion control | time | needs |
 //! |---|---|---|---|---|---|
 //! | TUN emulator | kernel's | kernel's, each segment for itself | kernel's | real | namespaces, `/dev/net/tun` |
+//! | AF_PACKET emulator | kernel's | kernel's, each segment for itself | kernel's | real | namespaces, veth |
+//! | kernel netem | kernel's | kernel's, each segment for itself; not behind a rate | kernel's | real | namespaces, veth, `sch_netem` |
 //! | in-process proxy | none | refused | none | real | nothing |
 //! | simulation | modelled | modelled | NewReno, CUBIC | simulated, exact | nothing |
 //!
-//! [`start`] takes the one that was asked for, or the best that this machine can do, and says which
-//! and why: a row without that is no result.
+//! [`start`] takes the one that was asked for, or the first of these that this machine can do and the
+//! profile does not ask too much of, and says which and why: a row without that is no result. The
+//! emulators come before netem because they do all that a profile can say, and lose the same packets by
+//! the same seed on every machine.
 
 mod real;
 mod simulated;
@@ -21,12 +24,14 @@ use bench_core::units::ByteSize;
 
 use self::real::Real;
 use self::simulated::Simulated;
+use crate::af_packet::PacketLink;
 use crate::calibrate::{self, Arrivals, Bulk, Goodput, Train, WayCalibration};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
+use crate::netem::{self, NetemLink};
 use crate::proxy::{self, DelayProxy};
 use crate::tun::TunLink;
-use crate::{sim, tun};
+use crate::{af_packet, sim, tun};
 
 /// A link with a client and a server of its own.
 pub trait Backend: Send {
@@ -82,6 +87,10 @@ pub trait Backend: Send {
 pub enum Kind {
     /// [`TunLink`].
     Tun,
+    /// [`PacketLink`].
+    Packet,
+    /// [`NetemLink`].
+    Netem,
     /// [`DelayProxy`].
     Proxy,
     /// [`sim::Simulation`].
@@ -177,12 +186,15 @@ pub fn start_with_config(
 
 impl Kind {
     /// All backends, the one closest to a real link first.
-    pub const ALL: [Self; 3] = [Self::Tun, Self::Proxy, Self::Simulation];
+    pub const ALL: [Self; 5] =
+        [Self::Tun, Self::Packet, Self::Netem, Self::Proxy, Self::Simulation];
 
     /// As ids and the command line call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tun => "tun",
+            Self::Packet => "packet",
+            Self::Netem => "netem",
             Self::Proxy => "proxy",
             Self::Simulation => "simulation",
         }
@@ -192,6 +204,8 @@ impl Kind {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Tun => tun::BACKEND,
+            Self::Packet => af_packet::BACKEND,
+            Self::Netem => netem::BACKEND,
             Self::Proxy => proxy::BACKEND,
             Self::Simulation => sim::BACKEND,
         }
@@ -200,7 +214,7 @@ impl Kind {
     /// What it models.
     pub const fn fidelity(self) -> Fidelity {
         let (tcp, real) = match self {
-            Self::Tun => (true, true),
+            Self::Tun | Self::Packet | Self::Netem => (true, true),
             Self::Proxy => (false, true),
             Self::Simulation => (true, false),
         };
@@ -214,6 +228,8 @@ impl Kind {
     pub fn available(self) -> Result<(), Error> {
         match self {
             Self::Tun => TunLink::available(),
+            Self::Packet => PacketLink::available(),
+            Self::Netem => NetemLink::available(),
             Self::Proxy | Self::Simulation => Ok(()),
         }
     }
@@ -223,6 +239,8 @@ impl Kind {
         let seed = config.seed;
         Ok(match self {
             Self::Tun => Box::new(Real::over(TunLink::start(link, seed)?, link, config)?),
+            Self::Packet => Box::new(Real::over(PacketLink::start(link, seed)?, link, config)?),
+            Self::Netem => Box::new(Real::over_netem(NetemLink::start(link, seed)?, link, config)?),
             Self::Proxy => Box::new(Real::over_proxy(
                 |server| DelayProxy::start_with_seed(server, link, seed),
                 link,

@@ -14,6 +14,7 @@ use crate::calibrate::{Arrivals, Bulk, Goodput, Train, bulk::bulk, patience, tol
 use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
+use crate::netem::NetemLink;
 use crate::proxy::{self, DelayProxy};
 use crate::socket;
 
@@ -52,6 +53,17 @@ impl Real {
     /// Over a link with networks of its own.
     pub(super) fn over<C: Carrier>(
         link: EmulatedLink<C>,
+        profile: &LinkProfile,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        let listener = link.listen()?;
+        let address = listener.local_addr().map_err(Error::io("read the port"))?;
+        Self::new(Box::new(link), listener, address, profile, config)
+    }
+
+    /// Over the kernel's own.
+    pub(super) fn over_netem(
+        link: NetemLink,
         profile: &LinkProfile,
         config: &Config,
     ) -> Result<Self, Error> {
@@ -202,6 +214,24 @@ impl<C: Carrier> Wire for EmulatedLink<C> {
     }
 }
 
+impl Wire for NetemLink {
+    fn connect(&self, to: SocketAddr) -> Result<(TcpStream, Duration), Error> {
+        self.in_client(|| timed(to))
+    }
+
+    fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error> {
+        self.train(way, train)
+    }
+
+    fn spoiled(&self) -> Result<Option<String>, Error> {
+        self.spoiled()
+    }
+
+    fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        Ok(self.dimensions())
+    }
+}
+
 /// A proxy and what it does.
 impl Wire for (DelayProxy, LinkProfile) {
     fn connect(&self, to: SocketAddr) -> Result<(TcpStream, Duration), Error> {
@@ -210,7 +240,8 @@ impl Wire for (DelayProxy, LinkProfile) {
 
     fn train(&self, _: Way, _: Train) -> Result<Arrivals, Error> {
         let link = self.1.name.to_string();
-        Err(Error::NotModelled { backend: proxy::BACKEND, what: "datagrams", link })
+        let (backend, reason) = (proxy::BACKEND, proxy::BYTE_STREAM);
+        Err(Error::NotModelled { backend, what: "datagrams", link, reason })
     }
 
     fn spoiled(&self) -> Result<Option<String>, Error> {

@@ -10,7 +10,8 @@
 //! counts from the time at which the emulator fetched a packet.
 //!
 //! Nothing of the host's network is touched, and nothing is left when the process ends, however. How
-//! packets get from the kernel and back is the [`Carrier`]'s: [`tun`](crate::tun).
+//! packets get from the kernel and back is the [`Carrier`]'s: [`tun`](crate::tun) or
+//! [`af_packet`](crate::af_packet).
 
 mod packet;
 mod port;

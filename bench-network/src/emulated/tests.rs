@@ -1,4 +1,4 @@
-//! Whether kernel TCP meets the link that was asked for. Where no such link can be made the tests
+//! Whether kernel TCP meets the link that was asked for, over every carrier. Where no such link can be made the tests
 //! say why and check that the reason is one sentence. Bounds in time are lower bounds only.
 
 use std::io::{Read, Write};
@@ -8,22 +8,45 @@ use bench_core::fixture::Payload;
 use bench_core::units::ByteSize;
 
 use super::*;
+use crate::af_packet::AfPacket;
 use crate::link::{Capacity, Loss, Queue};
-use crate::tun::TunLink;
+use crate::tun::Tun;
 
 const MS: Duration = Duration::from_millis(1);
 
+/// Each of these tests over each carrier.
+macro_rules! over_every_carrier {
+    ($($test:ident)+) => {
+        mod tun {
+            $(#[test] fn $test() { super::$test::<super::Tun>() })+
+        }
+        mod packet {
+            $(#[test] fn $test() { super::$test::<super::AfPacket>() })+
+        }
+    };
+}
+
+over_every_carrier! {
+    connecting_takes_a_round_trip_and_so_does_an_echo
+    every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts
+    a_rate_is_not_exceeded
+    the_packet_of_the_script_is_lost_and_no_other
+    two_links_at_once_do_not_meet
+    dropping_a_link_ends_its_threads_and_leaves_the_host_alone
+    a_calibration_is_within_tolerance_or_refused_with_both_numbers
+    another_link_is_met_by_the_next_packet_and_what_was_counted_stays
+    a_cut_drops_what_comes_and_tcp_sends_it_again_once_it_is_whole
+}
+
 /// The link, or `None` where this machine cannot have one.
 #[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
-fn link(profile: &LinkProfile) -> Option<TunLink> {
-    match TunLink::available() {
-        Ok(()) => Some(TunLink::start(profile, 42).expect("start")),
+fn link<C: Carrier>(profile: &LinkProfile) -> Option<EmulatedLink<C>> {
+    match EmulatedLink::<C>::available() {
+        Ok(()) => Some(EmulatedLink::start(profile, 42).expect("start")),
         Err(error) => {
             let text = error.to_string();
-            assert!(
-                text.starts_with("the TUN emulator is not available here: failed to "),
-                "{text}"
-            );
+            let start = format!("the {} is not available here: failed to ", C::BACKEND);
+            assert!(text.starts_with(&start), "{text}");
             eprintln!("skipped: {text}");
             None
         }
@@ -34,7 +57,7 @@ fn rtt(round_trip: Duration) -> LinkProfile {
     LinkProfile::round_trip(round_trip)
 }
 
-fn pair(link: &TunLink) -> (TcpStream, TcpStream) {
+fn pair<C: Carrier>(link: &EmulatedLink<C>) -> (TcpStream, TcpStream) {
     let listener = link.listen().expect("listen");
     let client = link.connect(listener.local_addr().expect("port")).expect("connect");
     let (server, _) = listener.accept().expect("accept");
@@ -58,9 +81,8 @@ fn transfer(mut from: TcpStream, mut to: TcpStream, size: ByteSize) -> Duration 
     took
 }
 
-#[test]
-fn connecting_takes_a_round_trip_and_so_does_an_echo() {
-    let Some(link) = link(&rtt(20 * MS)) else { return };
+fn connecting_takes_a_round_trip_and_so_does_an_echo<C: Carrier>() {
+    let Some(link) = link::<C>(&rtt(20 * MS)) else { return };
     let listener = link.listen().expect("listen");
     let to = listener.local_addr().expect("port");
     let start = Instant::now();
@@ -76,14 +98,13 @@ fn connecting_takes_a_round_trip_and_so_does_an_echo() {
     assert_eq!((report.up.overflowed, report.up.refused, report.down.refused), (0, 0, 0));
 }
 
-#[test]
-fn every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts() {
+fn every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts<C: Carrier>() {
     let mut profile = rtt(4 * MS);
     for way in [&mut profile.up, &mut profile.down] {
         way.loss = Loss::Bernoulli(0.01);
         (way.duplicate, way.corrupt) = (0.01, 0.01);
     }
-    let Some(link) = link(&profile) else { return };
+    let Some(link) = link::<C>(&profile) else { return };
     let (client, server) = pair(&link);
     transfer(client, server, ByteSize::mib(2));
     let up = link.report().expect("alive").up;
@@ -92,23 +113,21 @@ fn every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts() {
     assert!(up.segments.duplicated > 0 && up.segments.corrupted > 0, "{up:?}");
 }
 
-#[test]
-fn a_rate_is_not_exceeded() {
+fn a_rate_is_not_exceeded<C: Carrier>() {
     let mut profile = rtt(2 * MS);
     profile.up.capacity = Capacity::kbit(80_000);
     profile.up.queue = Queue::Bytes(ByteSize::new(60_000));
-    let Some(link) = link(&profile) else { return };
+    let Some(link) = link::<C>(&profile) else { return };
     let (client, server) = pair(&link);
     let took = transfer(client, server, ByteSize::new(2_896_000));
     // 2000 full packets of 1500 bytes, each 0.15 ms.
     assert!(took >= 300 * MS, "{took:?}");
 }
 
-#[test]
-fn the_packet_of_the_script_is_lost_and_no_other() {
+fn the_packet_of_the_script_is_lost_and_no_other<C: Carrier>() {
     let mut profile = rtt(2 * MS);
     profile.up.loss = Loss::Script([0].into());
-    let Some(link) = link(&profile) else { return };
+    let Some(link) = link::<C>(&profile) else { return };
     let start = Instant::now();
     let (client, server) = pair(&link);
     // Packet 0 is the first SYN, and the kernel sends it again after a second.
@@ -117,9 +136,8 @@ fn the_packet_of_the_script_is_lost_and_no_other() {
     assert_eq!(link.report().expect("alive").up.segments.lost, 1);
 }
 
-#[test]
-fn two_links_at_once_do_not_meet() {
-    let (Some(one), Some(two)) = (link(&rtt(MS)), link(&rtt(MS))) else { return };
+fn two_links_at_once_do_not_meet<C: Carrier>() {
+    let (Some(one), Some(two)) = (link::<C>(&rtt(MS)), link::<C>(&rtt(MS))) else { return };
     let listener = one.listen().expect("listen");
     let to = listener.local_addr().expect("port");
     let error = two.connect(to).expect_err("another network").to_string();
@@ -128,11 +146,10 @@ fn two_links_at_once_do_not_meet() {
     transfer(client, server, ByteSize::kib(10));
 }
 
-#[test]
-fn dropping_a_link_ends_its_threads_and_leaves_the_host_alone() {
+fn dropping_a_link_ends_its_threads_and_leaves_the_host_alone<C: Carrier>() {
     let interfaces = || std::fs::read_to_string("/proc/net/dev").expect("proc").lines().count();
     let before = interfaces();
-    let Some(link) = link(&rtt(50 * MS)) else { return };
+    let Some(link) = link::<C>(&rtt(50 * MS)) else { return };
     let (client, _server) = pair(&link);
     assert_eq!(interfaces(), before, "the link is not in this network");
     drop(link); // Would hang if a thread did not end.
@@ -140,9 +157,8 @@ fn dropping_a_link_ends_its_threads_and_leaves_the_host_alone() {
     assert_eq!(interfaces(), before);
 }
 
-#[test]
-fn a_calibration_is_within_tolerance_or_refused_with_both_numbers() {
-    let Some(link) = link(&rtt(20 * MS)) else { return };
+fn a_calibration_is_within_tolerance_or_refused_with_both_numbers<C: Carrier>() {
+    let Some(link) = link::<C>(&rtt(20 * MS)) else { return };
     match link.calibrate() {
         Ok(found) => assert!(found.round_trip_p50 >= 20 * MS, "{found:?}"),
         // On a busy machine that is the right answer.
@@ -161,9 +177,8 @@ fn one_way(from: &mut TcpStream, to: &mut TcpStream) -> Duration {
     start.elapsed()
 }
 
-#[test]
-fn another_link_is_met_by_the_next_packet_and_what_was_counted_stays() {
-    let Some(link) = link(&rtt(2 * MS)) else { return };
+fn another_link_is_met_by_the_next_packet_and_what_was_counted_stays<C: Carrier>() {
+    let Some(link) = link::<C>(&rtt(2 * MS)) else { return };
     let (mut client, mut server) = pair(&link);
     one_way(&mut client, &mut server);
     let before = link.report().expect("alive").up.segments.offered;
@@ -179,9 +194,8 @@ fn another_link_is_met_by_the_next_packet_and_what_was_counted_stays() {
     link.set(&absurd, 1).expect_err("a probability of 2");
 }
 
-#[test]
-fn a_cut_drops_what_comes_and_tcp_sends_it_again_once_it_is_whole() {
-    let Some(link) = link(&rtt(4 * MS)) else { return };
+fn a_cut_drops_what_comes_and_tcp_sends_it_again_once_it_is_whole<C: Carrier>() {
+    let Some(link) = link::<C>(&rtt(4 * MS)) else { return };
     let (mut client, mut server) = pair(&link);
     one_way(&mut client, &mut server);
     link.cut([true, false]);

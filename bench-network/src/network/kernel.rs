@@ -1,18 +1,18 @@
-//! What no safe crate wraps: a network namespace for one thread, and the requests that make a TUN
-//! device in it and give it an address.
+//! What no safe crate wraps: a network namespace for one thread, the requests that make a TUN device
+//! in it and give it an address, and sockets for packets.
 
-#![expect(unsafe_code, reason = "unshare, and ioctls on sockets and on /dev/net/tun")]
+#![expect(unsafe_code, reason = "unshare, ioctls on sockets and on /dev/net/tun, packet sockets")]
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-/// The device that TUN interfaces are made by.
-const DEVICE: &str = "/dev/net/tun";
+/// Up, and asking nobody for the hardware address of the other end: there is one other end.
+const UP: i16 = (libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_NOARP) as i16;
 
 /// `struct ifreq`: a name and a union of 24 bytes, of which requests read what they need.
 #[repr(C)]
@@ -29,13 +29,17 @@ pub(crate) fn leave_network() -> io::Result<()> {
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(Into::into)
 }
 
+/// Opens a device whose packets are waited for elsewhere.
+pub(crate) fn open(device: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    options.open(device)
+}
+
 /// A TUN interface in the calling thread's namespace: packets with a virtio header before each,
 /// TCP segments up to 64 KiB that nobody has cut yet, checksums that nobody has computed yet. It is
 /// gone when the file is closed.
-pub(crate) fn tun(name: &str) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let device = options.open(DEVICE)?;
+pub(crate) fn tun(device: File, name: &str) -> io::Result<File> {
     let flags = (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as i16;
     interface(device.as_raw_fd(), libc::TUNSETIFF, name, &flags.to_ne_bytes())?;
     let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4;
@@ -65,7 +69,68 @@ pub(crate) fn take_up(
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (),
         set => set?,
     }
-    ask(libc::SIOCSIFFLAGS, &((libc::IFF_UP | libc::IFF_RUNNING) as i16).to_ne_bytes())
+    ask(libc::SIOCSIFFLAGS, &UP.to_ne_bytes())
+}
+
+/// Takes the interface up, without an address.
+pub(crate) fn switch_on(name: &str) -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let request = libc::SIOCSIFFLAGS as libc::Ioctl;
+    interface(socket.as_raw_fd(), request, name, &UP.to_ne_bytes())
+}
+
+/// A socket for IPv4 packets, with their Ethernet header, that come in at the interface of this index
+/// and go out of it: with a virtio header before each, segments uncut and checksums uncomputed, as a
+/// TUN device has them.
+pub(crate) fn packet_socket(index: u32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: this call takes numbers and no pointer.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was just opened, and nobody else knows of it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let on: libc::c_int = 1;
+    // SAFETY: the kernel reads an int, which lives until the call returns.
+    let done = unsafe {
+        let (level, name) = (libc::SOL_PACKET, libc::PACKET_VNET_HDR);
+        let size = size_of_val(&on) as libc::socklen_t;
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), size)
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        // What we send goes by without us: only sockets for all protocols see that.
+        sll_protocol: (libc::ETH_P_IP as u16).to_be(),
+        sll_ifindex: index as i32,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the kernel reads a `struct sockaddr_ll` of this size, which lives until the call returns.
+    let done = unsafe {
+        let size = size_of_val(&address) as libc::socklen_t;
+        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+}
+
+/// How many packets found the socket's buffer full since this was asked last.
+pub(crate) fn packets_dropped(socket: impl AsFd) -> io::Result<u64> {
+    let mut found = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut size = size_of_val(&found) as libc::socklen_t;
+    let (level, name) = (libc::SOL_PACKET, libc::PACKET_STATISTICS);
+    // SAFETY: the kernel writes at most `size` bytes, which `found` has, and the length to `size`; both
+    // live until the call returns.
+    let done = unsafe {
+        let fd = socket.as_fd().as_raw_fd();
+        libc::getsockopt(fd, level, name, (&raw mut found).cast(), &raw mut size)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(found.tp_drops.into()) }
 }
 
 /// `struct sockaddr_in` without a port.

@@ -3,6 +3,9 @@
 mod ends;
 pub(crate) mod kernel;
 mod namespace;
+mod netlink;
+pub(crate) mod veth;
 
 pub(crate) use ends::Ends;
 pub(crate) use namespace::{INTERFACE, Namespace, QUEUE_PACKETS};
+pub(crate) use netlink::{attribute, nested};

@@ -54,6 +54,11 @@ impl Namespace {
         on_a_thread(make)
     }
 
+    /// The namespace itself, for who moves an interface into it.
+    pub(crate) fn as_file(&self) -> &File {
+        &self.held
+    }
+
     /// Does `work` inside, on a thread of its own. Sockets that it makes belong to the namespace
     /// and may be used from anywhere.
     pub(crate) fn enter<T: Send>(
@@ -67,13 +72,14 @@ impl Namespace {
         })
     }
 
-    /// How many packets the kernel dropped on their way out of the interface: nobody fetched them in
-    /// time.
-    pub(crate) fn overflowed(&self) -> Result<u64, Error> {
+    /// How many packets the kernel dropped on their way out of these interfaces: nobody fetched them
+    /// in time.
+    pub(crate) fn overflowed(&self, interfaces: &[&str]) -> Result<u64, Error> {
         let table = self.enter(|| {
             fs::read_to_string("/proc/thread-self/net/dev").map_err(Error::io("read net/dev"))
         })?;
-        dropped(&table).ok_or_else(|| {
+        let all: Option<u64> = interfaces.iter().map(|name| dropped(&table, name)).sum();
+        all.ok_or_else(|| {
             Error::io("read net/dev")(io::Error::other("it does not list the interface"))
         })
     }
@@ -83,9 +89,9 @@ impl Namespace {
 pub(crate) const INTERFACE: &str = "link";
 
 /// The packets dropped on their way out of the interface, from the kernel's table.
-fn dropped(table: &str) -> Option<u64> {
+fn dropped(table: &str, interface: &str) -> Option<u64> {
     let row =
-        table.lines().find_map(|row| row.trim().strip_prefix(INTERFACE)?.strip_prefix(':'))?;
+        table.lines().find_map(|row| row.trim().strip_prefix(interface)?.strip_prefix(':'))?;
     // Eight columns of what came in; then bytes, packets, errors, dropped.
     row.split_whitespace().nth(11)?.parse().ok()
 }
@@ -107,8 +113,8 @@ mod tests {
         let table = "Inter-| Receive | Transmit\n face |bytes packets errs drop fifo frame\n    \
                      lo: 1 1 1 1 1 1 1 1 2 2 2 2 2 2 2 2\n  \
                      link: 10 11 12 13 14 15 16 17 20 21 22 23 24 25 26 27\n";
-        assert_eq!(dropped(table), Some(23));
-        assert_eq!(dropped("lo: 1 2 3"), None);
-        assert_eq!(dropped("link: 1 2 3"), None);
+        assert_eq!(dropped(table, "link"), Some(23));
+        assert_eq!(dropped("lo: 1 2 3", "link"), None);
+        assert_eq!(dropped("link: 1 2 3", "link"), None);
     }
 }

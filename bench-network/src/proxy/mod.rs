@@ -57,6 +57,10 @@ pub const THREAD: &str = "delay-proxy";
 /// What it does not model, as rows say it.
 pub const NOT_MODELLED: &str = "handshake, loss, congestion control";
 
+/// Why it cannot.
+pub(crate) const BYTE_STREAM: &str =
+    "it hands on a byte stream of which nothing may be missing or out of order";
+
 /// How a proxy is set up, beside its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyConfig {
@@ -268,7 +272,8 @@ pub fn can_carry(link: &LinkProfile) -> Result<(), Error> {
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((what, _)) => {
-            Err(Error::NotModelled { backend: BACKEND, what, link: link.name.to_string() })
+            let (link, reason) = (link.name.to_string(), BYTE_STREAM);
+            Err(Error::NotModelled { backend: BACKEND, what, link, reason })
         }
     }
 }

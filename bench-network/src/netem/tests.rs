@@ -1,0 +1,45 @@
+//! Whether the kernel's own links are made, and what is said where it has none.
+
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn what_the_kernel_does_not_know_is_told_as_such_and_all_else_as_it_came() {
+    let io = |kind: ErrorKind| Error::io("put netem up")(std::io::Error::from(kind));
+    let text = unavailable(&io(ErrorKind::NotFound)).to_string();
+    assert!(text.starts_with("the kernel netem is not available here: this kernel has no netem;"));
+    assert!(text.contains("modprobe sch_netem"), "{text}");
+    let text = unavailable(&io(ErrorKind::PermissionDenied)).to_string();
+    assert!(text.contains("failed to put netem up: permission denied"), "{text}");
+}
+
+/// Whether there is a link is no other than whether there can be one.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+fn netem_is_there_or_says_why_not() {
+    match NetemLink::available() {
+        Ok(()) => {
+            drop(NetemLink::start(&LinkProfile::round_trip(Duration::ZERO), 1).expect("there"))
+        }
+        Err(Error::Unavailable { reason, .. }) => eprintln!("skipped: {reason}"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+fn a_token_bucket_holds_its_rate() {
+    let plan = Bulk { warm_up: Duration::from_millis(100), duration: Duration::from_millis(300) };
+    match VethLink::tbf(20_000_000, 60_000) {
+        Ok(link) => {
+            let bits = link.goodput(Way::Up, "reno", plan).expect("goodput").bits_per_second();
+            // What waited for the receiver's thread arrives at once: the bucket and the queue.
+            assert!(bits > 0.0 && bits < 22e6 + 76_000.0 * 8.0 / 0.3, "{bits}");
+            // The way down has none.
+            let free = link.goodput(Way::Down, "reno", plan).expect("goodput").bits_per_second();
+            assert!(free > bits, "{free} {bits}");
+        }
+        Err(error) => eprintln!("skipped: {error}"),
+    }
+}
