@@ -81,6 +81,21 @@ pub(crate) fn code_of(failure: &Failure) -> u8 {
             | Error::InvalidFuse(_)
             | Error::Empty,
         ) => USAGE,
+        _ => causes(failure).find_map(|cause| cause.downcast_ref()).map_or(BROKE, of_network),
+    }
+}
+
+fn of_network(error: &bench_network::Error) -> u8 {
+    use bench_network::Error;
+    match error {
+        Error::Unavailable { .. } | Error::NoBackend(_) | Error::OutOfTolerance { .. } => {
+            NOT_MEASURED
+        }
+        Error::Link(_)
+        | Error::Topology(_)
+        | Error::NotModelled { .. }
+        | Error::ScriptTooLong { .. }
+        | Error::UnknownBackend(_) => USAGE,
         _ => BROKE,
     }
 }

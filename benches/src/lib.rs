@@ -16,6 +16,7 @@ pub mod grpcio;
 pub mod load;
 pub mod overlap;
 pub mod pools;
+pub mod regions;
 pub mod tiers;
 
 use bench_core::counting::GLIBC_TUNABLES;

@@ -20,6 +20,8 @@ use super::history::{Entry, Function, Kind};
 /// An operation from begin to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
+    /// Whose.
+    pub process: u64,
     /// Read or write.
     pub function: Function,
     /// What was read or written.
@@ -146,19 +148,20 @@ fn operations(history: &[Entry]) -> Result<Vec<Operation>, Anomaly> {
         match (entry.kind, function) {
             (Kind::Ok, _) => {
                 let value = value.ok_or_else(|| malformed(index, "has no value"))?;
-                all.push(Operation { function, value, begin_ns, end_ns: entry.time_ns });
+                let (process, end_ns) = (entry.process, entry.time_ns);
+                all.push(Operation { process, function, value, begin_ns, end_ns });
             }
-            (Kind::Info, Function::Write) => unknown.push((written, begin_ns)),
+            (Kind::Info, Function::Write) => unknown.push((entry.process, written, begin_ns)),
             _ => (),
         }
     }
-    let left = open.into_values().filter(|(function, ..)| *function == Function::Write);
-    unknown.extend(left.map(|(_, written, begin_ns)| (written, begin_ns)));
-    for (written, begin_ns) in unknown {
+    let left = open.into_iter().filter(|(_, (function, ..))| *function == Function::Write);
+    unknown.extend(left.map(|(process, (_, written, begin_ns))| (process, written, begin_ns)));
+    for (process, written, begin_ns) in unknown {
         let seen = |op: &&Operation| op.function == Function::Read && Some(op.value) == written;
         if let Some(read) = all.iter().find(seen).copied() {
             let (function, end_ns) = (Function::Write, u64::MAX);
-            all.push(Operation { function, value: read.value, begin_ns, end_ns });
+            all.push(Operation { process, function, value: read.value, begin_ns, end_ns });
         }
     }
     Ok(all)

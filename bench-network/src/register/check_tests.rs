@@ -138,13 +138,13 @@ proptest! {
             all.push(op(function, value, begin_ns, end_ns, kind));
             let end_ns = if kind == Kind::Info { u64::MAX } else { end_ns };
             if kind != Kind::Fail {
-                expected.push(Operation { function, value, begin_ns, end_ns });
+                expected.push(Operation { process: 0, function, value, begin_ns, end_ns });
             }
         }
         for (begin_ns, length, value) in reads {
             all.push(read(value, begin_ns, begin_ns + length));
             let end_ns = begin_ns + length;
-            expected.push(Operation { function: Function::Read, value, begin_ns, end_ns });
+            expected.push(Operation { process: 0, function: Function::Read, value, begin_ns, end_ns });
         }
         let answer = check(&all);
         prop_assert_eq!(answer.is_ok(), search(&expected, 0), "{:?} of {:?}", answer, expected);

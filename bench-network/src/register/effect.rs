@@ -98,12 +98,13 @@ fn cut_effects(name: &str, spans: &[Span], legs: &[Leg]) -> Vec<Effect> {
             within(leg.sent, *since, *until) && leg.came.is_some_and(|came| came < *until)
         })
     });
+    let times = if spans.len() == 1 { "once".to_owned() } else { format!("{} times", spans.len()) };
     let shown = match (tried, leaked.count()) {
         (0, 0) => Err("nothing was sent while it was cut; cut it for longer".to_owned()),
         (_, 0) => Ok(format!("{tried} messages were sent while it was cut, and none came")),
         (_, leaked) => Err(format!("{leaked} messages came that were sent while it was cut")),
     };
-    let mut effects = vec![Effect { what: format!("{name} cut {} times", spans.len()), shown }];
+    let mut effects = vec![Effect { what: format!("{name} cut {times}"), shown }];
     if whole < Duration::MAX {
         let first = legs.iter().filter_map(|leg| leg.came).filter(|came| *came >= whole).min();
         let shown = match first {
@@ -200,7 +201,7 @@ mod tests {
     fn a_cut_is_shown_by_what_was_sent_into_it_and_did_not_come() {
         let cut = [applied(100, Change::Partition(Ways::There)), applied(200, Change::Heal)];
         let good = [leg(0, 95, Some(105)), leg(0, 120, Some(230)), leg(1, 120, Some(130))];
-        let [there, whole] = ["eu -> us cut 1 times", "eu -> us whole again"];
+        let [there, whole] = ["eu -> us cut once", "eu -> us whole again"];
         assert_eq!(shown(&cut, &good), [said(there, true), said(whole, true)]);
         let leaks = [leg(0, 120, Some(130)), leg(0, 220, Some(230))];
         assert_eq!(shown(&cut, &leaks), [said(there, false), said(whole, true)]);

@@ -119,6 +119,8 @@ pub enum Message {
         /// What it holds.
         stored: Stored,
     },
+    /// Nothing: it goes over every link, so that one that no copy needs is seen to be cut.
+    Hello,
 }
 
 /// What a copy wants done.

@@ -29,6 +29,8 @@ pub(super) struct Load {
     pub(super) writes: f64,
     /// Until then.
     pub(super) length: Duration,
+    /// A message that says nothing goes to every other copy so often.
+    pub(super) hello: Duration,
     /// The copy goes on for the others until then.
     pub(super) end: Duration,
     /// Of what is a write and what a read.
@@ -77,6 +79,8 @@ pub(super) struct Worker {
     idle: Vec<u64>,
     processes: u64,
     invoked: u64,
+    /// When every other copy is greeted next.
+    hello: Duration,
     log: Log,
 }
 
@@ -106,6 +110,7 @@ impl Worker {
             idle: Vec::new(),
             processes: 0,
             invoked: 0,
+            hello: Duration::ZERO,
             log: Log::default(),
         })
     }
@@ -123,6 +128,7 @@ impl Worker {
             }
             self.replica.tick(self.start.elapsed(), &mut outputs);
             self.carry_out(outputs)?;
+            self.greet(now)?;
             self.wait()?;
             self.receive()?;
         }
@@ -154,6 +160,15 @@ impl Worker {
         let now = self.start.elapsed();
         self.note(now, process, Kind::Invoke, action, None);
         self.replica.invoke(now, self.invoked, action, outputs);
+    }
+
+    fn greet(&mut self, now: Duration) -> Result<(), Error> {
+        if now < self.hello {
+            return Ok(());
+        }
+        self.hello = now + self.load.hello;
+        let others: Vec<Node> = self.peers.iter().map(|peer| peer.node).collect();
+        others.into_iter().try_for_each(|to| self.send(to, Message::Hello))
     }
 
     fn note(

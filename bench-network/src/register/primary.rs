@@ -153,7 +153,10 @@ impl Replica for Primary {
             Message::State { stored } => self.state(now, from, stored, outputs),
             Message::Held { version, .. } => self.held(now, from, version, outputs),
             // Of the other way to agree.
-            Message::Query { .. } | Message::Answer { .. } | Message::Store { .. } => (),
+            Message::Query { .. }
+            | Message::Answer { .. }
+            | Message::Store { .. }
+            | Message::Hello => (),
         }
     }
 

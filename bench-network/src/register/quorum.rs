@@ -137,7 +137,8 @@ impl Replica for Quorum {
             Message::Write { .. }
             | Message::Written { .. }
             | Message::Refused { .. }
-            | Message::State { .. } => (),
+            | Message::State { .. }
+            | Message::Hello => (),
         }
     }
 

@@ -70,6 +70,7 @@ pub fn run(net: &mut Net, script: &Script, config: RunConfig) -> Result<Run, Err
         every: config.every,
         writes: config.writes,
         length: config.length,
+        hello: heartbeat,
         end: config.length + give_up + heartbeat,
         seed: config.seed,
     };

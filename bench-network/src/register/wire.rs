@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | kind: 1 query, 2 answer, 3 store, 4 held, 5 write, 6 written, 7 refused, 8 state |
+//! | 0 | kind: 1 query, 2 answer, 3 store, 4 held, 5 write, 6 written, 7 refused, 8 state, 9 hello |
 //! | 1–8 | operation, 0 where there is none |
 //! | 9–16, 17–24 | version, its first and its second number |
 //! | 25–32 | value |
@@ -40,6 +40,7 @@ pub fn encode(sent: Sent) -> [u8; FRAME_BYTES] {
         Message::Written { op } => (6, op, none),
         Message::Refused { op } => (7, op, none),
         Message::State { stored } => (8, 0, stored),
+        Message::Hello => (9, 0, none),
     };
     let mut frame = [0; FRAME_BYTES];
     frame[0] = kind;
@@ -72,6 +73,7 @@ pub fn decode(frame: &[u8; FRAME_BYTES]) -> Result<Sent, u8> {
         6 => Message::Written { op },
         7 => Message::Refused { op },
         8 => Message::State { stored },
+        9 => Message::Hello,
         kind => return Err(kind),
     };
     Ok(Sent { message, at: Duration::from_nanos(number(4)) })
@@ -83,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    fn messages(op: u64, stored: Stored) -> [Message; 8] {
+    fn messages(op: u64, stored: Stored) -> [Message; 9] {
         [
             Message::Query { op },
             Message::Answer { op, stored },
@@ -93,6 +95,7 @@ mod tests {
             Message::Written { op },
             Message::Refused { op },
             Message::State { stored },
+            Message::Hello,
         ]
     }
 
@@ -111,7 +114,7 @@ mod tests {
             let mut frame = [0; FRAME_BYTES];
             frame[9..].copy_from_slice(&bytes);
             frame[0] = kind;
-            prop_assert_eq!(decode(&frame).is_ok(), (1..=8).contains(&kind));
+            prop_assert_eq!(decode(&frame).is_ok(), (1..=9).contains(&kind));
         }
     }
 }

@@ -141,6 +141,11 @@ impl Net {
         Ok(None)
     }
 
+    /// What carries the links, as rows call it.
+    pub fn backend(&self) -> &'static str {
+        self.used.title()
+    }
+
     /// What rows record of the links.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
         let not_modelled = match self.used {

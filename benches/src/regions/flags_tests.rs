@@ -1,0 +1,105 @@
+//! What the flags ask for, what is refused, and how a run ends.
+
+use bench_network::register::effect::Effect;
+use bench_storage::scratch::ScratchDirectory;
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse_line(line: &str) -> Result<Flags, String> {
+    let words = std::iter::once("scenario_regions").chain(line.split_whitespace());
+    Flags::try_parse_from(words).map_err(|error| error.to_string())
+}
+
+fn plan(line: &str) -> Result<Plan, String> {
+    parse_line(line).expect("flags").plan(Scale::Quick)
+}
+
+#[test]
+fn flags_go_over_what_the_scale_says() {
+    Flags::command().debug_assert();
+    let plan = plan("--backend exact:proxy --duration 20 --every 5 --writes 0.1 --seed 7")
+        .expect("a plan");
+    assert_eq!(plan.backend.to_string(), "exact:proxy");
+    assert_eq!((plan.length.as_secs(), plan.every.as_millis(), plan.seed), (20, 5, 7));
+    assert_eq!(plan.topology.names(), ["eu", "us", "asia"]);
+    let timing = plan.config(Mode::Quorum).timing;
+    assert_eq!((timing.patience.as_millis(), timing.give_up.as_millis()), (480, 960));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for line in ["--mode raft", "--writes 2", "--every 0", "--backend exact:netem", "--duration x"]
+    {
+        let said = parse_line(line).expect_err(line);
+        assert!(said.contains("invalid value"), "{said}");
+    }
+    let folder = ScratchDirectory::create().expect("a folder");
+    let file = folder.path().join("regions.txt");
+    let said = plan(&format!("--topology {}", file.display())).expect_err("there is none");
+    assert!(said.starts_with("failed to read "), "{said}");
+    fs::write(&file, "region eu\nregion us\nrtt eu us 70ms\nat 2s cut eu us\n").expect("write");
+    let said = plan(&format!("--topology {}", file.display())).expect_err("no statement");
+    assert!(said.starts_with("line 4 of ") && said.contains("`partition A B`"), "{said}");
+    fs::write(&file, "region eu\nregion us\nrtt eu us 70ms\nat 9s heal eu us\n").expect("write");
+    let long = plan(&format!("--topology {}", file.display())).expect("a plan");
+    assert_eq!(long.length.as_secs(), 18, "what comes last is seen to have come");
+}
+
+#[test]
+fn an_effect_that_nothing_shows_and_a_promise_that_is_broken_are_told() {
+    let mut plan = Plan::of(Scale::Smoke).expect("a plan");
+    plan.backend = "exact:proxy".parse().expect("a choice");
+    plan.script = Default::default();
+    plan.length = Duration::from_millis(300);
+    let mut measured = measure(&plan, Mode::Quorum).expect("measured");
+    assert_eq!((measured.shown(), measured.kept()), (Ok(()), Ok(())));
+    assert!(table(&measured).contains("history: linearizable ("), "{}", table(&measured));
+    for row in measured.rows() {
+        row.check().expect("a record takes it");
+        assert_eq!(row.dimensions["backend"], "in-process proxy");
+    }
+    let shown = Err("nothing was sent".to_owned());
+    measured.run.effects.push(Effect { what: "eu -> us cut once".to_owned(), shown });
+    let hidden = measured.shown().expect_err("nothing shows it");
+    assert!(hidden.contains("eu -> us cut once (nothing was sent)"), "{hidden}");
+    assert!(table(&measured).contains("NOT SHOWN: nothing was sent"));
+    // One read of nothing, after everything.
+    let stale = measured.run.history.iter().rev().find(|entry| entry.value.is_some()).cloned();
+    let mut stale = stale.expect("something was read");
+    (stale.value, stale.time_ns, stale.process) = (None, u64::MAX - 2, 1_000_000);
+    stale.function = bench_network::register::history::Function::Read;
+    stale.kind = bench_network::register::history::Kind::Invoke;
+    measured.run.history.push(stale.clone());
+    (stale.value, stale.time_ns) = (Some(0), u64::MAX - 1);
+    stale.kind = bench_network::register::history::Kind::Ok;
+    measured.run.history.push(stale);
+    measured.checked = linearizable(&measured.run.history);
+    let broken = measured.kept().expect_err("0 is long gone");
+    assert!(
+        broken.starts_with("the quorum's register is not linearizable: the read at"),
+        "{broken}"
+    );
+    measured.mode = Mode::Primary;
+    assert_eq!(measured.kept(), Ok(()), "it promises less");
+}
+
+#[test]
+fn a_history_on_the_disk_is_checked() {
+    let folder = ScratchDirectory::create().expect("a folder");
+    let file = folder.path().join("h.jsonl");
+    let code = |text: &str| {
+        fs::write(&file, text).expect("write");
+        format!("{:?}", check(&file))
+    };
+    let entry = |time: u8, kind: &str, value: &str| {
+        format!(
+            "{{\"time\":{time},\"process\":0,\"type\":\"{kind}\",\"f\":\"read\",\"value\":{value}}}\n"
+        )
+    };
+    let of = |code: u8| format!("{:?}", ExitCode::from(code));
+    assert_eq!(code(&[entry(1, "invoke", "null"), entry(2, "ok", "0")].concat()), of(0));
+    assert_eq!(code(&[entry(1, "invoke", "null"), entry(2, "ok", "9")].concat()), of(BROKE));
+    assert_eq!(code("no history"), of(USAGE));
+    assert_eq!(code(""), of(NOT_MEASURED));
+}

@@ -1,0 +1,194 @@
+//! One way to agree, from links to what happened, and the rows of that.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bench_core::record::{Data, Metric, Row};
+use bench_core::workload::Failure;
+use bench_network::register::check::{Anomaly, Witness, linearizable, stale_reads};
+use bench_network::register::history::Function;
+use bench_network::register::outage::{FailOver, Sample, by_second};
+use bench_network::register::run::{Run, run};
+use bench_network::register::{Mode, Node};
+use bench_network::topology::net::Net;
+use hdrhistogram::Histogram;
+
+use super::plan::Plan;
+
+/// The longest latency that is told from longer ones, nanoseconds.
+const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+
+/// What happened, and all that is concluded from it.
+#[derive(Debug)]
+pub struct Measured {
+    /// How copies agreed.
+    pub mode: Mode,
+    /// The regions' names.
+    pub regions: Vec<String>,
+    /// What happened.
+    pub run: Run,
+    /// Whether one register in one place could have answered so.
+    pub checked: Result<Witness, Anomaly>,
+    /// Reads that are stale for certain, by region.
+    pub stale: Vec<u64>,
+    /// Why times are not those of the links; `None` where they are.
+    pub spoiled: Option<String>,
+    /// What made it.
+    pub dimensions: BTreeMap<String, String>,
+}
+
+/// Runs one way to agree.
+///
+/// # Errors
+/// What the links refused, or what broke.
+pub fn measure(plan: &Plan, mode: Mode) -> Result<Measured, Failure> {
+    let mut net = Net::start(plan.backend, &plan.topology, &plan.script, plan.seed)?;
+    let mut dimensions = net.dimensions();
+    let config = plan.config(mode);
+    let run = run(&mut net, &plan.script, config)?;
+    let regions = plan.topology.names().to_vec();
+    let mut stale = vec![0; regions.len()];
+    // A process is in the region of its number modulo theirs.
+    for (read, _) in stale_reads(&run.history).map_err(|anomaly| anomaly.to_string())? {
+        stale[read.process as usize % regions.len()] += 1;
+    }
+    let spoiled = net.spoiled()?;
+    let checked = linearizable(&run.history);
+    dimensions.extend([
+        ("backend", net.backend().to_owned()),
+        ("mode", mode.to_string()),
+        ("every", format!("{:?}", config.every)),
+        ("writes", config.writes.to_string()),
+        ("length", format!("{:?}", config.length)),
+        ("heartbeat", format!("{:?}", config.timing.heartbeat)),
+        ("patience", format!("{:?}", config.timing.patience)),
+        ("give_up", format!("{:?}", config.timing.give_up)),
+        ("link_spoiled", spoiled.clone().unwrap_or_else(|| "no".to_owned())),
+        ("linearizable", checked.as_ref().map_or_else(|a| format!("no: {a}"), |_| "yes".into())),
+    ]);
+    let dimensions = dimensions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Ok(Measured { mode, regions, run, checked, stale, spoiled, dimensions })
+}
+
+impl Measured {
+    /// Operations of one kind in one region.
+    pub fn samples(&self, node: Node, function: Function) -> impl Iterator<Item = &Sample> {
+        let samples = self.run.samples.iter();
+        samples.filter(move |sample| sample.node == node && sample.function == function)
+    }
+
+    /// Their latencies, of those that were served, in nanoseconds.
+    pub fn latencies(&self, node: Node, function: Function) -> Histogram<u64> {
+        let served = self.samples(node, function).filter(|sample| sample.served);
+        histogram(served.map(|sample| sample.took))
+    }
+
+    /// How long values that came from this region needed until a majority held them.
+    pub fn replication(&self, node: Node) -> Histogram<u64> {
+        histogram(self.run.replicated[node].iter().copied())
+    }
+
+    /// Effects that the script should have had and that nothing shows.
+    ///
+    /// # Errors
+    /// All of them in one sentence.
+    pub fn shown(&self) -> Result<(), String> {
+        let hidden = self.run.effects.iter().filter_map(|effect| {
+            let why = effect.shown.as_ref().err()?;
+            Some(format!("{} ({why})", effect.what))
+        });
+        let hidden: Vec<String> = hidden.collect();
+        if hidden.is_empty() {
+            return Ok(());
+        }
+        Err(format!("the script did not take effect, or nothing shows it: {}", hidden.join("; ")))
+    }
+
+    /// That no promise was broken: a quorum's only, because a primary makes none here.
+    ///
+    /// # Errors
+    /// What was answered and cannot be.
+    pub fn kept(&self) -> Result<(), String> {
+        match (&self.checked, self.mode) {
+            (Err(anomaly), Mode::Quorum) => {
+                Err(format!("the quorum's register is not linearizable: {anomaly}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Everything as rows.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (node, region) in self.regions.iter().enumerate() {
+            for (function, name) in [(Function::Write, "write"), (Function::Read, "read")] {
+                let id = format!("regions/{}/{name}/{region}", self.mode);
+                let mut row = latency(&id, &self.latencies(node, function));
+                let failed = self.samples(node, function).filter(|sample| !sample.served).count();
+                if row.ok && failed > 0 {
+                    row.errors.insert("not served".to_owned(), failed as u64);
+                }
+                rows.push(row);
+            }
+            rows.extend(self.region_rows(node, region));
+        }
+        for row in &mut rows {
+            row.dimensions.extend(self.dimensions.clone());
+        }
+        rows
+    }
+
+    fn region_rows(&self, node: Node, region: &str) -> Vec<Row> {
+        let id = format!("regions/{}/{region}", self.mode);
+        let other = |name: &str| Metric::Other(name.to_owned());
+        let count = |name: &str, unit: &str, value: u64| {
+            Row::measured(&id, other(name), unit, Data::Count { value })
+        };
+        let seconds = by_second(&self.run.samples, node);
+        let seconds = seconds.iter().filter(|[due, _]| *due > 0);
+        let (iterations, values) = seconds.map(|[due, served]| (*due, *served as f64)).unzip();
+        let mut rows = vec![
+            Row::measured(
+                &id,
+                other("served_by_second"),
+                "1",
+                Data::Samples { values, iterations },
+            ),
+            count("stale_reads", "1", self.stale[node]),
+        ];
+        let replication = self.replication(node);
+        if !replication.is_empty() {
+            let data = Data::from_histogram(&replication);
+            rows.push(Row::measured(&id, other("replication"), "ns", data));
+        }
+        for (number, outage) in self.run.outages.iter().enumerate() {
+            let named = |name: &str, time: Option<Duration>| {
+                let time = time?;
+                let mut row = count(name, "ns", time.as_nanos() as u64);
+                row.dimensions.insert("outage".to_owned(), number.to_string());
+                Some(row)
+            };
+            let fail_over = match outage.fail_over[node] {
+                FailOver::Untouched => Some(Duration::ZERO),
+                FailOver::After(time) => Some(time),
+                FailOver::Never => None,
+            };
+            rows.extend(named("fail_over", fail_over));
+            rows.extend(named("recovery", outage.recovery[node]));
+        }
+        rows
+    }
+}
+
+fn latency(id: &str, histogram: &Histogram<u64>) -> Row {
+    if histogram.is_empty() {
+        return Row::failed(id, Metric::Latency, "ns", "none was served");
+    }
+    Row::measured(id, Metric::Latency, "ns", Data::from_histogram(histogram))
+}
+
+fn histogram(times: impl Iterator<Item = Duration>) -> Histogram<u64> {
+    let mut histogram = Histogram::new_with_max(LATENCY_NS_MAX, 3).expect("these bounds are valid");
+    times.for_each(|time| histogram.saturating_record(time.as_nanos() as u64));
+    histogram
+}
