@@ -67,6 +67,10 @@ pub(crate) fn told(sentence: &str, code: u8) -> u8 {
 /// What a failure ends with: [`NOT_MEASURED`] where this machine cannot have what was asked for,
 /// [`USAGE`] where nothing could, [`BROKE`] otherwise.
 pub(crate) fn code_of(failure: &Failure) -> u8 {
+    let network = causes(failure).find_map(|cause| cause.downcast_ref::<bench_network::Error>());
+    if let Some(bench_network::Error::Fault(fault)) = network {
+        return if fault.is_of_usage() { USAGE } else { NOT_MEASURED };
+    }
     match causes(failure).find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(
             Error::NoUring(_)

@@ -18,6 +18,7 @@ pub mod overlap;
 pub mod pools;
 pub mod regions;
 pub mod tiers;
+pub mod under_faults;
 
 use bench_core::counting::GLIBC_TUNABLES;
 use bench_core::measure::recorder::Recorder;

@@ -7,6 +7,7 @@
 
 pub mod one_thread;
 pub mod pinned;
+pub mod service;
 
 use std::io;
 

@@ -37,7 +37,6 @@ const SEED: u64 = 42;
 #[must_use = "the disk is left alone as soon as this guard is dropped"]
 pub struct DiskPressure {
     size: ByteSize,
-    folder: String,
     start: Instant,
     /// The number of the thread and what it had written before it began.
     thread_number: i32,
@@ -81,10 +80,9 @@ impl DiskPressure {
         let thread = Some(thread.map_err(Error::io("start a thread"))?);
         let thread_number = told.recv().map_err(|_| Error::Gone("disk pressure"))?;
         let before = written(thread_number);
-        let folder = folder.display().to_string();
         let start = Instant::now();
         let _ = go.send(());
-        Ok(Self { size, folder, start, thread_number, before, done, thread })
+        Ok(Self { size, start, thread_number, before, done, thread })
     }
 
     /// That bytes had to be written to the disk since it began.
@@ -109,7 +107,7 @@ impl DiskPressure {
     }
 
     fn name(&self) -> String {
-        format!("disk_pressure {} in {}", self.size, self.folder)
+        format!("disk_pressure {}", self.size)
     }
 }
 

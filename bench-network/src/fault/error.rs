@@ -17,6 +17,22 @@ pub enum FaultError {
         /// What it may be.
         bounds: String,
     },
+    /// No fault has this name.
+    #[error("no fault is called '{name}'; write one of {all}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Every name.
+        all: String,
+    },
+    /// The numbers of a fault are not written as they have to be.
+    #[error("'{text}' is no fault; write it as in {spelling}")]
+    Spelling {
+        /// What was written.
+        text: String,
+        /// An example.
+        spelling: &'static str,
+    },
     /// Two faults of one kind on one way of one proxy would each spoil the other's proof.
     #[error("a fault like '{0}' is injected there already; end that one before you inject another")]
     Twice(String),
@@ -51,6 +67,6 @@ pub enum FaultError {
 impl FaultError {
     /// Whether no machine could have it: the command line is wrong, and not this machine.
     pub fn is_of_usage(&self) -> bool {
-        matches!(self, Self::Absurd { .. } | Self::Twice(_))
+        !matches!(self, Self::TooMuch { .. } | Self::NotShown { .. })
     }
 }

@@ -8,20 +8,23 @@
 //! - [`memory`]: pages that are taken, shown by the page tables of this process.
 //! - [`disk`]: a file that is written and synced all the time, shown by the kernel's count of bytes
 //!   that it has to write.
+//! - [`spec`]: all of them by name, as a command line has them.
 //!
-//! The last three are bounded, in memory that must stay free and in one file that the fault itself
+//! Those of `cpu`, `memory` and `disk` are bounded, in memory that must stay free and in one file that the fault itself
 //! makes and removes; none changes a setting of the system.
 
 pub mod cpu;
 pub mod disk;
 pub mod error;
 pub mod memory;
+pub mod spec;
 pub mod stream;
 
 pub use cpu::CpuOverload;
 pub use disk::DiskPressure;
 pub use error::FaultError;
 pub use memory::MemoryPressure;
+pub use spec::FaultSpec;
 pub use stream::{StreamFault, Ways};
 
 /// That a fault happened, and how much of it.
