@@ -25,7 +25,10 @@ use bench_core::units::ByteSize;
 use self::real::Real;
 use self::simulated::Simulated;
 use crate::af_packet::PacketLink;
-use crate::calibrate::{self, Arrivals, Bulk, Goodput, Train, WayCalibration};
+use crate::calibrate::{
+    self, Arrivals, Bulk, Ceiling, Goodput, LinkCalibration, Train, WayCalibration, ceiling, rate,
+    round_trip,
+};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
 use crate::netem::{self, NetemLink};
@@ -54,6 +57,13 @@ pub trait Backend: Send {
     /// # Errors
     /// What the connection failed with; that there is none; content that differs.
     fn transfer(&mut self, size: ByteSize) -> Result<Duration, Error>;
+
+    /// So many round trips of one byte, one after the other over a connection of their own; the first
+    /// ones, which find everything cold, are thrown away.
+    ///
+    /// # Errors
+    /// What the connection failed with.
+    fn echoes(&mut self, count: u32) -> Result<Vec<Duration>, Error>;
 
     /// What TCP gets through that way, over a connection of its own.
     ///
@@ -184,6 +194,20 @@ pub fn start_with_config(
     Err(Error::NoBackend(reasons.join("; ")))
 }
 
+/// What this machine can carry by this backend at all, measured for about half a second; `None` of
+/// one that carries nothing.
+///
+/// # Errors
+/// As [`start_with_config`], or what the connection failed with.
+pub fn ceiling(kind: Kind, config: &Config) -> Result<Option<Ceiling>, Error> {
+    if !kind.fidelity().real {
+        return Ok(None);
+    }
+    let mut started = start_with_config(Choice::Exact(kind), &ceiling::link(), config)?;
+    let found = started.backend.goodput(Way::Up, ceiling::PLAN)?;
+    Ok(Some(Ceiling { bits: found.bits_per_second() }))
+}
+
 impl Kind {
     /// All backends, the one closest to a real link first.
     pub const ALL: [Self; 5] =
@@ -292,14 +316,27 @@ impl Started {
         Ok(dimensions)
     }
 
-    /// Probes rate and loss of both ways, as [`calibrate::ways`]; for some seconds.
+    /// Probes round trip, and rate and loss of both ways; for some seconds. Where a backend has no
+    /// datagrams, a connection says what the rate is.
     ///
     /// # Errors
-    /// As there, and [`Error::Spoiled`] where the backend was too slow for it to mean anything.
-    pub fn calibrate_ways(&mut self, link: &LinkProfile) -> Result<[WayCalibration; 2], Error> {
-        let found = calibrate::ways(link, |way, train| self.backend.train(way, train))?;
+    /// [`Error::OutOfTolerance`] with both numbers; [`Error::Spoiled`] where the backend was too slow
+    /// for them to mean anything.
+    pub fn calibrate(&mut self, link: &LinkProfile) -> Result<LinkCalibration, Error> {
+        let echoes = self.backend.echoes(round_trip::count(link))?;
+        let round_trip = round_trip::judge(link, echoes)?;
+        let ways = if self.used.fidelity().loss {
+            calibrate::ways(link, |way, train| self.backend.train(way, train))?
+        } else {
+            let mut way = |way: Way| -> Result<WayCalibration, Error> {
+                let Some(plan) = rate::bulk(link, way) else { return Ok(WayCalibration::NONE) };
+                let found = rate::look_at_bulk(link, way, self.backend.goodput(way, plan)?);
+                Ok(WayCalibration { rate: Some(rate::judge(link, way, found)?), loss: None })
+            };
+            [way(Way::Up)?, way(Way::Down)?]
+        };
         self.refuse_spoiled()?;
-        Ok(found)
+        Ok(LinkCalibration { round_trip, ways })
     }
 
     /// That what was measured so far is valid.

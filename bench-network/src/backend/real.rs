@@ -10,7 +10,9 @@ use bench_core::units::ByteSize;
 use rustix::net::sockopt;
 
 use super::{Backend, Config};
-use crate::calibrate::{Arrivals, Bulk, Goodput, Train, bulk::bulk, patience, tolerance};
+use crate::calibrate::{
+    Arrivals, Bulk, Goodput, Train, bulk::bulk, patience, round_trip, tolerance,
+};
 use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
@@ -161,6 +163,11 @@ impl Backend for Real {
         })?;
         payload.verify_all(&received)?;
         Ok(took)
+    }
+
+    fn echoes(&mut self, count: u32) -> Result<Vec<Duration>, Error> {
+        let ([client, server], _) = self.connected()?;
+        round_trip::sample(&self.profile, client, server, count)
     }
 
     fn goodput(&mut self, way: Way, plan: Bulk) -> Result<Goodput, Error> {

@@ -79,6 +79,11 @@ impl Backend for Simulated {
         Ok(connection.simulation.now() - start)
     }
 
+    fn echoes(&mut self, count: u32) -> Result<Vec<Duration>, Error> {
+        self.connect()?;
+        (0..count).map(|_| self.round_trip(ByteSize::new(1))).collect()
+    }
+
     /// In place of a time, of which a simulation has as much as it likes, the bytes that fit: those of
     /// the rate, or 16 MiB where there is none.
     fn goodput(&mut self, way: Way, plan: Bulk) -> Result<Goodput, Error> {

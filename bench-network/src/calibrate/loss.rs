@@ -46,6 +46,16 @@ pub struct LossFound {
 }
 
 impl LossFound {
+    /// How many are lost by the profile.
+    pub fn expected(&self) -> f64 {
+        self.asked * self.sent as f64
+    }
+
+    /// Whether as many were lost as were asked for.
+    pub fn within(&self) -> bool {
+        (self.lost as f64 - self.expected()).abs() <= self.tolerance
+    }
+
     /// The share that was lost.
     pub fn share(&self) -> f64 {
         self.lost as f64 / self.sent as f64
@@ -59,7 +69,7 @@ impl LossFound {
     /// How far from the mean, in standard deviations; `None` where there is no deviation.
     pub fn sigmas(&self) -> Option<f64> {
         let deviation = self.tolerance / SIGMAS;
-        (deviation > 0.0).then(|| (self.lost as f64 - self.asked * self.sent as f64) / deviation)
+        (deviation > 0.0).then(|| (self.lost as f64 - self.expected()) / deviation)
     }
 }
 
@@ -117,12 +127,11 @@ pub fn count(found: &Arrivals) -> (u64, u64) {
 /// # Panics
 /// When the loss has no mean, of which [`train`] makes no train.
 pub fn judge(link: &LinkProfile, way: Way, found: &Arrivals) -> Result<LossFound, Error> {
-    let loss = &link.way(way).loss;
-    let found = look(loss, found);
-    let expected = found.asked * found.sent as f64;
-    if (found.lost as f64 - expected).abs() <= found.tolerance {
+    let found = look(&link.way(way).loss, found);
+    if found.within() {
         return Ok(found);
     }
+    let expected = found.expected();
     Err(Error::OutOfTolerance {
         what: match way {
             Way::Up => "number of lost packets up",

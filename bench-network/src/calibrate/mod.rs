@@ -47,6 +47,11 @@ pub struct WayCalibration {
     pub loss: Option<LossFound>,
 }
 
+impl WayCalibration {
+    /// Of a way that there is nothing to say of.
+    pub const NONE: Self = Self { rate: None, loss: None };
+}
+
 /// Probes both ways of a link, one after the other, for about two seconds each; `send` sends a train
 /// that way.
 ///
@@ -58,7 +63,10 @@ pub fn ways(
 ) -> Result<[WayCalibration; 2], Error> {
     let mut probe = |way: Way| -> Result<WayCalibration, Error> {
         let rate = match rate::train(link, way) {
-            Some(train) => Some(rate::judge(link, way, &send(way, train)?)?),
+            Some(train) => {
+                let found = rate::look(link, way, &send(way, train)?);
+                Some(rate::judge(link, way, found)?)
+            }
             None => None,
         };
         let loss = match loss::train(link, way) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bench_core::judge::stats::median;
 
+use super::bulk::{Bulk, Goodput};
 use super::loss;
 use super::train::{Arrivals, HEADER_BYTES, Train};
 use crate::error::Error;
@@ -23,6 +24,7 @@ const TOLERANCE: f64 = 0.005;
 const CLOCK: Duration = Duration::from_micros(250);
 /// How long the probe takes, about.
 const BUDGET_S: f64 = 0.6;
+const BULK_MIN: Duration = Duration::from_millis(500);
 const COUNT_MIN: u64 = 20;
 const COUNT_MAX: u64 = 40_000;
 /// So much more is sent than the link lets through.
@@ -42,8 +44,14 @@ pub struct RateFound {
     pub measured_bits: f64,
     /// By how much they may differ.
     pub tolerance_bits: f64,
-    /// How many datagrams arrived.
-    pub arrived: usize,
+}
+
+impl RateFound {
+    /// Whether what arrived is what was asked for.
+    pub fn within(&self) -> bool {
+        // Not a comparison with "greater", so that NaN is not.
+        (self.measured_bits - self.asked_bits).abs() <= self.tolerance_bits
+    }
 }
 
 /// Payload bits a second that full packets of so much payload get through a rate:
@@ -83,38 +91,64 @@ pub fn measured_bits(at_ns: &[u64], payload_bytes: u32) -> Option<f64> {
     bits.map(|bits| median(&bits))
 }
 
-/// Whether the rate is what the profile says, but for 0.5 %, the time that a clock is read late, and
-/// three standard deviations of what the loss takes out of the packets.
-///
-/// # Errors
-/// [`Error::OutOfTolerance`] with both numbers, also where next to nothing arrived.
+/// What was found of a train, without an opinion. What is tolerated is 0.5 %, the time that a clock is
+/// read late, and three standard deviations of what the loss takes out of the packets.
 ///
 /// # Panics
 /// When the way has no fixed rate, of which [`train`] makes no train.
-pub fn judge(link: &LinkProfile, way: Way, found: &Arrivals) -> Result<RateFound, Error> {
+pub fn look(link: &LinkProfile, way: Way, found: &Arrivals) -> RateFound {
     let direction = link.way(way);
-    let Capacity::Fixed(rate) = direction.capacity else {
-        panic!("link '{}' has no fixed rate {}", link.name, way.name())
-    };
     let at_ns: Vec<u64> = found.arrived.iter().map(|(_, at_ns)| *at_ns).collect();
     let kept = 1.0 - direction.loss.mean().unwrap_or(0.0);
-    let asked_bits = goodput_bits(rate, DATAGRAM_BYTES) * kept;
+    let asked_bits = goodput_bits(fixed(link, way), DATAGRAM_BYTES) * kept;
     let tolerance_bits = asked_bits * tolerated(direction, &at_ns, kept);
     let measured_bits = measured_bits(&at_ns, DATAGRAM_BYTES).unwrap_or(0.0);
-    // Not a comparison with "greater", so that NaN is refused too.
-    if (measured_bits - asked_bits).abs() <= tolerance_bits {
-        return Ok(RateFound { asked_bits, measured_bits, tolerance_bits, arrived: at_ns.len() });
+    RateFound { asked_bits, measured_bits, tolerance_bits }
+}
+
+/// As [`look`], of what one connection got through where there are no datagrams.
+///
+/// # Panics
+/// As [`look`].
+pub fn look_at_bulk(link: &LinkProfile, way: Way, found: Goodput) -> RateFound {
+    let asked_bits = goodput_bits(fixed(link, way), SEGMENT_BYTES);
+    let clock = 2.0 * CLOCK.as_secs_f64() / found.time.as_secs_f64();
+    let tolerance_bits = asked_bits * (TOLERANCE + clock);
+    RateFound { asked_bits, measured_bits: found.bits_per_second(), tolerance_bits }
+}
+
+/// How long one connection is looked at; `None` where there is no fixed rate.
+pub fn bulk(link: &LinkProfile, way: Way) -> Option<Bulk> {
+    let packets = train(link, way)?;
+    let warm_up = BULK_MIN + 2 * link.base_round_trip();
+    Some(Bulk { warm_up, duration: BULK_MIN.max(packets.interval * 50) })
+}
+
+/// Whether the rate is what the profile says.
+///
+/// # Errors
+/// [`Error::OutOfTolerance`] with both numbers, also where next to nothing arrived.
+pub fn judge(link: &LinkProfile, way: Way, found: RateFound) -> Result<RateFound, Error> {
+    if found.within() {
+        return Ok(found);
     }
     Err(Error::OutOfTolerance {
         what: match way {
-            Way::Up => "rate up (payload of full datagrams)",
-            Way::Down => "rate down (payload of full datagrams)",
+            Way::Up => "rate up (its payload)",
+            Way::Down => "rate down (its payload)",
         },
         link: link.name.to_string(),
-        asked: mbit(asked_bits),
-        measured: format!("{} ({} of {} arrived)", mbit(measured_bits), at_ns.len(), found.sent),
-        tolerance: mbit(tolerance_bits),
+        asked: mbit(found.asked_bits),
+        measured: mbit(found.measured_bits),
+        tolerance: mbit(found.tolerance_bits),
     })
+}
+
+fn fixed(link: &LinkProfile, way: Way) -> Rate {
+    match link.way(way).capacity {
+        Capacity::Fixed(rate) => rate,
+        _ => panic!("link '{}' has no fixed rate {}", link.name, way.name()),
+    }
 }
 
 /// Which part of the rate.
@@ -186,18 +220,19 @@ mod tests {
     #[test]
     fn a_rate_outside_its_tolerance_is_refused_with_both_numbers() {
         let link = link(12_000);
-        let found = judge(&link, Way::Up, &arrivals(600, 1_000_000)).expect("exact");
+        let judged = |arrivals: &Arrivals| judge(&link, Way::Up, look(&link, Way::Up, arrivals));
+        let found = judged(&arrivals(600, 1_000_000)).expect("exact");
         assert_eq!((found.asked_bits, found.measured_bits), (11_776_000.0, 11_776_000.0));
         // 0.5 %, and 0.5 ms for each of eight blocks of 599 ms.
         let expected = 11_776_000.0 * (0.005 + 0.5 * 8.0 / 599.0);
         assert!((found.tolerance_bits - expected).abs() < 1.0, "{found:?}");
         for (gap_ns, said) in [(1_020_000, "11.545 Mbit/s"), (980_000, "12.016 Mbit/s")] {
-            let error = judge(&link, Way::Up, &arrivals(600, gap_ns)).expect_err("2 % off");
+            let error = judged(&arrivals(600, gap_ns)).expect_err("2 % off");
             let text = error.to_string();
             assert!(text.contains(said) && text.contains("11.776 Mbit/s was asked"), "{text}");
         }
-        let error = judge(&link, Way::Up, &arrivals(1, 0)).expect_err("nothing").to_string();
-        assert!(error.contains("0.000 Mbit/s (1 of 1 arrived)"), "{error}");
+        let error = judged(&arrivals(1, 0)).expect_err("nothing").to_string();
+        assert!(error.contains("is 0.000 Mbit/s where"), "{error}");
     }
 
     #[test]
@@ -205,8 +240,21 @@ mod tests {
         let mut link = link(12_000);
         link.up.loss = Loss::Bernoulli(0.5);
         // Every second packet is lost: one arrives every two milliseconds.
-        let found = judge(&link, Way::Up, &arrivals(300, 2_000_000)).expect("half");
-        assert_eq!(found.asked_bits, 5_888_000.0);
-        judge(&link, Way::Up, &arrivals(300, 1_000_000)).expect_err("loses nothing");
+        let found = look(&link, Way::Up, &arrivals(300, 2_000_000));
+        assert!(found.within() && found.asked_bits == 5_888_000.0, "{found:?}");
+        assert!(!look(&link, Way::Up, &arrivals(300, 1_000_000)).within());
+    }
+
+    #[test]
+    fn a_byte_stream_is_held_to_what_segments_carry() {
+        let (link, time) = (link(12_000), Duration::from_millis(500));
+        assert_eq!(bulk(&link, Way::Up).expect("a rate").duration, time);
+        assert_eq!(bulk(&link, Way::Down), None);
+        // 11.584 Mbit/s for half a second; 0.5 % and 0.1 % are tolerated.
+        let found = |bytes| look_at_bulk(&link, Way::Up, Goodput { bytes, time });
+        assert_eq!(found(724_000).asked_bits, 11_584_000.0);
+        assert!((found(724_000).tolerance_bits - 69_504.0).abs() < 1e-3);
+        assert!(found(724_000).within() && found(728_000).within());
+        assert!(!found(729_000).within() && !found(719_000).within());
     }
 }

@@ -13,7 +13,7 @@ use crate::socket;
 const BUDGET: Duration = Duration::from_secs(1);
 const ECHOES_MIN: u32 = 11;
 const ECHOES_MAX: u32 = 501;
-/// The first ones find cold caches and sockets.
+/// Of every series.
 const DISCARDED: u32 = 2;
 /// An echo that takes longer than its link and this is lost.
 const GIVE_UP: Duration = Duration::from_secs(10);
@@ -41,33 +41,56 @@ pub fn tolerance(round_trip: Duration) -> Duration {
     (round_trip / 200).max(Duration::from_micros(250))
 }
 
+impl Calibration {
+    /// Whether the median is what was asked for.
+    pub fn within(&self) -> bool {
+        self.round_trip_p50.abs_diff(self.asked) <= self.tolerance
+    }
+}
+
 /// Measures the round trip of one byte between two ends of a connection over a link, for about a
 /// second.
 ///
 /// # Errors
 /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
-pub fn calibrate(
+pub(crate) fn calibrate(
     link: &LinkProfile,
     client: TcpStream,
     server: TcpStream,
 ) -> Result<Calibration, Error> {
-    let asked = asked(link);
+    judge(link, sample(link, client, server, count(link))?)
+}
+
+/// So many round trips of one byte, but for the first ones, which find cold caches and sockets.
+pub(crate) fn sample(
+    link: &LinkProfile,
+    client: TcpStream,
+    server: TcpStream,
+    count: u32,
+) -> Result<Vec<Duration>, Error> {
     for end in [&client, &server] {
         socket::set_nodelay(end)?;
-        end.set_read_timeout(Some(GIVE_UP + asked)).map_err(Error::io("set a time limit"))?;
+        let limit = Some(GIVE_UP + asked(link));
+        end.set_read_timeout(limit).map_err(Error::io("set a time limit"))?;
     }
     let answering = thread::Builder::new().name("echo-server".to_owned());
     let answering = answering.spawn(move || answer(&server));
     let answering = answering.map_err(Error::io("start a thread"))?;
-    let samples = echoes(&client, count(asked)).map_err(Error::Measured);
+    let samples = echoes(&client, count).map_err(Error::Measured);
     drop(client);
     // It ends with the client, whose end the link hands on, or by its own time limit.
     let _ = answering.join();
-    judge(link, asked, samples?)
+    samples
+}
+
+/// How many echoes fit the time of a calibration.
+pub fn count(link: &LinkProfile) -> u32 {
+    let fit = BUDGET.as_nanos() / asked(link).as_nanos().max(1);
+    fit.clamp(u128::from(ECHOES_MIN), u128::from(ECHOES_MAX)) as u32
 }
 
 /// The round trip of a small packet by the profile alone.
-fn asked(link: &LinkProfile) -> Duration {
+pub fn asked(link: &LinkProfile) -> Duration {
     let way = |way: &Direction| {
         let serialisation_s = match &way.capacity {
             Capacity::Fixed(rate) => {
@@ -92,11 +115,6 @@ fn tolerated(link: &LinkProfile, asked: Duration) -> Duration {
     tolerance(asked) + way(&link.up) + way(&link.down)
 }
 
-fn count(asked: Duration) -> u32 {
-    let fit = BUDGET.as_nanos() / asked.as_nanos().max(1);
-    fit.clamp(u128::from(ECHOES_MIN), u128::from(ECHOES_MAX)) as u32
-}
-
 fn answer(mut server: &TcpStream) -> io::Result<()> {
     let mut byte = [0];
     loop {
@@ -118,28 +136,38 @@ fn echoes(mut client: &TcpStream, count: u32) -> io::Result<Vec<Duration>> {
     Ok(samples)
 }
 
+/// What was found, without an opinion.
+///
 /// # Panics
-/// When there are no samples, which [`count`] sees to.
-fn judge(
-    link: &LinkProfile,
-    asked: Duration,
-    mut samples: Vec<Duration>,
-) -> Result<Calibration, Error> {
+/// When there are no samples.
+pub fn look(link: &LinkProfile, mut samples: Vec<Duration>) -> Calibration {
     samples.sort_unstable();
     let nearest_rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100) - 1];
     let (round_trip_p50, round_trip_p99) = (nearest_rank(50), nearest_rank(99));
+    let (asked, echoes) = (asked(link), samples.len() as u32);
     let tolerance = tolerated(link, asked);
-    if round_trip_p50.abs_diff(asked) > tolerance {
-        return Err(Error::OutOfTolerance {
-            what: "round trip",
-            link: link.name.to_string(),
-            asked: format!("{asked:?}"),
-            measured: format!("{round_trip_p50:?}"),
-            tolerance: format!("{tolerance:?}"),
-        });
+    Calibration { asked, round_trip_p50, round_trip_p99, echoes, tolerance }
+}
+
+/// Whether the median of these is what the profile says.
+///
+/// # Errors
+/// [`Error::OutOfTolerance`] with both numbers.
+///
+/// # Panics
+/// When there are no samples, which [`count`] sees to.
+pub fn judge(link: &LinkProfile, samples: Vec<Duration>) -> Result<Calibration, Error> {
+    let found = look(link, samples);
+    if found.within() {
+        return Ok(found);
     }
-    let echoes = samples.len() as u32;
-    Ok(Calibration { asked, round_trip_p50, round_trip_p99, echoes, tolerance })
+    Err(Error::OutOfTolerance {
+        what: "round trip",
+        link: link.name.to_string(),
+        asked: format!("{:?}", found.asked),
+        measured: format!("{:?}", found.round_trip_p50),
+        tolerance: format!("{:?}", found.tolerance),
+    })
 }
 
 #[cfg(test)]
@@ -152,7 +180,7 @@ mod tests {
     #[test]
     fn a_link_outside_its_tolerance_is_refused_with_both_numbers() {
         let link = LinkProfile::round_trip(100 * MS);
-        let judged = |measured: Duration| judge(&link, asked(&link), vec![measured; 11]);
+        let judged = |measured: Duration| judge(&link, vec![measured; 11]);
         let found = judged(Duration::from_micros(100_400)).expect("within half a percent");
         assert_eq!((found.asked, found.echoes, found.tolerance), (100 * MS, 11, MS / 2));
         for wrong in [101 * MS, 99 * MS] {
@@ -166,7 +194,7 @@ mod tests {
     fn percentiles_are_of_the_sorted_samples() {
         let link = LinkProfile::round_trip(MS);
         let samples = (0..100).rev().map(|extra| MS + Duration::from_micros(extra)).collect();
-        let found = judge(&link, MS, samples).expect("close");
+        let found = judge(&link, samples).expect("close");
         assert_eq!(found.round_trip_p50, Duration::from_micros(1_049));
         assert_eq!(found.round_trip_p99, Duration::from_micros(1_098));
     }
@@ -184,7 +212,8 @@ mod tests {
     #[test]
     fn echoes_fit_their_budget_where_they_can() {
         assert_eq!(
-            [0, 10, 1_000, 50_000, 900_000].map(|us| count(Duration::from_micros(us))),
+            [0, 10, 1_000, 50_000, 900_000]
+                .map(|us| count(&LinkProfile::round_trip(Duration::from_micros(us)))),
             [501, 501, 501, 20, 11]
         );
     }
