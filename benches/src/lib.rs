@@ -1,6 +1,7 @@
 //! What the bench targets share: how a workload is put under callgrind. Time is measured through
 //! [`bench_core::measure`]; the workloads themselves live in their rooms.
 
+pub mod agreement;
 pub mod arms;
 #[cfg(feature = "canary-each")]
 pub mod canary;

@@ -2,17 +2,20 @@
 //! they flow.
 //!
 //! A region is no network of its own: each link has two ends, and whoever is in a region has an end of
-//! every link that leads there. Two backends can be changed while they work, and so carry it: the TUN
-//! emulator, where a cut loses packets and the kernel sends them again, and the in-process proxy,
-//! where a cut holds bytes back ([`crate::proxy`] says what that leaves out). One carries all links,
-//! so that a matrix has one kind of numbers.
+//! every link that leads there. Those backends carry it that can be changed while they work: the
+//! emulators over TUN and AF_PACKET, where a cut loses packets and the kernel sends them again, and the
+//! in-process proxy, where a cut holds bytes back ([`crate::proxy`] says what that leaves out). One
+//! carries all links, so that a matrix has one kind of numbers.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::{Change, Event, Region, Script, Topology, Ways, pairs, turn};
+use crate::af_packet::PacketLink;
 use crate::backend::{Choice, Kind};
 use crate::calibrate::tolerance;
+use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::LinkProfile;
 use crate::proxy::{self, DelayProxy};
@@ -34,15 +37,18 @@ pub struct Net {
 
 #[derive(Debug)]
 struct Link {
-    wire: Wire,
+    wire: Box<dyn Wire>,
     /// Up and down, which is from the smaller region to the greater and back.
     cut: [bool; 2],
 }
 
-#[derive(Debug)]
-enum Wire {
-    Tun(TunLink),
-    Proxy(DelayProxy, TcpListener),
+/// What carries a link and lets it be changed meanwhile.
+trait Wire: fmt::Debug + Send {
+    /// A new connection: the client's end and the server's.
+    fn connect(&self) -> Result<[TcpStream; 2], Error>;
+    fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error>;
+    fn cut(&self, up_and_down: [bool; 2]) -> Result<(), Error>;
+    fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error>;
 }
 
 impl Net {
@@ -61,7 +67,7 @@ impl Net {
         let (used, reason) = choose(choice, topology, script)?;
         let links: Result<_, Error> = pairs(topology.names().len())
             .map(|(a, b)| {
-                let wire = Wire::start(used, topology.link(a, b).0, seed)?;
+                let wire = start(used, topology.link(a, b).0, seed)?;
                 Ok(Link { wire, cut: [false; 2] })
             })
             .collect();
@@ -129,10 +135,7 @@ impl Net {
         let links = pairs(self.topology.names().len()).zip(&self.links);
         for ((a, b), link) in links {
             let tolerance = tolerance(self.topology.link(a, b).0.base_round_trip());
-            let spoiled = match &link.wire {
-                Wire::Tun(tun) => tun.report()?.spoiled(tolerance),
-                Wire::Proxy(proxy, _) => proxy.report()?.spoiled(tolerance),
-            };
+            let spoiled = link.wire.spoiled(tolerance)?;
             if let Some(reason) = spoiled {
                 let [a, b] = [a, b].map(|region| &self.topology.names()[region]);
                 return Ok(Some(format!("between {a} and {b} {reason}")));
@@ -178,32 +181,34 @@ pub fn round_trip_max(topology: &Topology) -> Duration {
     links.map(LinkProfile::base_round_trip).max().unwrap_or_default()
 }
 
+/// Those that can be changed while they work, the one closest to a real link first.
+const CARRIERS: [Kind; 3] = [Kind::Tun, Kind::Packet, Kind::Proxy];
+
 /// Which backend carries all of these links, and why.
 fn choose(choice: Choice, topology: &Topology, script: &Script) -> Result<(Kind, String), Error> {
-    let proxy = || every_link(topology, script).iter().try_for_each(proxy::can_carry);
-    match choice {
-        Choice::Exact(Kind::Tun) => TunLink::available()?,
-        Choice::Exact(Kind::Proxy) => proxy()?,
-        Choice::Exact(other) => {
-            return Err(Error::Unavailable {
-                backend: other.title(),
-                reason: "links between regions are changed while real bytes go over them"
-                    .to_owned(),
-                instead: "write auto, exact:tun or exact:proxy",
-            });
-        }
-        Choice::Auto => {
-            let Err(no_tun) = TunLink::available() else {
-                return Ok((Kind::Tun, "nothing is closer to a real link here".to_owned()));
-            };
-            return match proxy() {
-                Ok(()) => Ok((Kind::Proxy, no_tun.to_string())),
-                Err(no_proxy) => Err(Error::NoBackend(format!("{no_tun}; {no_proxy}"))),
-            };
+    let able = |kind: Kind| match kind {
+        Kind::Proxy => every_link(topology, script).iter().try_for_each(proxy::can_carry),
+        kind if CARRIERS.contains(&kind) => kind.available(),
+        other => Err(Error::Unavailable {
+            backend: other.title(),
+            reason: "links between regions are changed while real bytes go over them".to_owned(),
+            instead: "write auto, exact:tun, exact:packet or exact:proxy",
+        }),
+    };
+    if let Choice::Exact(kind) = choice {
+        return able(kind).map(|()| (kind, "it was asked for".to_owned()));
+    }
+    let mut reasons = Vec::new();
+    for kind in CARRIERS {
+        match able(kind) {
+            Ok(()) if reasons.is_empty() => {
+                return Ok((kind, "nothing is closer to a real link here".to_owned()));
+            }
+            Ok(()) => return Ok((kind, reasons.join("; "))),
+            Err(error) => reasons.push(error.to_string()),
         }
     }
-    let Choice::Exact(used) = choice else { unreachable!("auto has returned") };
-    Ok((used, "it was asked for".to_owned()))
+    Err(Error::NoBackend(reasons.join("; ")))
 }
 
 /// The links of the topology and those that the script makes of them.
@@ -216,49 +221,67 @@ fn every_link(topology: &Topology, script: &Script) -> Vec<LinkProfile> {
     now.chain(later).collect()
 }
 
-impl Wire {
-    fn start(kind: Kind, link: &LinkProfile, seed: u64) -> Result<Self, Error> {
-        if kind == Kind::Tun {
-            return Ok(Self::Tun(TunLink::start(link, seed)?));
+fn start(kind: Kind, link: &LinkProfile, seed: u64) -> Result<Box<dyn Wire>, Error> {
+    Ok(match kind {
+        Kind::Tun => Box::new(TunLink::start(link, seed)?),
+        Kind::Packet => Box::new(PacketLink::start(link, seed)?),
+        _ => {
+            let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            let listener = listener.map_err(Error::io("listen on loopback"))?;
+            let to = listener.local_addr().map_err(Error::io("read the port"))?;
+            Box::new(Proxied { proxy: DelayProxy::start_with_seed(to, link, seed)?, listener })
         }
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let listener = listener.map_err(Error::io("listen on loopback"))?;
-        let to = listener.local_addr().map_err(Error::io("read the port"))?;
-        Ok(Self::Proxy(DelayProxy::start_with_seed(to, link, seed)?, listener))
-    }
+    })
+}
 
+impl<C: Carrier> Wire for EmulatedLink<C> {
     fn connect(&self) -> Result<[TcpStream; 2], Error> {
-        let accept = |listener: &TcpListener| {
-            listener.accept().map(|(end, _)| end).map_err(Error::io("accept over the link"))
-        };
-        match self {
-            Self::Tun(link) => {
-                let listener = link.listen()?;
-                let to = listener.local_addr().map_err(Error::io("read the port"))?;
-                Ok([link.connect(to)?, accept(&listener)?])
-            }
-            Self::Proxy(proxy, listener) => {
-                let client = TcpStream::connect(proxy.address());
-                Ok([client.map_err(Error::io("connect over the link"))?, accept(listener)?])
-            }
-        }
+        let listener = self.listen()?;
+        let to = listener.local_addr().map_err(Error::io("read the port"))?;
+        let client = EmulatedLink::connect(self, to)?;
+        let (server, _) = listener.accept().map_err(Error::io("accept over the link"))?;
+        Ok([client, server])
     }
 
     fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error> {
-        match self {
-            Self::Tun(tun) => tun.set(link, seed),
-            Self::Proxy(proxy, _) => proxy.set(link, seed),
-        }
+        EmulatedLink::set(self, link, seed)
     }
 
-    fn cut(&self, ways: [bool; 2]) -> Result<(), Error> {
-        match self {
-            Self::Tun(tun) => {
-                tun.cut(ways);
-                Ok(())
-            }
-            Self::Proxy(proxy, _) => proxy.cut(ways),
-        }
+    fn cut(&self, up_and_down: [bool; 2]) -> Result<(), Error> {
+        EmulatedLink::cut(self, up_and_down);
+        Ok(())
+    }
+
+    fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error> {
+        Ok(self.report()?.spoiled(tolerance))
+    }
+}
+
+/// A proxy before a listener, which all connections over this link come to.
+#[derive(Debug)]
+struct Proxied {
+    proxy: DelayProxy,
+    listener: TcpListener,
+}
+
+impl Wire for Proxied {
+    fn connect(&self) -> Result<[TcpStream; 2], Error> {
+        let client = TcpStream::connect(self.proxy.address());
+        let client = client.map_err(Error::io("connect over the link"))?;
+        let (server, _) = self.listener.accept().map_err(Error::io("accept over the link"))?;
+        Ok([client, server])
+    }
+
+    fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error> {
+        self.proxy.set(link, seed)
+    }
+
+    fn cut(&self, up_and_down: [bool; 2]) -> Result<(), Error> {
+        self.proxy.cut(up_and_down)
+    }
+
+    fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error> {
+        Ok(self.proxy.report()?.spoiled(tolerance))
     }
 }
 

@@ -16,7 +16,7 @@ fn net(kind: Kind) -> Option<Net> {
     let (topology, script) = file::parse("t", TEXT).expect("sound");
     match Net::start(Choice::Exact(kind), &topology, &script, 42) {
         Ok(net) => Some(net),
-        Err(Error::Unavailable { .. }) if kind == Kind::Tun => None,
+        Err(Error::Unavailable { .. }) if kind != Kind::Proxy => None,
         Err(error) => panic!("{kind}: {error}"),
     }
 }
@@ -80,6 +80,11 @@ fn links_of_the_tun_emulator_do_what_events_say() {
 }
 
 #[test]
+fn links_of_the_packet_emulator_do_what_events_say() {
+    conforms(Kind::Packet);
+}
+
+#[test]
 fn a_link_that_only_the_script_makes_is_refused_before_anything_starts() {
     let (topology, script) =
         file::parse("t", &format!("{TEXT}at 1s set eu us wifi\n")).expect("sound");
@@ -87,8 +92,8 @@ fn a_link_that_only_the_script_makes_is_refused_before_anything_starts() {
     let error = start(Choice::Exact(Kind::Proxy)).expect_err("it loses").to_string();
     assert!(error.contains("cannot do the loss of link 'wifi'"), "{error}");
     let error = start(Choice::Exact(Kind::Simulation)).expect_err("no bytes").to_string();
-    assert!(error.contains("write auto, exact:tun or exact:proxy"), "{error}");
-    match TunLink::available() {
+    assert!(error.contains("write auto, exact:tun, exact:packet or exact:proxy"), "{error}");
+    match TunLink::available().or_else(|_| PacketLink::available()) {
         Ok(()) => start(Choice::Auto).expect("packets may be lost"),
         Err(_) => {
             let error = start(Choice::Auto).expect_err("neither").to_string();

@@ -48,9 +48,9 @@ struct Flags {
     /// 3g`, `at 5s flap eu us every 400ms until 7s`. `#` begins a comment.
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
-    /// What carries the links: auto, exact:tun or exact:proxy [default: auto]
+    /// What carries the links: auto, exact:tun, exact:packet or exact:proxy [default: auto]
     ///
-    /// Over TUN a cut loses packets, and TCP waits before it sends them again; the proxy holds bytes
+    /// Over TUN and packet sockets a cut loses packets, and TCP waits before it sends them again; the proxy holds bytes
     /// back until the link is whole.
     #[arg(long, value_name = "BACKEND")]
     backend: Option<Choice>,
