@@ -1,10 +1,12 @@
 //! What goes wrong with sockets and threads, and where.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bench_core::fixture::Mismatch;
+use bench_core::units::ByteSize;
 
 use crate::fault::FaultError;
 use crate::link::LinkError;
@@ -180,11 +182,94 @@ pub enum Error {
     #[error("a message of kind {0} came, which there is none of")]
     UnknownMessage(u8),
     /// There is nothing to send.
-    #[error("an echo of 0 bytes cannot be measured; choose a size of at least 1B")]
+    #[error("a message of 0 bytes cannot be measured; choose a size of at least 1B")]
     Empty,
+    /// What is to be sent is not made of blocks of this size.
+    #[error("a block of {block} cannot carry {total}; write a block of 1B to {total}")]
+    Block {
+        /// Bytes of one write.
+        block: ByteSize,
+        /// Bytes of one operation.
+        total: ByteSize,
+    },
+    /// The two ends disagree on how much was sent.
+    #[error("the client sent {sent} bytes and the server received {got}")]
+    Received {
+        /// By the client.
+        sent: u64,
+        /// By the server's count.
+        got: u64,
+    },
+    /// No connection can be made because no port is free for it.
+    #[error(
+        "no local port is left for a connection to {address} after {made} of them: all of the {ports} \
+         are taken, by connections that are open or closed less than a minute ago (TIME_WAIT); make \
+         fewer at once, close with a reset, or connect from more addresses"
+    )]
+    PortsExhausted {
+        /// To where.
+        address: SocketAddr,
+        /// Connections that were made before.
+        made: u64,
+        /// How many ports there are, and which.
+        ports: String,
+    },
+    /// The kernel would take no notice of a choice of ports.
+    #[error(
+        "connections cannot come from ports {asked}: the system gives {system} \
+         (net.ipv4.ip_local_port_range); choose among these"
+    )]
+    PortRange {
+        /// First and last.
+        asked: String,
+        /// First and last.
+        system: String,
+    },
+    /// A peer said nothing for as long as it was given.
+    #[error(
+        "{peer} did not {what} within {limit:?}: the peer is busy or gone, or the way to it is cut; allow \
+         more time, or look there"
+    )]
+    NoAnswer {
+        /// Its address.
+        peer: SocketAddr,
+        /// What it should have done, as in "answer".
+        what: &'static str,
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// Connections that should take up an earlier session did not.
+    #[error("{resumed} of {done} connections were resumed and all should be: tickets ran out")]
+    NotResumed {
+        /// Connections made.
+        done: u64,
+        /// Of them, with a ticket.
+        resumed: u64,
+    },
+    /// TLS could not be set up.
+    #[error("failed to {action} for TLS: {source}")]
+    Tls {
+        /// What was tried.
+        action: &'static str,
+        /// What rustls said.
+        source: rustls::Error,
+    },
+    /// The operation was prepared and then not run.
+    #[error("nothing was sent since the operation was prepared")]
+    NotRun,
 }
 
 impl Error {
+    /// What an operation under the clock failed with, which stays where it was kept.
+    pub(crate) fn measured(error: &io::Error) -> Self {
+        Self::Measured(io::Error::new(error.kind(), error.to_string()))
+    }
+
+    /// For `map_err`: what was tried.
+    pub(crate) fn tls(action: &'static str) -> impl FnOnce(rustls::Error) -> Self {
+        move |source| Self::Tls { action, source }
+    }
+
     /// For `map_err`: what was tried.
     pub(crate) fn io<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Io { action, source: source.into() }

@@ -58,6 +58,24 @@ impl fmt::Display for Cell {
     }
 }
 
+/// One cell of the table of requests: layout, request and response, as in `request/pinned/64B/16KiB`.
+/// It begins with its name because that of a counted workload has two parts, and this one's id has more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange {
+    /// Where the two ends run.
+    pub layout: Layout,
+    /// Bytes to the server.
+    pub request: ByteSize,
+    /// Bytes from it.
+    pub response: ByteSize,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("request/{}/{}/{}", self.layout, self.request, self.response))
+    }
+}
+
 /// Why a text is no layout or no cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseCellError {
@@ -70,6 +88,23 @@ pub enum ParseCellError {
     /// It is not two parts in their one spelling.
     #[error("'{0}' is not a layout and a size; write both as in pinned/64B")]
     Spelling(String),
+    /// It is not three parts in their one spelling.
+    #[error("'{0}' is no layout with two sizes; write all as in request/pinned/64B/16KiB")]
+    Exchange(String),
+}
+
+impl FromStr for Exchange {
+    type Err = ParseCellError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCellError> {
+        let spelling = || ParseCellError::Exchange(text.to_owned());
+        let cell = text.strip_prefix("request/").ok_or_else(spelling)?;
+        let (cell, response) = cell.rsplit_once('/').ok_or_else(spelling)?;
+        let (layout, request) = cell.split_once('/').ok_or_else(spelling)?;
+        let (layout, request) = (layout.parse()?, request.parse()?);
+        let exchange = Self { layout, request, response: response.parse()? };
+        if exchange.to_string() == text { Ok(exchange) } else { Err(spelling()) }
+    }
 }
 
 impl FromStr for Cell {
@@ -99,6 +134,13 @@ mod tests {
         }
 
         #[test]
+        fn an_exchange_that_is_printed_parses_to_the_same(request: u64, response: u64) {
+            let (request, response) = (ByteSize::new(request), ByteSize::new(response));
+            let exchange = Exchange { layout: Layout::Pinned, request, response };
+            prop_assert_eq!(exchange.to_string().parse(), Ok(exchange));
+        }
+
+        #[test]
         fn no_other_spelling_is_a_cell(text in ".*|pinned/[0-9]{1,5} ?([KMG]i)?[Bb]?") {
             if let Ok(cell) = text.parse::<Cell>() {
                 prop_assert_eq!(cell.to_string(), text);
@@ -119,6 +161,10 @@ mod tests {
         ] {
             let error = bad.parse::<Cell>().expect_err(bad).to_string();
             assert!(error.contains(said), "{error}");
+        }
+        for bad in ["pinned", "pinned/1B", "pinned/1B/1024B", "loose/1B/1B", "pinned/1B/1B/1B"] {
+            bad.parse::<Exchange>().expect_err(bad);
+            format!("request/{bad}").parse::<Exchange>().expect_err(bad);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! - [`layout`]: who runs where: two pinned threads, or one thread for both ends.
 //! - [`echo`]: a connection whose far end sends everything back.
 //! - [`connect`]: a connection made and closed, again and again, without using up the ports.
+//! - [`tcp`]: what a TCP service does all day: connections, requests, bulk.
 //! - [`workloads`]: these two, with their parameters, in one place.
 //! - [`socket`]: settings that both share, as they took effect.
 //! - [`link`]: what a link does to packets: profiles with their sources, and a pure model.
@@ -35,6 +36,7 @@ pub mod proxy;
 pub mod register;
 pub mod sim;
 pub mod socket;
+pub mod tcp;
 pub mod topology;
 pub mod tun;
 mod wait;

@@ -1,5 +1,6 @@
 //! Socket settings that every workload of this room shares, read back as they took effect.
 
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -53,6 +54,40 @@ pub fn dimensions(socket: impl AsFd, cpus: String) -> Result<Vec<(&'static str, 
     let control = sockopt::tcp_congestion(socket).map_err(Error::io("read TCP_CONGESTION"))?;
     let backend = BACKEND.to_owned();
     Ok(vec![("backend", backend), ("congestion_control", control), ("cpus", cpus)])
+}
+
+/// No operation on loopback takes this long; a lost peer then is an error and no hang.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// Client and server of a new connection with TCP_NODELAY. The kernel completes the handshake before
+/// anybody accepts, so that one thread can do it all. The listener is first given to `configure`:
+/// what is set on it, the server's end inherits.
+pub(crate) fn connected_pair(
+    configure: impl FnOnce(&TcpListener) -> Result<(), Error>,
+) -> Result<(TcpStream, TcpStream), Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = listener.map_err(Error::io("listen on loopback"))?;
+    configure(&listener)?;
+    let address = listener.local_addr().map_err(Error::io("read the port"))?;
+    let client = TcpStream::connect(address).map_err(Error::io("connect on loopback"))?;
+    let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
+    for end in [&client, &server] {
+        set_nodelay(end)?;
+        end.set_read_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
+        end.set_write_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
+    }
+    // Between two runs the server may wait as long as the harness likes; its owner ends it.
+    server.set_read_timeout(None).map_err(Error::io("lift a time limit"))?;
+    Ok((client, server))
+}
+
+/// Ends the client's wait when the server's thread ends, also by a panic.
+pub(crate) struct ClosedOnExit(pub(crate) TcpStream);
+
+impl Drop for ClosedOnExit {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }
 
 /// `on` or `off`, as the kernel says.

@@ -92,8 +92,7 @@ impl Workload for Connect {
 
     fn check(&mut self) -> Result<(), Failure> {
         if let Some(error) = &self.failure {
-            let kept = io::Error::new(error.kind(), error.to_string());
-            return Err(Error::Measured(kept).into());
+            return Err(Error::measured(error).into());
         }
         if self.connected == self.before {
             return Err(Error::NotConnected.into());

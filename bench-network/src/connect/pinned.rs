@@ -29,17 +29,34 @@ impl Server {
     /// # Errors
     /// What the system refused.
     pub fn start(accepted: Arc<AtomicU64>) -> Result<Self, Error> {
-        Self::placed(Placement::choose()?, accepted)
+        Self::placed(Placement::choose()?, accepted, |_| Ok(()), greet)
     }
 
-    fn placed(placement: Placement, accepted: Arc<AtomicU64>) -> Result<Self, Error> {
+    /// As [`start`](Self::start), with a listener that is first given to `configure` (what is set on
+    /// it, accepted connections inherit) and with connections that are given to `serve`, one after
+    /// the other.
+    pub(crate) fn serving(
+        accepted: Arc<AtomicU64>,
+        configure: impl FnOnce(&TcpListener) -> Result<(), Error>,
+        serve: impl FnMut(TcpStream) + Send + 'static,
+    ) -> Result<Self, Error> {
+        Self::placed(Placement::choose()?, accepted, configure, serve)
+    }
+
+    fn placed(
+        placement: Placement,
+        accepted: Arc<AtomicU64>,
+        configure: impl FnOnce(&TcpListener) -> Result<(), Error>,
+        serve: impl FnMut(TcpStream) + Send + 'static,
+    ) -> Result<Self, Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = Arc::new(listener.map_err(Error::io("listen on loopback"))?);
+        configure(&listener)?;
         let address = listener.local_addr().map_err(Error::io("read the port"))?;
         // Before there is a thread: where this fails, nothing is left to be ended.
         let pinned = Pinned::to(placement.client)?;
         let accepting = StoppedOnExit(Arc::clone(&listener));
-        let work = move || accept_all(&accepting.0, &accepted);
+        let work = move || accept_all(&accepting.0, &accepted, serve);
         let thread = spawn_pinned("connect-server", placement.server, work)?;
         Ok(Self { address, listener, thread: Some(thread), placement, pinned })
     }
@@ -113,15 +130,19 @@ fn stop(listener: &TcpListener) {
     let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
 }
 
-fn accept_all(listener: &TcpListener, accepted: &AtomicU64) {
+fn greet(mut stream: TcpStream) {
+    // Waits for the client's RST, so that this end never closes first. An error of the greeting is
+    // the same RST come early; the client's own end says why.
+    let _ = stream.write_all(&GREETING).and_then(|()| stream.read(&mut [0]));
+}
+
+fn accept_all(listener: &TcpListener, accepted: &AtomicU64, mut serve: impl FnMut(TcpStream)) {
     loop {
         match listener.accept() {
-            Ok((mut stream, _)) => {
-                // Before the greeting, after which the client may ask for the count.
+            Ok((stream, _)) => {
+                // Before it is served, after which the client may ask for the count.
                 accepted.fetch_add(1, Ordering::Release);
-                // Waits for the client's RST, so that this end never closes first. An error of
-                // the greeting is the same RST come early; the client's own end says why.
-                let _ = stream.write_all(&GREETING).and_then(|()| stream.read(&mut [0]));
+                serve(stream);
             }
             // The client gave up between connecting and being accepted; its own end says so.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -144,7 +165,8 @@ mod tests {
         }
         let accepted = Arc::new(AtomicU64::new(0));
         let placement = Placement { client: none, ..chosen };
-        let error = Server::placed(placement, Arc::clone(&accepted)).expect_err("no such CPU");
+        let error = Server::placed(placement, Arc::clone(&accepted), |_| Ok(()), greet)
+            .expect_err("no such CPU");
         assert!(error.to_string().starts_with("failed to pin a thread: "), "{error}");
         // An accepting thread would hold the other end of the count.
         assert_eq!(Arc::strong_count(&accepted), 1);

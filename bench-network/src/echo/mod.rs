@@ -37,16 +37,52 @@ enum Ends {
     OneThread(one_thread::Connection),
 }
 
+/// What a server makes of a message.
+pub(crate) trait Answer: Send + Sync + 'static {
+    /// What it sends back.
+    fn answer<'a>(&'a self, message: &'a mut [u8]) -> &'a [u8];
+}
+
+/// The message itself, with a change made to it.
+impl<F: Fn(&mut [u8]) + Send + Sync + 'static> Answer for F {
+    fn answer<'a>(&'a self, message: &'a mut [u8]) -> &'a [u8] {
+        self(message);
+        message
+    }
+}
+
 impl Echo {
-    fn between(ends: Ends, size: ByteSize) -> Result<Self, Error> {
-        let payload = Payload::seeded(SEED, size);
-        let sent = payload.to_bytes().to_vec();
+    /// Sends `sent` and expects `payload` for it, which is what `answer` has to make of it.
+    pub(crate) fn exchanging(
+        layout: Layout,
+        sent: Vec<u8>,
+        payload: Payload,
+        answer: impl Answer,
+    ) -> Result<Self, Failure> {
+        let size = ByteSize::new(sent.len() as u64);
+        if size.is_empty() || payload.size.is_empty() {
+            return Err(Error::Empty.into());
+        }
+        let ends = match layout {
+            Layout::Pinned => Ends::Pinned(pinned::Connection::answering(size, answer)?),
+            Layout::OneThread => Ends::OneThread(one_thread::Connection::answering(size, answer)?),
+        };
+        let mut this = Self::between(ends, sent, payload)?;
+        // Once outside the clock: tasks start and memory is touched here and not there.
+        this.prepare()?;
+        this.run();
+        this.check()?;
+        Ok(this)
+    }
+
+    fn between(ends: Ends, sent: Vec<u8>, payload: Payload) -> Result<Self, Error> {
         let mut dimensions = match &ends {
             Ends::Pinned(connection) => connection.dimensions()?,
             Ends::OneThread(connection) => connection.dimensions()?,
         };
         dimensions.extend(payload.dimensions());
-        Ok(Self { payload, received: vec![0; sent.len()], sent, ends, failure: None, dimensions })
+        let received = vec![0; payload.size.len()];
+        Ok(Self { payload, received, sent, ends, failure: None, dimensions })
     }
 }
 
@@ -55,20 +91,8 @@ impl Workload for Echo {
     type Parameter = Cell;
 
     fn set_up(cell: &Cell) -> Result<Self, Failure> {
-        let size = cell.size;
-        if size.is_empty() {
-            return Err(Error::Empty.into());
-        }
-        let ends = match cell.layout {
-            Layout::Pinned => Ends::Pinned(pinned::Connection::open(size)?),
-            Layout::OneThread => Ends::OneThread(one_thread::Connection::open(size)?),
-        };
-        let mut this = Self::between(ends, size)?;
-        // Once outside the clock: tasks start and memory is touched here and not there.
-        this.prepare()?;
-        this.run();
-        this.check()?;
-        Ok(this)
+        let payload = Payload::seeded(SEED, cell.size);
+        Self::exchanging(cell.layout, payload.to_bytes().to_vec(), payload, |_: &mut [u8]| ())
     }
 
     fn bytes(&self) -> Option<ByteSize> {
@@ -97,8 +121,7 @@ impl Workload for Echo {
 
     fn check(&mut self) -> Result<(), Failure> {
         if let Some(error) = &self.failure {
-            let kept = io::Error::new(error.kind(), error.to_string());
-            return Err(Error::Measured(kept).into());
+            return Err(Error::measured(error).into());
         }
         Ok(self.payload.verify_all(&self.received)?)
     }
@@ -132,7 +155,9 @@ mod tests {
                 one_thread::Connection::answering(size, answer).map(Ends::OneThread)
             }
         };
-        Echo::between(ends.expect("connect"), size).expect("dimensions")
+        let payload = Payload::seeded(SEED, size);
+        let sent = payload.to_bytes().to_vec();
+        Echo::between(ends.expect("connect"), sent, payload).expect("dimensions")
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
+use super::Answer;
 use crate::error::Error;
 use crate::socket;
 
@@ -25,14 +26,11 @@ impl Connection {
     /// # Errors
     /// What the system refused.
     pub fn open(size: ByteSize) -> Result<Self, Error> {
-        Self::answering(size, |_| ())
+        Self::answering(size, |_: &mut [u8]| ())
     }
 
-    /// As [`open`](Self::open), with a change made to each message before it is sent back.
-    pub(super) fn answering(
-        size: ByteSize,
-        answer: impl Fn(&mut [u8]) + Send + 'static,
-    ) -> Result<Self, Error> {
+    /// As [`open`](Self::open), with an answer made of each message.
+    pub(super) fn answering(size: ByteSize, answer: impl Answer) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_io().build();
         let runtime = runtime.map_err(Error::io("start a runtime"))?;
         let (client, server) = runtime.block_on(connected_pair())?;
@@ -77,14 +75,9 @@ async fn connected_pair() -> Result<(TcpStream, TcpStream), Error> {
     Ok((client, server))
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    mut message: Vec<u8>,
-    answer: impl Fn(&mut [u8]),
-) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, mut message: Vec<u8>, answer: impl Answer) -> io::Result<()> {
     loop {
         stream.read_exact(&mut message).await?;
-        answer(&mut message);
-        stream.write_all(&message).await?;
+        stream.write_all(answer.answer(&mut message)).await?;
     }
 }

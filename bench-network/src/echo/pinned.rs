@@ -2,18 +2,15 @@
 //! other, each pinned to a CPU.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bench_core::units::ByteSize;
 
+use super::Answer;
 use crate::error::Error;
-use crate::socket;
+use crate::socket::{self, ClosedOnExit};
 use bench_core::fixture::cpus::{Pinned, Placement, spawn_pinned};
-
-/// No echo takes this long; a lost peer then is an error and no hang.
-const GIVE_UP: Duration = Duration::from_secs(10);
 
 /// An open connection and the thread that answers on it. Dropping it closes both ends, waits for
 /// the thread and frees the calling thread from its CPU.
@@ -33,23 +30,20 @@ impl Connection {
     /// # Errors
     /// What the system refused.
     pub fn open(size: ByteSize) -> Result<Self, Error> {
-        Self::answering(size, |_| ())
+        Self::answering(size, |_: &mut [u8]| ())
     }
 
-    /// As [`open`](Self::open), with a change made to each message before it is sent back.
-    pub(super) fn answering(
-        size: ByteSize,
-        answer: impl Fn(&mut [u8]) + Send + 'static,
-    ) -> Result<Self, Error> {
+    /// As [`open`](Self::open), with an answer made of each message.
+    pub(super) fn answering(size: ByteSize, answer: impl Answer) -> Result<Self, Error> {
         let placement = Placement::choose()?;
-        let (client, server) = connected_pair()?;
+        let (client, server) = socket::connected_pair(|_| Ok(()))?;
         // Before there is a thread: where this fails, nothing is left to be ended.
         let pinned = Pinned::to(placement.client)?;
         let answering = server.try_clone().map_err(Error::io("share a socket"))?;
         let answering = ClosedOnExit(answering);
         let work = move || {
             // The client meets the same failure at its own end and reports it.
-            let _ = serve(&answering.0, &mut vec![0; size.len()], answer);
+            let _ = serve(&answering.0, &mut vec![0; size.len()], &answer);
         };
         let thread = spawn_pinned("echo-server", placement.server, work)?;
         Ok(Self { client, server, thread: Some(thread), placement, pinned })
@@ -95,38 +89,10 @@ impl Drop for Connection {
     }
 }
 
-/// Ends the client's wait when the server thread ends, also by a panic.
-struct ClosedOnExit(TcpStream);
-
-impl Drop for ClosedOnExit {
-    fn drop(&mut self) {
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
-}
-
-/// Both ends of a new connection. The kernel completes the handshake before anybody accepts, so
-/// that one thread can do it all.
-fn connected_pair() -> Result<(TcpStream, TcpStream), Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listener = listener.map_err(Error::io("listen on loopback"))?;
-    let address = listener.local_addr().map_err(Error::io("read the port"))?;
-    let client = TcpStream::connect(address).map_err(Error::io("connect on loopback"))?;
-    let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
-    for end in [&client, &server] {
-        socket::set_nodelay(end)?;
-        end.set_read_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
-        end.set_write_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
-    }
-    // Between two runs the server may wait as long as the harness likes; `Drop` ends it.
-    server.set_read_timeout(None).map_err(Error::io("lift a time limit"))?;
-    Ok((client, server))
-}
-
-fn serve(mut stream: &TcpStream, message: &mut [u8], answer: impl Fn(&mut [u8])) -> io::Result<()> {
+fn serve(mut stream: &TcpStream, message: &mut [u8], answer: &impl Answer) -> io::Result<()> {
     loop {
         stream.read_exact(message)?;
-        answer(message);
-        stream.write_all(message)?;
+        stream.write_all(answer.answer(message))?;
     }
 }
 
