@@ -51,6 +51,9 @@ pub trait Carrier: std::fmt::Debug + Send + 'static {
     fn plug(address: Ipv4Addr) -> Result<Plugged, Error>;
 }
 
+/// How the names of its threads begin, so that their processor time can be told from that of the ends.
+pub const THREADS: &str = "link-";
+
 /// One end of a link: a network, and where its packets are.
 #[derive(Debug)]
 pub struct Plugged {

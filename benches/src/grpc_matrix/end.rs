@@ -2,7 +2,7 @@
 //! directly, or through a link that delays.
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bench_core::fixture::Payload;
@@ -11,19 +11,20 @@ use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::Other;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
-use bench_grpc::compat::{CacheClient, CacheClients};
+use bench_grpc::compat::CacheClients;
 use bench_grpc::{
-    Bind, Client, ConnectConfig, Connections, DataPath, Delivery, Error, Layout, Loopback,
-    LoopbackConfig, Operation, SERVER_THREADS, Server, ServerConfig, Sink, Target,
-    TransportProfile, Wire,
+    Bind, ConnectConfig, Connections, DataPath, Layout, Loopback, LoopbackConfig, Operation,
+    SERVER_THREADS, Server, ServerConfig, Sink, Target, TransportProfile, Wire,
 };
-use bench_network::link::LinkProfile;
-use bench_network::proxy::DelayProxy;
+use bench_network::backend::Kind;
+use bench_network::proxy::THREAD;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
 use super::arm::{BOTH, CLIENT, COVERS, EACH};
+use super::caller::{Caller, Protocol};
 use super::limit::{ELSEWHERE, time_limit};
+use super::link::{Between, Link};
 
 /// How long to look for a server that is not there yet.
 const RETRY: Duration = Duration::from_secs(5);
@@ -50,8 +51,8 @@ pub enum Place {
 pub struct Setup {
     /// Where the server is.
     pub place: Place,
-    /// The round trip of a link between the two ends.
-    pub rtt: Option<Duration>,
+    /// What lies between the two ends.
+    pub link: Option<Between>,
     /// How bytes go between the application and HTTP/2.
     pub path: DataPath,
     /// The largest message of Write and Stream.
@@ -62,46 +63,6 @@ pub struct Setup {
     pub connections: usize,
     /// What is spoken.
     pub protocol: Protocol,
-}
-
-/// What is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// The blob service of bench-grpc.
-    Ours,
-    /// The three calls of a blob cache.
-    BlobCache,
-}
-
-/// A client of either protocol.
-#[derive(Clone, Debug)]
-pub enum Caller {
-    /// Of our service.
-    Ours(Client),
-    /// Of a cache.
-    Cache(CacheClient),
-}
-
-impl Caller {
-    /// The same, whose calls do this with content and are given up after this time.
-    #[must_use]
-    pub fn with(self, sink: Sink, limit: Duration) -> Self {
-        match self {
-            Self::Ours(client) => Self::Ours(client.with_sink(sink).with_time_limit(limit)),
-            Self::Cache(client) => Self::Cache(client.with_sink(sink).with_time_limit(limit)),
-        }
-    }
-
-    /// Runs one operation on the whole content.
-    ///
-    /// # Errors
-    /// What the call ended with.
-    pub async fn call(&self, operation: Operation) -> Result<Delivery, Error> {
-        match self {
-            Self::Ours(client) => client.call(operation).await,
-            Self::Cache(client) => client.call(operation).await,
-        }
-    }
 }
 
 impl Setup {
@@ -115,7 +76,10 @@ impl Setup {
             Place::Here { .. } if self.concurrency > 1 || self.connections > 1 => {
                 Err("no ceiling: it has one connection")
             }
-            Place::Here { .. } if self.rtt.is_some() => Ok((BESIDE, Wire::Tcp)),
+            Place::Here { .. } if self.link.is_some() => match self.proxied() {
+                true => Ok((BESIDE, Wire::Tcp)),
+                false => Err("no ceiling: a raw socket passes the proxy only"),
+            },
             Place::Here { layout, wire } => Ok((layout, wire)),
         }
     }
@@ -131,14 +95,26 @@ impl Setup {
             Place::Here { .. } => Duration::ZERO,
             Place::Elsewhere(_) => ELSEWHERE,
         };
-        let rtt = self.rtt.unwrap_or_default() + unnamed;
-        time_limit(size, profile.window(operation), rtt, self.concurrency)
+        let link = self.link.as_ref();
+        let carried = link.map_or(f64::INFINITY, |link| link.rate(operation));
+        let way = (self.round_trip().unwrap_or_default() + unnamed, carried);
+        time_limit(size, profile.window(operation), way, self.concurrency)
+    }
+
+    /// What the link adds to every round trip.
+    fn round_trip(&self) -> Option<Duration> {
+        self.link.as_ref().map(|link| link.profile.base_round_trip())
+    }
+
+    /// Whether what lies between two ends of ours is the proxy.
+    pub fn proxied(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.carrier(true).is_ok_and(|it| it == Kind::Proxy))
     }
 
     /// What made the number, as it really runs, whoever serves.
     pub fn dimensions(&self, size: ByteSize) -> Dimensions {
         let (server, address, wire, layout) = match &self.place {
-            Place::Here { layout, wire } if self.rtt.is_none() => {
+            Place::Here { layout, wire } if self.link.is_none() => {
                 let address = if *wire == Wire::Unix { "socket file" } else { "IP address" };
                 ("ours", address, *wire, layout.to_string())
             }
@@ -161,7 +137,7 @@ impl Setup {
             ("chunk", self.chunk.min(size).to_string()),
             ("connections", self.connections.to_string()),
             ("concurrency", self.concurrency.to_string()),
-            ("rtt_added", rtt_added(self.rtt)),
+            ("rtt_added", rtt_added(self.round_trip())),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -173,8 +149,8 @@ impl Setup {
             Place::Here { wire, .. } => format!("{wire} on this machine"),
             Place::Elsewhere(target) => format!("the way to {target}"),
         };
-        match self.rtt {
-            Some(rtt) => format!("{to} with a round trip of {} ms more", rtt.as_secs_f64() * 1e3),
+        match &self.link {
+            Some(link) => format!("{to} {}", link.words()),
             None => to,
         }
     }
@@ -193,7 +169,7 @@ pub struct There {
     // Dropped in this order: the client, the link, the server.
     connections: Connections,
     runtime: Runtime,
-    link: Option<DelayProxy>,
+    link: Option<Link>,
     server: Option<Server>,
     /// Where the other end is a cache.
     cache: Option<CacheClients>,
@@ -211,7 +187,7 @@ impl End {
         profile: TransportProfile,
         (payload, content): (Payload, Bytes),
     ) -> Result<Self, Failure> {
-        match (&setup.place, setup.rtt) {
+        match (&setup.place, &setup.link) {
             (Place::Here { layout, wire }, None) => {
                 let (layout, wire, socket_buffer) = (*layout, *wire, None);
                 let (path, chunk) = (setup.path, setup.chunk.min(payload.size));
@@ -231,21 +207,36 @@ impl End {
                 let more = more.map(|more| loopback.open(more)).transpose()?;
                 Ok(Self::Here(Box::new(loopback), more))
             }
-            (Place::Here { .. }, Some(_)) => {
-                let address = Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+            (Place::Here { .. }, Some(between)) => {
+                let networks = between.networks()?;
+                let ip = networks.as_ref().map(Link::server_address).transpose()?;
+                let address = Bind::Tcp((ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), 0).into());
                 let placement = Placement::choose()?;
                 let (path, workers, cpu) = (setup.path, 1, Some(placement.server));
                 let socket_buffer = None;
                 let config =
                     ServerConfig { profile, address, path, payload, workers, cpu, socket_buffer };
-                let server = Server::start_with(config, content.clone())?;
+                let start = || Server::start_with(config, content.clone());
+                let server = match &networks {
+                    Some(networks) => networks.in_server(start)?,
+                    None => start()?,
+                };
                 let target = server.address().clone();
                 let pinned = Pinned::to(placement.client)?;
+                let link = match networks {
+                    Some(networks) => networks,
+                    None => between.before(&target)?,
+                };
                 let ours = Some((server, placement, pinned));
-                There::open(setup, target, profile, (payload, content), ours)
+                There::open(setup, (target, Some(link)), profile, (payload, content), ours)
             }
-            (Place::Elsewhere(target), _) => {
-                There::open(setup, target.clone(), profile, (payload, content), None)
+            (Place::Elsewhere(target), between) => {
+                let before = |between: &Between| -> Result<Link, Failure> {
+                    between.carrier(false)?;
+                    between.before(target)
+                };
+                let link = between.as_ref().map(before).transpose()?;
+                There::open(setup, (target.clone(), link), profile, (payload, content), None)
             }
         }
     }
@@ -294,6 +285,14 @@ impl End {
         }
     }
 
+    /// How the names of those threads begin that are neither end's.
+    pub fn aside(&self) -> &'static str {
+        match self {
+            Self::There(there) => there.link.as_ref().map_or(THREAD, Link::threads),
+            Self::Here(..) => THREAD,
+        }
+    }
+
     /// What made the number.
     pub fn dimensions(&self) -> Dimensions {
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
@@ -305,15 +304,21 @@ impl End {
             }
             Self::There(there) => {
                 let effective = there.connections.effective().dimensions();
-                let link = there.link.as_ref().map(DelayProxy::dimensions).unwrap_or_default();
+                let link = there.link.as_ref().map(Link::dimensions).unwrap_or_default();
                 let mut dimensions: Dimensions =
                     effective.into_iter().chain(link).map(owned).collect();
                 let backend = match (&there.server, &there.cache) {
-                    (Some(_), _) => "kernel loopback".to_owned(),
+                    (Some(_), _) => match &there.link {
+                        Some(link) => link.carries().to_owned(),
+                        None => "kernel loopback".to_owned(),
+                    },
                     (None, Some(_)) => format!("blob cache at {}", there.connections.target()),
                     (None, None) => format!("server at {}", there.connections.target()),
                 };
                 dimensions.insert("backend".to_owned(), backend);
+                if let Some(control) = &there.connections.socket().congestion_control {
+                    dimensions.insert("congestion_control".to_owned(), control.clone());
+                }
                 if let Some((placement, _)) = &there.pins {
                     dimensions.insert("cpus".to_owned(), placement.describe());
                 }
@@ -326,10 +331,10 @@ impl End {
 }
 
 impl There {
-    /// Connects to the server, through a link where one is asked for.
+    /// Connects to the server, over the link where there is one.
     fn open(
         setup: &Setup,
-        target: Target,
+        (target, link): (Target, Option<Link>),
         profile: TransportProfile,
         (payload, content): (Payload, Bytes),
         ours: Option<(Server, Placement, Pinned)>,
@@ -338,9 +343,11 @@ impl There {
             Some((server, placement, pinned)) => (Some(server), Some((placement, pinned))),
             None => (None, None),
         };
-        let link = setup.rtt.map(|rtt| through(&target, rtt)).transpose()?;
         let config = ConnectConfig {
-            target: link.as_ref().map_or(target, |link| link.address().into()),
+            target: match &link {
+                Some(link) => link.toward(target),
+                None => target,
+            },
             profile,
             path: setup.path,
             payload,
@@ -350,7 +357,11 @@ impl There {
             retry: RETRY,
         };
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let connections = runtime.block_on(Connections::open_with(config, content))?;
+        let connecting = Connections::open_with(config, content);
+        let connections = match &link {
+            Some(link) => link.in_client(&runtime, connecting)?,
+            None => runtime.block_on(connecting)?,
+        };
         if server.is_some() {
             // Connecting looked at the client's end; the other one is ours, too.
             connections.effective().expect(&profile)?;
@@ -373,19 +384,6 @@ impl There {
 /// The round trip of a link between the two ends, as rows say it.
 pub(super) fn rtt_added(rtt: Option<Duration>) -> String {
     rtt.map_or("none".to_owned(), |rtt| format!("{} ms", rtt.as_secs_f64() * 1e3))
-}
-
-/// A link of this round trip before the server.
-fn through(target: &Target, rtt: Duration) -> Result<DelayProxy, Failure> {
-    let resolved = || -> std::io::Result<Option<SocketAddr>> {
-        match target {
-            Target::Tcp(address) => Ok(Some(*address)),
-            Target::Host(host) => Ok(host.to_socket_addrs()?.next()),
-            Target::Unix(_) => Ok(None),
-        }
-    };
-    let address = resolved()?.ok_or_else(|| format!("{target} has no address for a link"))?;
-    Ok(DelayProxy::start(address, &LinkProfile::round_trip(rtt))?)
 }
 
 #[cfg(test)]

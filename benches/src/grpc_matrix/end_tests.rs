@@ -5,7 +5,7 @@ use super::*;
 fn setup(place: Place) -> Setup {
     Setup {
         place,
-        rtt: None,
+        link: None,
         path: DataPath::Segments,
         chunk: ByteSize::mib(4),
         concurrency: 1,
@@ -29,8 +29,8 @@ fn a_raw_socket_is_a_ceiling_of_one_transfer_at_a_time() {
     let one = Err("no ceiling: it has one connection");
     assert_eq!(Setup { concurrency: 2, ..plain.clone() }.ceiling(), one);
     assert_eq!(Setup { connections: 2, ..plain.clone() }.ceiling(), one);
-    let rtt = Some(Duration::from_millis(1));
-    let behind = Setup { rtt, ..plain };
+    let link = Some(Between::round_trip(Duration::from_millis(1)));
+    let behind = Setup { link, ..plain };
     assert_eq!(behind.ceiling(), Ok((Layout::TwoThreads, Wire::Tcp)), "it passes the link, too");
     assert!(there("cache-3:1").ceiling().expect_err("theirs").contains("somebody else's"));
 }
@@ -40,8 +40,8 @@ fn rows_say_what_ran_and_not_what_was_asked_for() {
     let of = |setup: &Setup, name: &str| setup.dimensions(ByteSize::mib(1))[name].clone();
     let many = here(Layout::MultiThread { server: 2, client: 2 });
     assert_eq!(of(&many, "layout"), "multi-thread, server 2, client 2");
-    let rtt = Some(Duration::from_millis(20));
-    let behind = Setup { rtt, connections: 3, ..many };
+    let link = Some(Between::round_trip(Duration::from_millis(20)));
+    let behind = Setup { link, connections: 3, ..many };
     assert_eq!(of(&behind, "layout"), Layout::TwoThreads.to_string());
     assert_eq!(
         (of(&behind, "rtt_added"), of(&behind, "connections")),
@@ -63,8 +63,8 @@ fn a_call_over_a_link_may_take_as_long_as_its_window_makes_it() {
     let (size, profile) = (ByteSize::mib(256), TransportProfile::CONSERVATIVE);
     let limit = |setup: &Setup| setup.time_limit(size, &profile, Operation::Read);
     let plain = here(Layout::TwoThreads);
-    let rtt = Some(Duration::from_secs(1));
-    let far = Setup { rtt, ..plain.clone() };
+    let link = Some(Between::round_trip(Duration::from_secs(1)));
+    let far = Setup { link, ..plain.clone() };
     // 256 MiB in windows of 64 KiB are 4096 round trips.
     assert!(limit(&far) > Duration::from_secs(4096), "{:?}", limit(&far));
     assert!(limit(&plain) < limit(&there("cache-3:1")) && limit(&plain).as_secs() < 120);
@@ -72,8 +72,8 @@ fn a_call_over_a_link_may_take_as_long_as_its_window_makes_it() {
 
 #[test]
 fn a_server_of_ours_behind_a_link_has_to_announce_the_profile() {
-    let rtt = Some(Duration::from_millis(1));
-    let setup = Setup { rtt, ..here(Layout::TwoThreads) };
+    let link = Between::round_trip(Duration::from_millis(1));
+    let setup = Setup { link: Some(link.clone()), ..here(Layout::TwoThreads) };
     let payload = Payload::seeded(7, ByteSize::kib(64));
     let content = payload.to_bytes();
     let opened = |served: TransportProfile, ours: bool| {
@@ -95,7 +95,8 @@ fn a_server_of_ours_behind_a_link_has_to_announce_the_profile() {
             false => (None, Some(server)),
         };
         let asked = (TransportProfile::DEFAULT, (payload, content.clone()));
-        let end = There::open(&setup, target, asked.0, asked.1, server);
+        let before = link.before(&target).expect("a link");
+        let end = There::open(&setup, (target, Some(before)), asked.0, asked.1, server);
         drop(kept);
         end.map(drop).map_err(|error| error.to_string())
     };

@@ -8,7 +8,12 @@ use bench_core::units::ByteSize;
 use bench_grpc::{DataPath, Layout, Operation, Target, TransportProfile, Wire};
 use clap::Parser;
 
-use super::end::{Place, Protocol, Setup};
+use bench_network::backend::Choice;
+use bench_network::link::{LinkProfile, named as links};
+
+use super::caller::Protocol;
+use super::end::{Place, Setup};
+use super::link::Between;
 use super::plan::{CHUNK, Cell, Effort, PROFILES, SIZES};
 
 /// Measures throughput over gRPC: profiles × operations × sizes, each cell by all profiles in turns.
@@ -64,9 +69,19 @@ pub struct Flags {
     /// What connects the two ends: tcp or unix
     #[arg(long, value_name = "WIRE", default_value = "tcp", value_parser = wire)]
     wire: Wire,
-    /// The round trip of a link that is put between the two ends, in milliseconds
+    /// The round trip of a link that is put between the two ends, in milliseconds; by the in-process
+    /// proxy, wherever the server is
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     rtt: Option<Duration>,
+    /// The link that is put between the two ends, by its name: lte, 3g_fast, wifi, rtt_20ms...
+    ///
+    /// With both ends here an emulator carries its packets between networks of their own, with the
+    /// kernel's TCP at both ends, where this machine lets it.
+    #[arg(long, value_name = "NAME", conflicts_with = "rtt", value_parser = link)]
+    link: Option<LinkProfile>,
+    /// What carries the link: auto, exact:tun, exact:packet or exact:proxy [default: auto]
+    #[arg(long, value_name = "BACKEND", requires = "link")]
+    backend: Option<Choice>,
     /// Write the record to this file; `cargo perf report FILE` reads it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -122,10 +137,11 @@ impl Flags {
                         beside --server"
                 .to_owned());
         }
-        if self.rtt.is_some() && (self.wire == Wire::Unix || self.layout != Layout::TwoThreads) {
+        let linked = self.rtt.is_some() || self.link.is_some();
+        if linked && (self.wire == Wire::Unix || self.layout != Layout::TwoThreads) {
             return Err(
-                "--rtt puts a link between two TCP ends on a thread each; leave out --wire \
-                        and --layout"
+                "--rtt and --link put a link between two TCP ends on a thread each; leave out \
+                 --wire and --layout"
                     .to_owned(),
             );
         }
@@ -152,9 +168,12 @@ impl Flags {
             Some(target) => Place::Elsewhere(target),
             None => Place::Here { layout: self.layout, wire: self.wire },
         };
+        let backend = self.backend.unwrap_or(Choice::Auto);
+        let asked = self.link.map(|profile| Between { profile, backend });
+        let link = asked.or_else(|| self.rtt.map(Between::round_trip));
         let setup = Setup {
             place,
-            rtt: self.rtt,
+            link,
             path: self.path.unwrap_or(DataPath::Segments),
             chunk: self.chunk_size.unwrap_or(CHUNK),
             concurrency: self.concurrency,
@@ -186,7 +205,10 @@ impl Flags {
     /// What peers do in one way only, and so cannot be asked for beside them.
     fn refused_by_peers(&self) -> Option<&'static str> {
         let refused = [
-            (self.rtt.is_some(), "--peers are measured without a link; leave out --rtt"),
+            (
+                self.rtt.is_some() || self.link.is_some(),
+                "--peers are measured without a link; leave out --rtt and --link",
+            ),
             (self.path.is_some(), "--peers have a data path each; leave out --path"),
             (
                 or(self.profile.clone(), &[]).len() > 1,
@@ -239,6 +261,10 @@ fn layout(text: &str) -> Result<Layout, String> {
         ("processes", Layout::Processes),
     ];
     named(text, &known)
+}
+
+fn link(text: &str) -> Result<LinkProfile, String> {
+    links::find(text).map_err(|error| error.to_string())
 }
 
 fn count(text: &str) -> Result<usize, String> {

@@ -34,7 +34,13 @@ fn flags_choose_cells_profiles_and_effort() {
     assert_eq!(long.operations(0, Duration::from_micros(1)), 500_000, "a time has no other bound");
     let server = parse("--server cache-3:50051 --rtt 20").expect("fine").setup;
     assert!(matches!(server.place, Place::Elsewhere(_)));
-    assert_eq!(server.rtt, Some(Duration::from_millis(20)));
+    let link = server.link.expect("a link");
+    assert_eq!(link.profile.name, "rtt_20ms");
+    assert_eq!(link.backend.to_string(), "exact:proxy", "wherever the server is");
+    let lossy = parse("--link wifi --backend exact:tun").expect("fine").setup.link.expect("a link");
+    assert_eq!((&*lossy.profile.name, lossy.backend.to_string()), ("wifi", "exact:tun".to_owned()));
+    let auto = parse("--link lte").expect("fine").setup.link.expect("a link");
+    assert_eq!(auto.backend.to_string(), "auto");
 }
 
 #[test]
@@ -62,9 +68,14 @@ fn what_makes_no_sense_is_one_sentence() {
         ("--server a:1 --wire unix", "leave them out"),
         ("--proto-compat blobcache", "--server"),
         ("--server a:1 --proto-compat redis", "write one of blobcache"),
-        ("--rtt 20 --layout one-thread", "--rtt puts a link"),
-        ("--rtt 20 --layout processes", "--rtt puts a link"),
-        ("--rtt 20 --layout multi-thread", "--rtt puts a link"),
+        ("--rtt 20 --layout one-thread", "--rtt and --link put a link"),
+        ("--rtt 20 --layout processes", "--rtt and --link put a link"),
+        ("--link lte --layout multi-thread", "--rtt and --link put a link"),
+        ("--link lte --wire unix", "leave out --wire"),
+        ("--link lt", "did you mean lte?"),
+        ("--link lte --rtt 20", "cannot be used with"),
+        ("--backend exact:tun", "--link"),
+        ("--link lte --backend dummynet", "is no backend"),
         ("--fast", "unexpected argument"),
         ("read", "unexpected argument"),
     ] {

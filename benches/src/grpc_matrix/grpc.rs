@@ -10,10 +10,10 @@ use bench_core::measure::schedule::Schedule;
 use bench_core::measure::usage::Meter;
 use bench_core::workload::Failure;
 use bench_grpc::{Error, Operation, Sink, TransportProfile};
-use bench_network::proxy::THREAD;
 
 use super::arm::{Arm, Turn};
-use super::end::{Caller, End, Setup};
+use super::caller::Caller;
+use super::end::{End, Setup};
 use super::plan::Cell;
 use super::tally;
 
@@ -62,7 +62,7 @@ impl Arm for Grpc {
             warm_up: WarmUp::Operations(0),
         };
         let server = self.end.server();
-        let meter = Meter::start(server, Some(THREAD));
+        let meter = Meter::start(server, Some(self.end.aside()));
         let driven = self.end.block_on(drive(config, |index| {
             let client = &clients[index.0 as usize % clients.len()];
             let first_byte = &first_byte;

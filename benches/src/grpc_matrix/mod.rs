@@ -2,8 +2,9 @@
 //! all profiles in turns.
 //!
 //! - [`plan`]: cells, profiles, rounds.
-//! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm; [`raw`]: a socket as one; [`end`]: where its calls go;
-//!   `limit`: how long one may take.
+//! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm, [`caller`] its client; [`raw`]: a socket
+//!   as one.
+//! - [`end`]: where calls go, [`link`] what lies between; `limit`: how long one may take.
 //! - [`round`]: one cell, turn by turn; [`tally`]: what an arm did, and its rows.
 //! - [`table`]: the rows for people.
 //! - `peers`, with the feature of that name: other implementations as arms.
@@ -11,10 +12,12 @@
 //!   `cargo perf run`.
 
 pub mod arm;
+pub mod caller;
 pub mod end;
 pub mod flags;
 pub mod grpc;
 mod limit;
+pub mod link;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod plan;

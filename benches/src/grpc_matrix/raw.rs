@@ -44,7 +44,7 @@ impl Raw {
         Ok(Self { name: name.to_owned(), operation, config, ceiling, link: None, rtt: None })
     }
 
-    /// Connects two sockets over a link of this round trip.
+    /// Connects two sockets over a link, by the proxy.
     ///
     /// # Errors
     /// What the machine or the link refused.
@@ -53,16 +53,17 @@ impl Raw {
         operation: Operation,
         config: CeilingConfig,
         content: bytes::Bytes,
-        rtt: Duration,
+        profile: &LinkProfile,
     ) -> Result<Self, Failure> {
         let mut link = None;
         let before = |far| {
-            let proxy = DelayProxy::start(far, &LinkProfile::round_trip(rtt));
+            let proxy = DelayProxy::start(far, profile);
             let proxy = link.insert(proxy.map_err(io::Error::other)?);
             Ok(proxy.address())
         };
         let ceiling = Ceiling::start_through(config, content, before)?;
-        Ok(Self { name: name.to_owned(), operation, config, ceiling, link, rtt: Some(rtt) })
+        let rtt = Some(profile.base_round_trip());
+        Ok(Self { name: name.to_owned(), operation, config, ceiling, link, rtt })
     }
 
     fn peer(&self) -> Other {

@@ -197,9 +197,9 @@ fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
     if let Ok((layout, wire)) = setup.ceiling() {
         let (pinned, socket_buffer) = (true, None);
         let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
-        let raw = match setup.rtt {
+        let raw = match &setup.link {
             None => Raw::start(RAW, cell.operation, config, content),
-            Some(rtt) => Raw::through(RAW, cell.operation, config, content, rtt),
+            Some(link) => Raw::through(RAW, cell.operation, config, content, &link.profile),
         };
         arms.push((RAW.to_owned(), boxed(raw)));
     }

@@ -129,7 +129,9 @@ fn a_server_that_is_killed_is_a_failed_row_and_the_matrix_goes_on() {
 #[test]
 fn a_server_of_ours_elsewhere_and_one_behind_a_link_are_measured() {
     let (_server, address) = serve();
-    for flags in [format!("--server {address}"), "--rtt 2".to_owned()] {
+    let theirs = format!("--server {address}");
+    for flags in [&theirs[..], "--rtt 2", "--link rtt_2ms", "--link rtt_2ms --backend exact:proxy"]
+    {
         let line = format!("--size 64KiB --profile default --iterations 2 {flags}");
         let matrix = matrix(&line);
         let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
@@ -137,8 +139,8 @@ fn a_server_of_ours_elsewhere_and_one_behind_a_link_are_measured() {
         let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut watch);
         assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
         let ceiling = rows.iter().any(|row| row.metric.name() == "ceiling_time");
-        assert_eq!(ceiling, flags.starts_with("--rtt"), "a raw socket passes a link of ours only");
-        if flags.starts_with("--rtt") {
+        assert_eq!(ceiling, matrix.setup.proxied(), "a raw socket passes a proxy of ours only");
+        if !flags.starts_with("--server") {
             let time = rows.iter().find(|row| row.metric.name() == "wall_time").expect("measured");
             // A call cannot end before a round trip has.
             assert!(time.per_operation().iter().all(|ns| *ns >= 2e6), "{time:?}");
