@@ -238,6 +238,25 @@ pub enum Error {
         /// How long it was given.
         limit: Duration,
     },
+    /// A peer has closed the connection, or its host does not know of it.
+    #[error("the connection to {peer} is lost: {source}; the peer has gone, connect again")]
+    Lost {
+        /// Its address.
+        peer: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// All connections of a pool were in use.
+    #[error(
+        "no connection of a pool of {connections} was free within {limit:?}; make the pool larger, send \
+         less at once, or allow more time"
+    )]
+    PoolWait {
+        /// How many it has.
+        connections: usize,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// Connections that should take up an earlier session did not.
     #[error("{resumed} of {done} connections were resumed and all should be: tickets ran out")]
     NotResumed {

@@ -99,6 +99,9 @@ fn of_network(error: &bench_network::Error) -> u8 {
         | Error::Topology(_)
         | Error::NotModelled { .. }
         | Error::ScriptTooLong { .. }
+        | Error::CongestionControlRefused { .. }
+        | Error::Block { .. }
+        | Error::PortRange { .. }
         | Error::UnknownBackend(_) => USAGE,
         _ => BROKE,
     }

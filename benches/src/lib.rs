@@ -18,6 +18,7 @@ pub mod load;
 pub mod overlap;
 pub mod pools;
 pub mod regions;
+pub mod tcp;
 pub mod tiers;
 pub mod under_faults;
 

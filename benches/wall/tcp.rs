@@ -6,7 +6,8 @@ use bench_network::workloads::{Bulk, Connections, Request, Security};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn tcp(c: &mut Criterion) {
-    for security in Security::ALL {
+    // Without the instructions for TLS its ids are missing, and whoever expects them is told.
+    for security in Security::ALL.into_iter().filter(|security| security.available().is_ok()) {
         wall::<Connections>(c, &security);
     }
     for layout in ["one_thread", "pinned"] {

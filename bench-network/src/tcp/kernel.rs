@@ -1,5 +1,5 @@
-//! Socket options that no safe crate wraps: what the kernel knows of a connection, and the ports that a
-//! socket may take.
+//! Socket options that no safe crate wraps: what the kernel knows of a connection, the ports that a
+//! socket may take, and an end that goes without a word.
 
 #![expect(unsafe_code, reason = "getsockopt and setsockopt with options that no crate knows")]
 
@@ -12,6 +12,8 @@ const INFO_BYTES_MAX: usize = 512;
 
 /// `IP_LOCAL_PORT_RANGE` of `linux/in.h`, since Linux 6.3; libc does not have it everywhere.
 const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
+/// `TCP_REPAIR` of `linux/tcp.h`.
+const TCP_REPAIR: libc::c_int = 19;
 
 /// The bytes of `struct tcp_info`, as many as this kernel has.
 pub(super) fn info(socket: impl AsFd) -> io::Result<Vec<u8>> {
@@ -35,10 +37,16 @@ pub(super) fn set_local_ports(socket: impl AsFd, ports: &RangeInclusive<u16>) ->
     set(socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, both)
 }
 
+/// Makes closing the socket forget the connection: neither FIN nor RST is sent, as if the host had
+/// lost its power. Needs CAP_NET_ADMIN.
+pub(super) fn set_silent_on_close(socket: impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, TCP_REPAIR, 1)
+}
+
 fn set(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: u32) -> io::Result<()> {
     let fd = socket.as_fd().as_raw_fd();
     let length = size_of::<u32>() as libc::socklen_t;
-    // SAFETY: every option of this file reads one integer of 32 bits, which lives until the call
+    // SAFETY: every option that this file sets reads one integer of 32 bits, which lives until the call
     // returns; the kernel keeps no pointer to it.
     let done = unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), length) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

@@ -4,6 +4,8 @@
 //! - [`bulk`]: one direction, as fast as it goes, with the congestion control pinned.
 //! - [`rate`]: connections made, used once and closed, plain and under TLS.
 //! - [`ports`]: the ports they come from, and what is said when there are none left.
+//! - [`reuse`]: connections that a pool keeps to be used again.
+//! - [`silent`]: peers that never answer, and limits to waiting for them.
 //! - [`tls`]: a certificate for one run, and both ends that know it.
 //! - [`request`]: a request of one size and a response of another.
 
@@ -13,6 +15,8 @@ mod kernel;
 pub mod ports;
 pub mod rate;
 pub mod request;
+pub mod reuse;
+pub mod silent;
 pub mod tls;
 
 /// Says that a test checks nothing on this machine, and why.

@@ -108,7 +108,7 @@ impl Tls {
 }
 
 /// Graviola ends the process where an instruction is missing, so it has to be known before.
-fn available() -> Result<(), Error> {
+pub(super) fn available() -> Result<(), Error> {
     let missing = missing();
     if missing.is_empty() {
         return Ok(());

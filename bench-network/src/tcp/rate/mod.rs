@@ -17,6 +17,7 @@ use self::client::{Client, ClientConfig};
 use self::server::Server;
 use crate::error::Error;
 use crate::tcp::ports::LocalPorts;
+use crate::tcp::tls;
 
 /// What one operation of the workload makes: several times what is under way at once.
 pub const OPERATION: u64 = 256;
@@ -44,6 +45,17 @@ impl Security {
             Self::Plain => "plain",
             Self::Tls => "tls",
             Self::TlsResumed => "tls_resumed",
+        }
+    }
+
+    /// Whether this machine can have it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the reason.
+    pub fn available(self) -> Result<(), Error> {
+        match self {
+            Self::Plain => Ok(()),
+            Self::Tls | Self::TlsResumed => tls::available(),
         }
     }
 

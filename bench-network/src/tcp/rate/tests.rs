@@ -10,13 +10,11 @@ use crate::tcp::ports;
 
 /// `None` where this machine cannot have it, which is told.
 fn start(security: Security) -> Option<Connections> {
-    match Connections::start(security) {
-        Err(error @ Error::Unavailable { .. }) => {
-            crate::tcp::skipped(&error);
-            None
-        }
-        started => Some(started.expect("start")),
+    if let Err(reason) = security.available() {
+        crate::tcp::skipped(&reason);
+        return None;
     }
+    Some(Connections::start(security).expect("start"))
 }
 
 #[test]
