@@ -6,6 +6,7 @@
 //! - [`wire`]: its messages as bytes.
 //! - [`run`]: copies with real TCP between them over the links of a
 //!   [`Net`](crate::topology::net::Net), driven by operations at fixed times.
+//! - [`simulate`]: the same without a socket or a clock.
 //! - [`history`]: what was asked and answered when, as text that others can check.
 //! - [`check`]: whether one register in one place could have answered so.
 //! - [`effect`]: whether the links did what the script says, by the messages that went over them.
@@ -16,13 +17,15 @@
 //! kernel waits before it sends again (on a link that has packets; see [`crate::proxy`]).
 
 pub mod check;
+mod clients;
 pub mod effect;
 pub mod history;
-pub mod node;
+mod node;
 pub mod outage;
 pub mod primary;
 pub mod quorum;
 pub mod run;
+pub mod simulate;
 pub mod wire;
 
 use std::fmt;

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::effect::{Applied, Effect, effects};
+use super::clients::{Log, summed_up};
+use super::effect::{Applied, Effect};
 use super::history::Entry;
-use super::node::{Load, Log, Worker};
-use super::outage::{Outage, Sample, outages};
+use super::node::Worker;
+use super::outage::{Outage, Sample};
 use super::{Mode, Timing};
 use crate::error::Error;
 use crate::topology::net::Net;
@@ -31,8 +32,21 @@ pub struct RunConfig {
     pub seed: u64,
 }
 
+impl RunConfig {
+    /// When every operation is given up.
+    pub(super) fn end(&self) -> Duration {
+        self.length + self.timing.give_up + self.timing.heartbeat
+    }
+
+    /// That the script is over before the run.
+    pub(super) fn check(&self, script: &Script) -> Result<(), Error> {
+        let (end, length) = (script.end(), self.length);
+        if end < length { Ok(()) } else { Err(Error::ScriptTooLong { end, length }) }
+    }
+}
+
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// By time.
     pub history: Vec<Entry>,
@@ -54,9 +68,7 @@ pub struct Run {
 /// # Errors
 /// An event that would come after the end; what the system refused.
 pub fn run(net: &mut Net, script: &Script, config: RunConfig) -> Result<Run, Error> {
-    if script.end() >= config.length {
-        return Err(Error::ScriptTooLong { end: script.end(), length: config.length });
-    }
+    config.check(script)?;
     let topology = net.topology().clone();
     let nodes = topology.names().len();
     let mut ends: Vec<Vec<_>> = (0..nodes).map(|_| Vec::new()).collect();
@@ -65,30 +77,13 @@ pub fn run(net: &mut Net, script: &Script, config: RunConfig) -> Result<Run, Err
         ends[a].push((b, at_a));
         ends[b].push((a, at_b));
     }
-    let Timing { heartbeat, give_up, .. } = config.timing;
-    let load = Load {
-        every: config.every,
-        writes: config.writes,
-        length: config.length,
-        hello: heartbeat,
-        end: config.length + give_up + heartbeat,
-        seed: config.seed,
-    };
     let start = Instant::now();
     let mut workers = Vec::new();
     for (me, ends) in ends.into_iter().enumerate() {
-        let replica = config.mode.replica(me, nodes, config.timing);
-        workers.push(Worker::new((me, nodes), replica, ends, load, start)?);
+        workers.push(Worker::new((me, nodes), ends, config, start)?);
     }
     let (applied, logs) = at_work(workers, net, script, start)?;
-    let replicated = logs.iter().map(|log| log.replicated.clone()).collect();
-    let legs = logs.iter().flat_map(|log| log.legs.iter().copied()).collect::<Vec<_>>();
-    let samples: Vec<Sample> = logs.iter().flat_map(|log| log.samples.iter().copied()).collect();
-    let mut history: Vec<Entry> = logs.into_iter().flat_map(|log| log.history).collect();
-    history.sort_by_key(|entry| entry.time_ns);
-    let effects = effects(&topology, &applied, &legs);
-    let outages = outages(&applied, &samples, nodes);
-    Ok(Run { history, samples, replicated, applied, effects, outages })
+    Ok(summed_up(&topology, applied, logs))
 }
 
 /// Runs each copy on a thread and plays the script on this one.
@@ -101,7 +96,7 @@ fn at_work(
     let stop = &AtomicBool::new(false);
     let stopped = || stop.load(Ordering::Relaxed);
     thread::scope(|scope| {
-        let mut threads: Vec<ScopedJoinHandle<'_, Result<Log, Error>>> = Vec::new();
+        let mut threads = Vec::new();
         for worker in workers {
             let thread = thread::Builder::new().name("register".to_owned());
             let work = move || {
@@ -129,8 +124,9 @@ fn at_work(
         let ended = threads.into_iter().map(ScopedJoinHandle::join).collect::<Vec<_>>();
         let gone = || Err(Error::Gone("copy of the register"));
         let logs = ended.into_iter().map(|log| log.unwrap_or_else(|_| gone()));
-        let logs = logs.collect::<Result<_, _>>()?;
-        Ok((applied?, logs))
+        let logs = logs.collect::<Result<Vec<_>, _>>()?;
+        // Only now are connections closed.
+        Ok((applied?, logs.into_iter().map(|(log, _peers)| log).collect()))
     })
 }
 

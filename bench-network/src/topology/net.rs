@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{Change, Event, Region, Script, Topology, Ways, pairs, turn};
 use crate::af_packet::PacketLink;
 use crate::backend::{Choice, Kind};
-use crate::calibrate::tolerance;
+use crate::calibrate::{Calibration, tolerance};
 use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::LinkProfile;
@@ -49,6 +49,8 @@ trait Wire: fmt::Debug + Send {
     fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error>;
     fn cut(&self, up_and_down: [bool; 2]) -> Result<(), Error>;
     fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error>;
+    /// As the link was when it was started.
+    fn calibrate(&self) -> Result<Calibration, Error>;
 }
 
 impl Net {
@@ -125,6 +127,22 @@ impl Net {
             Change::Heal => link.cut = [false; 2],
         }
         link.wire.cut(link.cut)
+    }
+
+    /// Measures the round trip of each link, one after the other and for about a second each, before
+    /// any event: as words, in which every link has its median.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
+    pub fn calibrate(&self) -> Result<String, Error> {
+        let names = self.topology.names();
+        let one = |((a, b), link): ((Region, Region), &Link)| {
+            let found = link.wire.calibrate()?.round_trip_p50;
+            Ok(format!("{}-{} {found:?}", names[a], names[b]))
+        };
+        let all: Result<Vec<String>, Error> =
+            pairs(names.len()).zip(&self.links).map(one).collect();
+        Ok(all?.join(", "))
     }
 
     /// Why what was measured so far is not valid; `None` where it is.
@@ -255,6 +273,10 @@ impl<C: Carrier> Wire for EmulatedLink<C> {
     fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error> {
         Ok(self.report()?.spoiled(tolerance))
     }
+
+    fn calibrate(&self) -> Result<Calibration, Error> {
+        EmulatedLink::calibrate(self)
+    }
 }
 
 /// A proxy before a listener, which all connections over this link come to.
@@ -282,6 +304,10 @@ impl Wire for Proxied {
 
     fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error> {
         Ok(self.proxy.report()?.spoiled(tolerance))
+    }
+
+    fn calibrate(&self) -> Result<Calibration, Error> {
+        self.proxy.calibrate()
     }
 }
 

@@ -43,6 +43,19 @@ impl State {
         Ok(done)
     }
 
+    /// The links as they are, but for what is cut.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The delay there and back, cut or not.
+    ///
+    /// # Panics
+    /// When the two are one region, or there is no such region.
+    pub fn round_trip(&self, a: Region, b: Region) -> Duration {
+        self.topology.link(a, b).0.base_round_trip()
+    }
+
     /// When the next event is.
     pub fn next(&self) -> Option<Duration> {
         self.script.events().get(self.happened).map(|event| event.at)

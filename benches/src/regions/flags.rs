@@ -48,10 +48,12 @@ struct Flags {
     /// 3g`, `at 5s flap eu us every 400ms until 7s`. `#` begins a comment.
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
-    /// What carries the links: auto, exact:tun, exact:packet or exact:proxy [default: auto]
+    /// What carries the links: auto, exact:tun, exact:packet, exact:proxy or
+    /// exact:simulation [default: auto]
     ///
     /// Over TUN and packet sockets a cut loses packets, and TCP waits before it sends them again; the proxy holds bytes
-    /// back until the link is whole.
+    /// back until the link is whole. The simulation needs no time and no machine: with one seed it has
+    /// one history.
     #[arg(long, value_name = "BACKEND")]
     backend: Option<Choice>,
     /// How long operations go on, in seconds [default: 12]
@@ -69,6 +71,11 @@ struct Flags {
     /// given up after twice that.
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     heartbeat: Option<Duration>,
+    /// Measure also where a link's round trip is not what it should be
+    ///
+    /// It is looked at before anything else, for a second each.
+    #[arg(long)]
+    uncalibrated: bool,
     /// Of links and load [default: 42]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -102,6 +109,7 @@ impl Flags {
         plan.writes = self.writes.unwrap_or(plan.writes);
         plan.heartbeat = self.heartbeat.unwrap_or(plan.heartbeat);
         plan.seed = self.seed.unwrap_or(plan.seed);
+        plan.calibrated = !self.uncalibrated;
         Ok(plan)
     }
 }

@@ -23,6 +23,7 @@ fn flags_go_over_what_the_scale_says() {
     assert_eq!(plan.backend.to_string(), "exact:proxy");
     assert_eq!((plan.length.as_secs(), plan.every.as_millis(), plan.seed), (20, 5, 7));
     assert_eq!(plan.topology.names(), ["eu", "us", "asia"]);
+    assert!(plan.calibrated && !Plan::of(Scale::Quick).expect("a plan").calibrated);
     let timing = plan.config(Mode::Quorum).timing;
     assert_eq!((timing.patience.as_millis(), timing.give_up.as_millis()), (480, 960));
 }
@@ -81,6 +82,20 @@ fn an_effect_that_nothing_shows_and_a_promise_that_is_broken_are_told() {
     );
     measured.mode = Mode::Primary;
     assert_eq!(measured.kept(), Ok(()), "it promises less");
+}
+
+#[test]
+fn a_simulation_is_the_same_twice_and_takes_no_time() {
+    let mut plan = Plan::of(Scale::Full).expect("a plan");
+    plan.backend = "exact:simulation".parse().expect("a choice");
+    for mode in Mode::ALL {
+        let [one, other] = [(); 2].map(|()| measure(&plan, mode).expect("simulated"));
+        assert_eq!(one.run, other.run);
+        assert_eq!((one.shown(), one.kept(), &one.spoiled), (Ok(()), Ok(()), &None));
+        let text = table(&one);
+        assert!(text.starts_with(&format!("{mode} over simulated regions (it was asked for)")));
+        assert_eq!(one.rows()[0].dimensions["backend"], "simulated regions");
+    }
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bench_core::record::{Data, Metric, Row};
 use bench_core::workload::Failure;
+use bench_network::backend::{Choice, Kind};
 use bench_network::register::check::{Anomaly, Witness, linearizable, stale_reads};
 use bench_network::register::history::Function;
 use bench_network::register::outage::{FailOver, Sample, by_second};
 use bench_network::register::run::{Run, run};
+use bench_network::register::simulate::{self, simulate};
 use bench_network::register::{Mode, Node};
-use bench_network::topology::net::Net;
+use bench_network::topology::net::{Net, describe};
 use hdrhistogram::Histogram;
 
 use super::plan::Plan;
@@ -37,25 +39,53 @@ pub struct Measured {
     pub dimensions: BTreeMap<String, String>,
 }
 
+/// A run, and what made it.
+struct Ran {
+    run: Run,
+    dimensions: Vec<(&'static str, String)>,
+    spoiled: Option<String>,
+}
+
+/// Over links, or without.
+fn ran(plan: &Plan, mode: Mode) -> Result<Ran, Failure> {
+    let config = plan.config(mode);
+    if plan.backend == Choice::Exact(Kind::Simulation) {
+        let run = simulate(&plan.topology, &plan.script, config)?;
+        let dimensions = vec![
+            ("backend", simulate::BACKEND.to_owned()),
+            ("topology", describe(&plan.topology)),
+            ("link_backend", simulate::BACKEND.to_owned()),
+            ("link_backend_asked", plan.backend.to_string()),
+            ("link_backend_reason", "it was asked for".to_owned()),
+            ("link_not_modelled", simulate::NOT_MODELLED.to_owned()),
+            ("seed", plan.seed.to_string()),
+        ];
+        return Ok(Ran { run, dimensions, spoiled: None });
+    }
+    let mut net = Net::start(plan.backend, &plan.topology, &plan.script, plan.seed)?;
+    let calibrated = if plan.calibrated { net.calibrate()? } else { "no".to_owned() };
+    let mut dimensions = net.dimensions();
+    dimensions.push(("backend", net.backend().to_owned()));
+    dimensions.push(("link_calibrated", calibrated));
+    let run = run(&mut net, &plan.script, config)?;
+    Ok(Ran { run, dimensions, spoiled: net.spoiled()? })
+}
+
 /// Runs one way to agree.
 ///
 /// # Errors
 /// What the links refused, or what broke.
 pub fn measure(plan: &Plan, mode: Mode) -> Result<Measured, Failure> {
-    let mut net = Net::start(plan.backend, &plan.topology, &plan.script, plan.seed)?;
-    let mut dimensions = net.dimensions();
+    let Ran { run, mut dimensions, spoiled } = ran(plan, mode)?;
     let config = plan.config(mode);
-    let run = run(&mut net, &plan.script, config)?;
     let regions = plan.topology.names().to_vec();
     let mut stale = vec![0; regions.len()];
     // A process is in the region of its number modulo theirs.
     for (read, _) in stale_reads(&run.history).map_err(|anomaly| anomaly.to_string())? {
         stale[read.process as usize % regions.len()] += 1;
     }
-    let spoiled = net.spoiled()?;
     let checked = linearizable(&run.history);
     dimensions.extend([
-        ("backend", net.backend().to_owned()),
         ("mode", mode.to_string()),
         ("every", format!("{:?}", config.every)),
         ("writes", config.writes.to_string()),

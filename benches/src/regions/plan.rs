@@ -19,7 +19,7 @@ pub struct Plan {
     pub topology: Topology,
     /// What becomes of their links.
     pub script: Script,
-    /// What carries these.
+    /// What carries these; the simulation carries nothing and simulates copies, too.
     pub backend: Choice,
     /// How long operations go on.
     pub length: Duration,
@@ -31,6 +31,8 @@ pub struct Plan {
     pub heartbeat: Duration,
     /// Of links and of the load.
     pub seed: u64,
+    /// Whether links that are not what they should be are refused, or measured all the same.
+    pub calibrated: bool,
 }
 
 impl Plan {
@@ -62,6 +64,7 @@ impl Plan {
             writes: 0.5,
             heartbeat: ms(100 / near),
             seed: SEED,
+            calibrated: false,
         })
     }
 
