@@ -11,6 +11,7 @@
 //! - [`modality`]: whether samples have one mode.
 //! - [`changepoint`]: when a series changed.
 //! - [`best`](mod@best): which of several arms is the best over a matrix; [`band`]: how far one is from another.
+//! - [`bottleneck`](mod@bottleneck): what was saturated while a scenario ran.
 //! - [`builds`]: the same between two builds.
 //! - [`matrix`]: rows as arms, and the ranking in words.
 //! - [`target`]: what an id has to reach by itself.
@@ -22,6 +23,7 @@
 
 pub mod band;
 pub mod best;
+pub mod bottleneck;
 pub mod budget;
 pub mod builds;
 pub mod changepoint;

@@ -6,6 +6,7 @@
 //!   `scenario`: the `main` around them.
 //! - `turns`: arms of a comparison in turns, on pinned threads.
 //! - `usage`: what this process uses meanwhile. `selection`: which ids a command line asks for.
+//! - `watch`: what a scenario uses while it runs, ten times a second.
 //! - `wall`: a workload under criterion; `profiler`: its flamegraph.
 //!
 //! The first two are always there, since the front door reads records without a harness; the rest
@@ -29,3 +30,5 @@ pub mod turns;
 pub mod usage;
 #[cfg(feature = "measure")]
 pub mod wall;
+#[cfg(feature = "measure")]
+pub mod watch;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::recorder::Recorder;
 use super::selection::Selection;
+use super::watch::Watch;
 use crate::record::Row;
 use crate::scale::Scale;
 use crate::units::print_ns;
@@ -25,7 +26,9 @@ pub struct Scenario {
 /// under `cargo test`, each runs at smoke scale. A filter that matches nothing is no failure, since
 /// cargo gives one filter to every target; whoever asked for an id has to look for its rows.
 ///
-/// Rows go to the file that [`Recorder::from_env`] names, and in short to standard output.
+/// Rows go to the file that [`Recorder::from_env`] names, and in short to standard output. Into the file go
+/// also those of a [watch](super::watch) over what the scenario uses, unless the environment has
+/// `WEIGHBRIDGE_WATCH=off`.
 #[must_use = "the exit code says whether a scenario failed"]
 pub fn main(scenarios: &[Scenario]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -64,12 +67,17 @@ fn selected<'a>(
 }
 
 fn run(scenario: &Scenario, scale: Scale, out: &mut impl Write) -> Result<(), Failure> {
-    let rows = (scenario.run)(scale)?;
+    let watch = Watch::from_env();
+    let mut rows = (scenario.run)(scale)?;
+    let watched = watch.map(Watch::stop);
     if rows.is_empty() {
         return Err("it measured nothing".into());
     }
     for row in &rows {
         writeln!(out, "{} {}: {}", row.id, row.metric, in_short(row))?;
+    }
+    if let Some(watched) = watched {
+        rows.extend(watched.rows(scenario.id));
     }
     Recorder::from_env().map_or(Ok(()), |recorder| Ok(recorder.rows(rows)?))
 }

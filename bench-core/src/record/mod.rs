@@ -3,7 +3,7 @@
 //! read and never stored.
 //!
 //! Here are the types; text and files are in `io`, what may not be said in `check`, histograms
-//! and values per operation in `data`.
+//! and values per operation in `data`, the names of a resource watch in `watched`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 mod check;
 mod data;
 mod io;
+pub mod watched;
 
 pub use io::{RecordError, replace_file};
 

@@ -1,0 +1,74 @@
+//! What rows of a resource watch are called: who measures writes these names, and who judges reads
+//! them.
+//!
+//! Such a row is no number of a benchmark: its id begins with [`FAMILY`] and its dimension
+//! [`WATCHED`] names the scenario beside which it was sampled. Of a counter, sample `i` is what was
+//! added in interval `i`, over the microseconds of that interval in place of operations; of a level
+//! ([`is_level`]), sample `i` is what it was at the end of it.
+
+/// How the ids begin.
+pub const FAMILY: &str = "watch/";
+/// The dimension that names the scenario.
+pub const WATCHED: &str = "watched";
+/// The dimension with the number of CPUs that the process might use.
+pub const CPUS: &str = "cpus";
+/// The dimension that names a process; [`SELF`] is the scenario's own.
+pub const PROCESS: &str = "process";
+/// The process that watches, which is that of the scenario.
+pub const SELF: &str = "self";
+/// The dimension that names a thread, or all threads of that name.
+pub const THREAD: &str = "thread";
+/// The dimension with the most threads of that name at one time.
+pub const THREADS: &str = "threads";
+/// The dimension that names the state of all CPUs: `busy`, `steal`, `iowait`, `idle`.
+pub const STATE: &str = "state";
+/// The dimension that names what there is pressure on: `cpu`, `io`, `memory`.
+pub const RESOURCE: &str = "resource";
+/// The dimension that names a queue of sockets: `send`, `receive`.
+pub const QUEUE: &str = "queue";
+
+/// Nanoseconds on a processor, of a process.
+pub const CPU_TIME: &str = "cpu_time";
+/// Nanoseconds on a processor, of threads.
+pub const THREAD_CPU_TIME: &str = "thread_cpu_time";
+/// Nanoseconds in the queue for a processor, of threads.
+pub const THREAD_WAIT_TIME: &str = "thread_wait_time";
+/// How often threads were given a processor: their context switches.
+pub const THREAD_SWITCHES: &str = "thread_switches";
+/// Resident memory of a process; a level.
+pub const RSS: &str = "rss_bytes";
+/// Nanoseconds of all CPUs of the machine in a state.
+pub const MACHINE_TIME: &str = "machine_time";
+/// Context switches of the whole machine.
+pub const MACHINE_SWITCHES: &str = "machine_switches";
+/// Threads of the machine that run or could; a level.
+pub const RUNNABLE: &str = "runnable";
+/// Threads of the machine that wait for a disk; a level.
+pub const BLOCKED: &str = "blocked";
+/// TCP segments sent in the network namespace of the process.
+pub const TCP_SENT: &str = "tcp_segments_sent";
+/// Those of them that were sent again.
+pub const TCP_RETRANSMITTED: &str = "tcp_segments_retransmitted";
+/// Retransmission time-outs.
+pub const TCP_TIMEOUTS: &str = "tcp_timeouts";
+/// Connections that found the queue of a listener full.
+pub const TCP_LISTEN_OVERFLOWS: &str = "tcp_listen_overflows";
+/// Bytes in the queues of all sockets of the namespace; a level.
+pub const SOCKET_QUEUE: &str = "socket_queue_bytes";
+/// Connections that wait to be accepted; a level.
+pub const ACCEPT_QUEUE: &str = "accept_queue";
+/// Nanoseconds in which sockets of the namespace had something to send, each for itself.
+pub const TCP_BUSY_TIME: &str = "tcp_busy_time";
+/// Those of them in which the receiver's window was full: its program did not read.
+pub const TCP_RECEIVER_LIMITED_TIME: &str = "tcp_receiver_limited_time";
+/// Those in which the sender's own buffer held no more.
+pub const TCP_BUFFER_LIMITED_TIME: &str = "tcp_buffer_limited_time";
+/// Segments that sockets sent again which are still there.
+pub const TCP_SOCKET_RETRANSMITTED: &str = "tcp_socket_retransmitted";
+/// Nanoseconds in which some thread of the machine was held up for want of a resource (PSI, `some`).
+pub const PRESSURE_TIME: &str = "pressure_time";
+
+/// Whether the metric is a level, and not a counter.
+pub fn is_level(metric: &str) -> bool {
+    [RSS, RUNNABLE, BLOCKED, SOCKET_QUEUE, ACCEPT_QUEUE].contains(&metric)
+}
