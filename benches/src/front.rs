@@ -4,13 +4,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bench_core::measure::recorder::ROWS_VARIABLE;
 use bench_core::measure::selection::is_of_harnesses;
-use bench_core::record::{Environment, RunRecord};
+use bench_core::measure::watch::Watch;
+use bench_core::record::{Environment, RecordError, RunRecord};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 use bench_core::workload::Failure;
 use bench_storage::Error;
@@ -24,6 +25,9 @@ pub(crate) const BROKE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// Exit code: nothing was measured, or not to its end.
 pub(crate) const NOT_MEASURED: u8 = 4;
+
+/// What a scenario that the user runs is called, and what watches it from then on.
+static WATCH: OnceLock<(String, Option<Watch>)> = OnceLock::new();
 
 /// Whether the user runs the scenario itself: with a flag of its own, or by `cargo bench` without a
 /// filter. `also` are flags of its own that others have, too.
@@ -42,6 +46,7 @@ pub(crate) fn of_user<F: Parser>(name: &str, also: &[&str]) -> Option<(F, Scale)
         return None;
     }
     let flags = F::parse_from(of_ours(name, &arguments, also));
+    let _second = WATCH.set((name.to_owned(), Watch::from_env()));
     let asked = std::env::var_os(SCALE_VARIABLE).is_some();
     Some((flags, if asked { Scale::from_env() } else { Scale::Quick }))
 }
@@ -134,6 +139,18 @@ pub(crate) fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
     let record = RunRecord::begin(Environment::gather(root));
     record.write(path).map_err(|error| format!("--output: {error}"))?;
     Ok(record)
+}
+
+/// Writes a record, with what the scenario used so far.
+pub(crate) fn write_record(record: &RunRecord, path: &Path) -> Result<(), RecordError> {
+    match WATCH.get() {
+        Some((name, Some(watch))) => {
+            let mut record = record.clone();
+            record.rows.extend(watch.rows(name));
+            record.write(path)
+        }
+        _ => record.write(path),
+    }
 }
 
 /// Set by the first interrupt; the second ends the process.

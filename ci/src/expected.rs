@@ -137,12 +137,14 @@ impl Expected {
         all - benches.len()
     }
 
-    /// The measured ids that stand in no list; none where nothing is expected at all.
+    /// The measured ids that stand in no list; none where nothing is expected at all. What was watched
+    /// beside them is expected of nobody.
     pub(crate) fn unlisted<'a>(&self, rows: &'a [Row]) -> BTreeSet<&'a str> {
         let Timed { smoke, quick, full, asked } = &self.timed;
         let lists = [&self.count.ids, smoke, quick, full, asked];
         let listed: BTreeSet<&String> = lists.into_iter().flatten().collect();
-        let new = |row: &&Row| !listed.is_empty() && !listed.contains(&row.id);
+        let new =
+            |row: &&Row| !listed.is_empty() && !listed.contains(&row.id) && !row.is_of_watch();
         rows.iter().filter(new).map(|row| row.id.as_str()).collect()
     }
 
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn what_stands_in_no_list_is_new_where_there_is_a_list() {
         let counted = |id| Row::measured(id, Metric::Operations, "1", Data::Count { value: 1 });
-        let rows = ["a/b", "e/f", "new/1", "new/1"].map(counted);
+        let rows = ["a/b", "e/f", "new/1", "new/1", "watch/a/b"].map(counted);
         let listing = expected("[count]\nids = ['a/b']\n[timed]\nfull = ['e/f']\n");
         assert_eq!(listing.expect("sound").unlisted(&rows), ["new/1"].into());
         assert!(Expected::default().unlisted(&rows).is_empty());

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::record::watched::{
-    CPU_TIME, CPUS, FAMILY, MACHINE_TIME, PRESSURE_TIME, PROCESS, RESOURCE, SELF, STATE,
+    CPU_TIME, CPUS, MACHINE_TIME, PRESSURE_TIME, PROCESS, RESOURCE, SELF, STATE,
     TCP_BUFFER_LIMITED_TIME, TCP_BUSY_TIME, TCP_LISTEN_OVERFLOWS, TCP_RECEIVER_LIMITED_TIME,
     TCP_RETRANSMITTED, TCP_SENT, THREAD, THREAD_CPU_TIME, THREAD_WAIT_TIME, THREADS, WATCHED,
 };
@@ -76,7 +76,7 @@ pub struct Load {
 /// What was saturated beside each scenario that was watched, by the scenario's id.
 pub fn bottlenecks(rows: &[Row]) -> BTreeMap<&str, Bottleneck> {
     let mut watched: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.id.starts_with(FAMILY)) {
+    for row in rows.iter().filter(|row| row.is_of_watch()) {
         if let Some(scenario) = row.dimensions.get(WATCHED) {
             watched.entry(scenario).or_default().push(row);
         }

@@ -75,7 +75,8 @@ type Groups<'a> = BTreeMap<(&'a str, &'a Metric), Vec<&'a Row>>;
 
 fn group(record: &RunRecord) -> Groups<'_> {
     let mut groups = Groups::new();
-    for row in &record.rows {
+    // What a scenario used is no result of it: between two runs it differs for a hundred reasons.
+    for row in record.rows.iter().filter(|row| !row.is_of_watch()) {
         groups.entry((&row.id, &row.metric)).or_default().push(row);
     }
     // The order of measuring must not decide which rows meet.

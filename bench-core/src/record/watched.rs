@@ -6,6 +6,8 @@
 //! added in interval `i`, over the microseconds of that interval in place of operations; of a level
 //! ([`is_level`]), sample `i` is what it was at the end of it.
 
+use super::Row;
+
 /// How the ids begin.
 pub const FAMILY: &str = "watch/";
 /// The dimension that names the scenario.
@@ -71,4 +73,11 @@ pub const PRESSURE_TIME: &str = "pressure_time";
 /// Whether the metric is a level, and not a counter.
 pub fn is_level(metric: &str) -> bool {
     [RSS, RUNNABLE, BLOCKED, SOCKET_QUEUE, ACCEPT_QUEUE].contains(&metric)
+}
+
+impl Row {
+    /// Whether it is of a watch, and no number of a benchmark.
+    pub fn is_of_watch(&self) -> bool {
+        self.id.starts_with(FAMILY)
+    }
 }

@@ -13,7 +13,7 @@ use clap::Parser;
 
 use super::cell::{Cell, Verdict};
 use super::measure::{Compared, Plan, compare};
-use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told};
+use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
 use crate::grpc_matrix::table::aligned;
 
 /// Exit code: a simulated time stands for no real one.
@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
         // A closed pipe at the other end of a table is not the scenario's failure.
         let _closed = write!(io::stdout().lock(), "{}", table(&compared));
         record.rows = compared.iter().flat_map(Compared::rows).collect();
-        flags.output.as_deref().map_or(Ok(()), |path| record.write(path))?;
+        flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?;
         Ok(judged(&compared))
     });
     match done {

@@ -23,7 +23,9 @@ use super::options::Options;
 use super::run::{Failed, again};
 use super::site::Site;
 use super::theirs::{installed, theirs};
-use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst};
+use crate::front::{
+    NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst, write_record,
+};
 
 /// By which interface, how deep, past the page cache.
 const WAYS: [(&str, &str, &str); 3] =
@@ -119,7 +121,7 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
         progress.inc(1);
         let _closed = progress.suspend(|| writeln!(out, "{line}"));
         if let Some(path) = flags.record() {
-            record.write(path).map_err(|error| told(&error.to_string(), 1))?;
+            write_record(&record, path).map_err(|error| told(&error.to_string(), 1))?;
         }
     }
     progress.finish_and_clear();

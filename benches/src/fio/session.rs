@@ -12,7 +12,7 @@ use super::json;
 use super::rows::rows;
 use super::run::{Report, together};
 use super::summary::summary;
-use crate::front::{NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst};
+use crate::front::{NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst, write_record};
 
 /// Runs the jobs, group by group; the exit code says how it went.
 pub fn run(session: &Session) -> ExitCode {
@@ -41,7 +41,7 @@ fn run_quietly(session: &Session) -> Result<(), u8> {
             reports.push(report);
         }
         if let Some(path) = &session.output {
-            record.write(path).map_err(|error| told(&error.to_string(), 1))?;
+            write_record(&record, path).map_err(|error| told(&error.to_string(), 1))?;
         }
         write_json(session, &reports, &record).map_err(|why| told(&why, 1))?;
     }

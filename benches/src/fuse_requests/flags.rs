@@ -13,7 +13,7 @@ use clap::Parser;
 
 use super::rounds::{ID, Plan, measure};
 use super::table::table;
-use crate::front::{code_of, of_user, open_record, refuse, told};
+use crate::front::{code_of, of_user, open_record, refuse, told, write_record};
 
 const REQUESTS: Scenario =
     Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?)) };
@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
         // A closed pipe at the other end of a table is not the scenario's failure.
         let _closed = write!(io::stdout().lock(), "{}", table(&rows));
         record.rows = rows;
-        Ok(flags.output.as_deref().map_or(Ok(()), |path| record.write(path))?)
+        Ok(flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?)
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,7 +24,7 @@ use super::raw::Raw;
 use super::round::{Watch, measure};
 use super::table::table;
 use super::tally::Tally;
-use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told};
+use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record};
 
 /// The arm of the raw socket. It is in the rows of the others, and has one of its own only where it
 /// failed.
@@ -101,7 +101,9 @@ impl Session {
         self.progress.bar.set_message(cell.scenario());
         self.record.rows.extend(measure(&mut self.progress));
         match &self.output {
-            Some(path) => self.record.write(path).map_err(|error| told(&error.to_string(), 1)),
+            Some(path) => {
+                write_record(&self.record, path).map_err(|error| told(&error.to_string(), 1))
+            }
             None => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ use super::measure::measure;
 use super::plan::Plan;
 use super::table::table;
 use crate::front::{
-    BROKE, NOT_MEASURED, USAGE, code_of, of_user, open_record, refuse, told, worst,
+    BROKE, NOT_MEASURED, USAGE, code_of, of_user, open_record, refuse, told, worst, write_record,
 };
 use crate::grpc_matrix::flags::{milliseconds, seconds};
 
@@ -164,7 +164,7 @@ fn run(flags: &Flags, plan: &Plan, mut record: RunRecord) -> ExitCode {
         }
     }
     if let Some(path) = &flags.output
-        && let Err(error) = record.write(path)
+        && let Err(error) = write_record(&record, path)
     {
         codes.push(told(&error.to_string(), BROKE));
     }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use bench_core::measure::scenario::{self, Scenario};
 
 use self::flags::{Flags, Plan};
-use crate::front::{BROKE, USAGE, of_user, open_record, refuse, told};
+use crate::front::{BROKE, USAGE, of_user, open_record, refuse, told, write_record};
 
 /// With the objects of a plan that nobody changed.
 const READ: Scenario =
@@ -44,7 +44,7 @@ fn measure(plan: &Plan, output: Option<&Path>) -> Result<(), u8> {
     let arms = run::arms(plan).map_err(|error| told(&error.to_string(), USAGE))?;
     record.rows = run::measure(plan, arms).map_err(|error| told(&error.to_string(), BROKE))?;
     if let Some(path) = output {
-        record.write(path).map_err(|error| told(&error.to_string(), BROKE))?;
+        write_record(&record, path).map_err(|error| told(&error.to_string(), BROKE))?;
     }
     // A closed pipe at the other end of a table is not the run's failure.
     let _closed = write!(io::stdout().lock(), "{}", table::table(&record.rows));

@@ -15,7 +15,7 @@ use clap::Parser;
 
 use super::run::{Plan, measure};
 use super::table::table;
-use crate::front::{code_of, of_user, open_record, refuse, told};
+use crate::front::{code_of, of_user, open_record, refuse, told, write_record};
 use crate::grpc_matrix::flags::seconds;
 
 /// A fault at its usual strength.
@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
         // A closed pipe at the other end of a table is not the scenario's failure.
         let _closed = writeln!(io::stdout().lock(), "{}", table(&rows));
         record.rows.extend(rows);
-        Ok(flags.output.as_deref().map_or(Ok(()), |path| record.write(path))?)
+        Ok(flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?)
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bench_core::judge::matrix::CELL;
 use bench_core::measure::recorder::{self, ROWS_VARIABLE, Recorded};
+use bench_core::record::watched::WATCHED;
 use bench_core::record::{Metric, Row};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 
@@ -120,9 +121,13 @@ fn attempt(
     let mut rows = recorded.rows.clone();
     rows.extend(criterion::rows(&home, "new")?);
     // A scenario may measure several ids in turns, and says so in each of their rows.
-    let of_scenario = |row: &Row| row.dimensions.get(CELL).is_some_and(|cell| *cell == bench.id);
+    let of_scenario = |row: &Row| {
+        let told = [CELL, WATCHED].map(|name| row.dimensions.get(name));
+        told.into_iter().flatten().any(|id| *id == bench.id)
+    };
     rows.retain(|row| row.id == bench.id || of_scenario(row));
-    anyhow::ensure!(!rows.is_empty(), "it ended without an error and measured nothing");
+    let measured = rows.iter().any(|row| !row.is_of_watch());
+    anyhow::ensure!(measured, "it ended without an error and measured nothing");
     rows.iter_mut().for_each(|row| describe(row, bench, &recorded));
     check(&rows)?;
     Ok(Measured::Rows(rows))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bench_core::counting::GLIBC_TUNABLES;
+use bench_core::judge::bottleneck::{Bottleneck, bottlenecks};
 use bench_core::record::{Environment, Metric, Row, RunRecord};
 use bench_core::scale::Scale;
 use serde_json::{Value, json};
@@ -199,8 +200,9 @@ fn conclude(
     let folder = path.parent().expect("a record lies in a folder");
     let written = render::write_reports(record, folder)?;
     let text = format!(
-        "{}\n{}record  {}\nreport  {}\n        {}",
+        "{}\n{}{}record  {}\nreport  {}\n        {}",
         table::run_table(record, ui.colour()),
+        saturated(record),
         matrix.map(|matrix| matrix.text(ui.colour()) + "\n").unwrap_or_default(),
         path.display(),
         written.markdown.display(),
@@ -231,6 +233,13 @@ fn conclude(
             Err(failure(Exit::Regressed, why))
         }
     }
+}
+
+/// The scenarios beside which something was saturated, a line each; the report has the others, too.
+fn saturated(record: &RunRecord) -> String {
+    let found = bottlenecks(&record.rows).into_iter();
+    let found = found.filter(|(_, bottleneck)| matches!(bottleneck, Bottleneck::Saturated(..)));
+    found.map(|(scenario, bottleneck)| format!("{scenario}: {bottleneck}\n")).collect()
 }
 
 /// How many operations of a measured id failed, where any did.
@@ -284,6 +293,17 @@ mod tests {
         assert_eq!(failures(&row), None);
         row.errors = [("timeout".to_owned(), 2), ("reset".to_owned(), 1)].into();
         assert_eq!(failures(&row).as_deref(), Some("a/b (3)"));
+    }
+
+    #[test]
+    fn scenarios_with_something_saturated_have_a_line_and_others_none() {
+        let mut record = crate::render::view::sample::record();
+        assert_eq!(saturated(&record), "");
+        record.rows.extend(crate::render::view::sample::watched("a/b", 1.0));
+        record.rows.extend(crate::render::view::sample::watched("c/d", 0.0));
+        let text = saturated(&record);
+        assert!(text.starts_with("a/b: saturated: a listener: "), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) fn report(view: &View<'_>) -> String {
     for room in &view.rooms {
         section(&mut out, room);
     }
+    saturated(&mut out, view);
     machine(&mut out, view);
     out
 }
@@ -103,6 +104,17 @@ fn others(out: &mut String, room: &Room<'_>) {
 }
 
 /// The machine and what it could not tell.
+fn saturated(out: &mut String, view: &View<'_>) {
+    let lines = words::saturated(view.record);
+    if lines.is_empty() {
+        return;
+    }
+    out.push_str("\n## What was saturated\n\n");
+    for line in lines {
+        put(out, format_args!("- {}\n", cell(&line)));
+    }
+}
+
 pub(crate) fn machine(out: &mut String, view: &View<'_>) {
     out.push_str("\n## Machine\n\n| | |\n|---|---|\n");
     for (name, value) in words::facts(&view.record.environment) {
@@ -163,6 +175,16 @@ mod tests {
             told == agreed,
             "report.md changed; if it should, run with WEIGHBRIDGE_BLESS=1:\n{told}"
         );
+    }
+
+    #[test]
+    fn what_was_watched_is_summed_up_and_in_no_room() {
+        let mut record = sample::record();
+        record.rows.extend(sample::watched("grpc/load", 3.0));
+        let told = report(&View::of(&record));
+        let said = "## What was saturated\n\n- grpc/load: saturated: a listener: 3 connections found its \
+                    queue full (rule: at least 1)";
+        assert!(told.contains(said) && !told.contains("## watch"), "{told}");
     }
 
     #[test]

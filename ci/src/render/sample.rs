@@ -2,12 +2,22 @@
 //! it is computed, so that it is the same on every machine.
 
 use bench_core::judge::compare;
+use bench_core::record::watched::{FAMILY, TCP_LISTEN_OVERFLOWS, WATCHED};
 use bench_core::record::{Data, Environment, Metric, Row, RunRecord, SCHEMA_VERSION};
 use bench_core::units::ByteSize;
 use hdrhistogram::Histogram;
 
 use crate::exit::Exit;
 use crate::render::verdicts::{Function, Judged, Side, Verdicts, Word};
+
+/// What was watched beside a scenario, in one second of which a listener's queue was full so often.
+pub(crate) fn watched(scenario: &str, overflows: f64) -> Vec<Row> {
+    let data = Data::Samples { values: vec![overflows], iterations: vec![1_000_000] };
+    let metric = Metric::Other(TCP_LISTEN_OVERFLOWS.to_owned());
+    let mut row = Row::measured(&format!("{FAMILY}{scenario}"), metric, "1", data);
+    row.dimensions.insert(WATCHED.to_owned(), scenario.to_owned());
+    vec![row]
+}
 
 /// A line of a ladder: name, fixed cost in ns, ns per byte, instructions per byte, spread.
 type Line = (&'static str, f64, f64, f64, f64);

@@ -57,10 +57,11 @@ pub(crate) struct Time {
 pub(crate) struct Latency(Histogram<u64>);
 
 impl<'a> View<'a> {
-    /// Arranges the record.
+    /// Arranges the record, but for what was watched beside the scenarios, which
+    /// [`saturated`](super::words::saturated) sums up.
     pub(crate) fn of(record: &'a RunRecord) -> Self {
         let mut rooms: BTreeMap<&str, Vec<Entry<'_>>> = BTreeMap::new();
-        for row in &record.rows {
+        for row in record.rows.iter().filter(|row| !row.is_of_watch()) {
             let entries = rooms.entry(room(&row.id)).or_default();
             let place = entries.iter().position(|entry| entry.id == row.id && entry.takes(row));
             let place = place.unwrap_or_else(|| {

@@ -1,6 +1,7 @@
 //! What a report says in sentences: the summary, the machine, and what it could not tell.
 
-use bench_core::record::{Data, Environment, Metric, Row};
+use bench_core::judge::bottleneck::bottlenecks;
+use bench_core::record::{Data, Environment, Metric, Row, RunRecord};
 
 use super::number;
 use super::verdicts::{Judged, Side, Verdicts};
@@ -35,6 +36,12 @@ pub(crate) fn summary(view: &View<'_>) -> String {
         0 => format!("{ids} measured, none failed: {measured}."),
         failed => format!("{failed} of {ids} failed; measured were {measured}."),
     }
+}
+
+/// Of each scenario that was watched, what was saturated meanwhile and by which rule.
+pub(crate) fn saturated(record: &RunRecord) -> Vec<String> {
+    let found = bottlenecks(&record.rows).into_iter();
+    found.map(|(scenario, bottleneck)| format!("{scenario}: {bottleneck}")).collect()
 }
 
 /// The machine and the toolchain: a name and what is known. What is not known is not here.

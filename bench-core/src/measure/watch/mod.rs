@@ -21,6 +21,7 @@ pub mod series;
 pub mod sockets;
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ pub const VARIABLE: &str = "WEIGHBRIDGE_WATCH";
 #[must_use = "what was sampled is told by stopping it"]
 pub struct Watch {
     stop: Sender<()>,
-    thread: JoinHandle<Watched>,
+    thread: JoinHandle<()>,
+    watched: Arc<Mutex<Watched>>,
 }
 
 /// What was sampled.
@@ -65,36 +67,51 @@ impl Watch {
     /// Starts to look once in every period; `None` where no thread can be had.
     pub fn start(period: Duration) -> Option<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
+        let watched = Arc::new(Mutex::new(Watched::default()));
+        let theirs = Arc::clone(&watched);
         let body = move || {
-            let (start, mut series, mut due) = (Instant::now(), Series::default(), Duration::ZERO);
-            let sockets = Sockets::open();
+            let (start, sockets, mut due) = (Instant::now(), Sockets::open(), Duration::ZERO);
             loop {
-                series.add(start.elapsed(), Reading::take(sockets.as_ref()));
+                locked(&theirs).look(start, sockets.as_ref());
                 due = (due + period).max(start.elapsed());
-                match stopped.recv_timeout(due - start.elapsed().min(due)) {
+                match stopped.recv_timeout(due.saturating_sub(start.elapsed())) {
                     Err(RecvTimeoutError::Timeout) => (),
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
             // The last interval, which is shorter, or all of a run that was.
-            series.add(start.elapsed(), Reading::take(sockets.as_ref()));
-            let cpu = clock_gettime(ClockId::ThreadCPUTime);
-            let cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
-            Watched { series, cpu, elapsed: start.elapsed() }
+            locked(&theirs).look(start, sockets.as_ref());
         };
         let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(body).ok()?;
-        Some(Self { stop, thread })
+        Some(Self { stop, thread, watched })
+    }
+
+    /// The rows of what was sampled so far, of the scenario with this id.
+    pub fn rows(&self, id: &str) -> Vec<Row> {
+        locked(&self.watched).rows(id)
     }
 
     /// Looks once more, and stops.
     pub fn stop(self) -> Watched {
         drop(self.stop);
-        // One that panicked has sampled nothing that could be trusted.
-        self.thread.join().unwrap_or_default()
+        // One that panicked has sampled what it has.
+        let _panicked = self.thread.join();
+        std::mem::take(&mut *locked(&self.watched))
     }
 }
 
+fn locked(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Watched {
+    fn look(&mut self, start: Instant, sockets: Option<&Sockets>) {
+        self.series.add(start.elapsed(), Reading::take(sockets));
+        let cpu = clock_gettime(ClockId::ThreadCPUTime);
+        self.cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
+        self.elapsed = start.elapsed();
+    }
+
     /// How often it looked, but for the first time.
     pub fn samples(&self) -> usize {
         self.series.intervals()

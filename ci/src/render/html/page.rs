@@ -154,6 +154,14 @@ fn machine(html: &mut Html, report: &Report<'_>) {
         }
         html.raw("</ul></div>");
     }
+    let saturated = words::saturated(report.record);
+    if !saturated.is_empty() {
+        html.raw("<div class=\"card caveats\"><h2>What was saturated</h2><ul>");
+        for line in saturated {
+            html.tag("li", line);
+        }
+        html.raw("</ul></div>");
+    }
     html.raw("</section>");
 }
 
@@ -174,6 +182,16 @@ mod tests {
 
     use super::*;
     use crate::render::view::sample;
+
+    #[test]
+    fn what_was_watched_is_summed_up_and_in_no_room() {
+        let mut record = sample::record();
+        assert!(!report(&Report::of(&record)).contains("What was saturated"));
+        record.rows.extend(sample::watched("grpc/load", 3.0));
+        let page = report(&Report::of(&record));
+        assert!(page.contains("<li>grpc/load: saturated: a listener: 3 connections found its"));
+        assert!(!page.contains(">watch<"));
+    }
 
     #[test]
     fn the_page_loads_nothing() {

@@ -31,7 +31,10 @@ struct Line<'a> {
 fn lines<'a>(report: &'a Report<'_>) -> Vec<Line<'a>> {
     match report.verdicts {
         Some(verdicts) => verdicts.by_gravity().into_iter().map(judged).collect(),
-        None => report.record.rows.iter().map(measured).collect(),
+        None => {
+            let rows = report.record.rows.iter().filter(|row| !row.is_of_watch());
+            rows.map(measured).collect()
+        }
     }
 }
 
