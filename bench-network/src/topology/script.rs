@@ -38,6 +38,23 @@ pub struct Event {
     pub change: Change,
 }
 
+impl Event {
+    /// As a script says it: `at 2s partition eu us`. A link is there by its name.
+    ///
+    /// # Panics
+    /// When there are not so many names.
+    pub fn statement(&self, names: &[String]) -> String {
+        let [a, b] = [&names[self.a], &names[self.b]];
+        let at = format!("{:?}", self.at).replace('µ', "u");
+        match &self.change {
+            Change::Set(link) => format!("at {at} set {a} {b} {}", link.name),
+            Change::Partition(Ways::There) => format!("at {at} partition {a} -> {b}"),
+            Change::Partition(Ways::Both) => format!("at {at} partition {a} {b}"),
+            Change::Heal => format!("at {at} heal {a} {b}"),
+        }
+    }
+}
+
 /// Events in the order of their times; those of one time in the order in which they were added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {

@@ -147,6 +147,21 @@ fn every_bad_line_is_named_with_its_number_and_what_to_write() {
 }
 
 #[test]
+fn an_event_is_printed_as_a_script_says_it() {
+    let lines = [
+        "at 2s partition eu us",
+        "at 2.5s partition us -> eu",
+        "at 3s set us eu lte",
+        "at 3.000002s set eu us rtt_70ms",
+        "at 4s heal us eu",
+    ];
+    let text = format!("region eu\nregion us\nrtt eu us 70ms\n{}\n", lines.join("\n"));
+    let (topology, script) = file::parse("t", &text).expect("sound");
+    let printed = script.events().iter().map(|event| event.statement(topology.names()));
+    assert!(printed.eq(lines.iter().map(|line| (*line).to_owned())));
+}
+
+#[test]
 fn an_event_about_no_two_regions_is_refused() {
     let mut script = Script::default();
     script.add(Event { at: ms(1), a: 0, b: 3, change: Change::Heal });

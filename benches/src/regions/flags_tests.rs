@@ -95,6 +95,14 @@ fn a_simulation_is_the_same_twice_and_takes_no_time() {
         let text = table(&one);
         assert!(text.starts_with(&format!("{mode} over simulated regions (it was asked for)")));
         assert_eq!(one.rows()[0].dimensions["backend"], "simulated regions");
+        let rows = one.rows();
+        let script = rows.iter().find(|row| row.id.ends_with("/script")).expect("there is one");
+        assert_eq!(script.per_operation(), [10e9, 10e9, 20e9, 20e9]);
+        let said = &script.dimensions["script"];
+        assert!(said.starts_with("at 10s partition eu us; at 10s partition eu asia; "), "{said}");
+        let shown = &script.dimensions["effect eu -> us cut once"];
+        assert!(shown.ends_with("sent while it was cut, and none came"), "{shown}");
+        rows.iter().for_each(|row| row.check().expect("a record takes it"));
     }
 }
 

@@ -162,10 +162,31 @@ impl Measured {
             }
             rows.extend(self.region_rows(node, region));
         }
+        rows.extend(self.script_row());
         for row in &mut rows {
             row.dimensions.extend(self.dimensions.clone());
         }
         rows
+    }
+
+    /// When each event was in force, beside what it was and by what it is shown; `None` where the
+    /// script is empty.
+    fn script_row(&self) -> Option<Row> {
+        let applied = &self.run.applied;
+        let values: Vec<f64> = applied.iter().map(|event| event.by.as_nanos() as f64).collect();
+        let iterations = vec![1; values.len()];
+        let statements = applied.iter().map(|applied| applied.event.statement(&self.regions));
+        let statements: Vec<String> = statements.collect();
+        let id = format!("regions/{}/script", self.mode);
+        let data = Data::Samples { values, iterations };
+        let mut row = Row::measured(&id, Metric::Other("applied_at".to_owned()), "ns", data);
+        row.dimensions.insert("script".to_owned(), statements.join("; "));
+        for effect in &self.run.effects {
+            let shown = effect.shown.as_ref();
+            let words = shown.map_or_else(|why| format!("not shown: {why}"), String::clone);
+            row.dimensions.insert(format!("effect {}", effect.what), words);
+        }
+        (!applied.is_empty()).then_some(row)
     }
 
     fn region_rows(&self, node: Node, region: &str) -> Vec<Row> {
