@@ -97,10 +97,15 @@ pub(crate) fn code_of(failure: &Failure) -> u8 {
 fn of_network(error: &bench_network::Error) -> u8 {
     use bench_network::Error;
     match error {
-        Error::Unavailable { .. } | Error::NoBackend(_) | Error::OutOfTolerance { .. } => {
-            NOT_MEASURED
-        }
+        Error::Unavailable { .. }
+        | Error::NoBackend(_)
+        | Error::OutOfTolerance { .. }
+        | Error::AboveCeiling { .. }
+        | Error::Spoiled { .. }
+        | Error::CongestionControlRefused { .. } => NOT_MEASURED,
         Error::Link(_)
+        | Error::Trace { .. }
+        | Error::CongestionControl(_)
         | Error::Topology(_)
         | Error::NotModelled { .. }
         | Error::ScriptTooLong { .. }

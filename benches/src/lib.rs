@@ -14,6 +14,7 @@ pub mod grpc_matrix;
 pub mod grpc_server;
 #[cfg(any(feature = "peers", feature = "interop"))]
 pub mod grpcio;
+pub mod link_table;
 pub mod load;
 pub mod overlap;
 pub mod pools;

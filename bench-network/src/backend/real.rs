@@ -10,9 +10,7 @@ use bench_core::units::ByteSize;
 use rustix::net::sockopt;
 
 use super::{Backend, Config};
-use crate::calibrate::{
-    Arrivals, Bulk, Goodput, Train, bulk::bulk, patience, round_trip, tolerance,
-};
+use crate::calibrate::{Arrivals, Bulk, Goodput, Train, bulk::bulk, round_trip, tolerance};
 use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
@@ -207,7 +205,7 @@ impl<C: Carrier> Wire for EmulatedLink<C> {
     }
 
     fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error> {
-        self.ends().train(way, train, patience(self.profile(), way))
+        self.train(way, train)
     }
 
     fn spoiled(&self) -> Result<Option<String>, Error> {

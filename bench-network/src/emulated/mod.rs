@@ -30,10 +30,10 @@ use rustix::event::{EventfdFlags, eventfd};
 pub(crate) use self::port::Port;
 use self::pump::{Control, Pump, Tally};
 pub use self::report::{Report, WayReport};
-use crate::calibrate::{self, Calibration, LinkCalibration};
+use crate::calibrate::{self, Arrivals, Bulk, Calibration, Goodput, LinkCalibration, Train};
 use crate::error::Error;
-use crate::link::LinkProfile;
 use crate::link::model::LinkModel;
+use crate::link::{LinkProfile, Way};
 use crate::network::{Ends, Namespace};
 
 /// What packets go through between the kernel and the emulator. Only this crate has carriers, because
@@ -213,14 +213,37 @@ impl<C: Carrier> EmulatedLink<C> {
     /// them to mean anything ([`Error::Spoiled`]); what the system refused.
     pub fn calibrate_all(&self) -> Result<LinkCalibration, Error> {
         let round_trip = self.calibrate()?;
-        let ways = calibrate::ways(&self.profile, |way, train| {
-            self.ends.train(way, train, calibrate::patience(&self.profile, way))
-        })?;
+        let ways = calibrate::ways(&self.profile, |way, train| self.train(way, train))?;
         let tolerance = calibrate::tolerance(self.profile.base_round_trip());
         match self.report()?.spoiled(tolerance) {
             None => Ok(LinkCalibration { round_trip, ways }),
             Some(reason) => Err(Error::Spoiled { backend: C::BACKEND, reason }),
         }
+    }
+
+    /// So many round trips of one byte over a connection of their own, without an opinion.
+    ///
+    /// # Errors
+    /// What the system refused; what the connection failed with.
+    pub fn echoes(&self, count: u32) -> Result<Vec<Duration>, Error> {
+        let [client, server] = self.ends.pair()?;
+        calibrate::round_trip::sample(&self.profile, client, server, count)
+    }
+
+    /// What a new connection with this congestion control at both ends gets through that way.
+    ///
+    /// # Errors
+    /// What the system refused; what the connection failed with.
+    pub fn goodput(&self, way: Way, control: &str, plan: Bulk) -> Result<Goodput, Error> {
+        self.ends.goodput(way, control, plan)
+    }
+
+    /// Sends numbered datagrams that way; which arrived, and when.
+    ///
+    /// # Errors
+    /// [`Error::Spoiled`] where datagrams were lost at their socket; what the system refused.
+    pub fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error> {
+        self.ends.train(way, train, calibrate::patience(&self.profile, way))
     }
 
     /// What it did since it was started.
@@ -251,10 +274,6 @@ impl<C: Carrier> EmulatedLink<C> {
     /// What it does.
     pub fn profile(&self) -> &LinkProfile {
         &self.profile
-    }
-
-    pub(crate) fn ends(&self) -> &Ends {
-        &self.ends
     }
 
     /// What rows record about the link and who makes it.

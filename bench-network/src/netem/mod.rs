@@ -21,7 +21,6 @@ use crate::error::Error;
 use crate::link::{LinkProfile, Way};
 use crate::network::veth::{self, Segments};
 use crate::network::{Ends, INTERFACE};
-use crate::socket;
 
 /// How ids and rows call netem.
 pub const BACKEND: &str = "kernel netem";
@@ -70,14 +69,7 @@ impl VethLink {
     /// # Errors
     /// What the system refused; what the connection failed with.
     pub fn goodput(&self, way: Way, control: &str, plan: Bulk) -> Result<Goodput, Error> {
-        let [client, server] = self.ends.pair()?;
-        for end in [&client, &server] {
-            socket::pin_congestion_control(end, control)?;
-        }
-        match way {
-            Way::Up => calibrate::bulk::bulk(&client, &server, plan),
-            Way::Down => calibrate::bulk::bulk(&server, &client, plan),
-        }
+        self.ends.goodput(way, control, plan)
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use rustix::net::sockopt;
 
 use super::Namespace;
+use crate::calibrate::bulk::{Bulk, Goodput, bulk};
 use crate::error::Error;
 use crate::link::Way;
+use crate::socket;
 
 /// Of a socket that datagrams arrive at, so that no burst is lost there. Where the system refuses it,
 /// what is lost is counted: see [`Ends::datagrams_refused`].
@@ -40,6 +42,18 @@ impl Ends {
         let client = self.connect(listener.local_addr().map_err(Error::io("read the port"))?)?;
         let (server, _) = listener.accept().map_err(Error::io("accept over the link"))?;
         Ok([client, server])
+    }
+
+    /// What a new connection with this congestion control at both ends gets through that way.
+    pub(crate) fn goodput(&self, way: Way, control: &str, plan: Bulk) -> Result<Goodput, Error> {
+        let [client, server] = self.pair()?;
+        for end in [&client, &server] {
+            socket::pin_congestion_control(end, control)?;
+        }
+        match way {
+            Way::Up => bulk(&client, &server, plan),
+            Way::Down => bulk(&server, &client, plan),
+        }
     }
 
     /// Two sockets for datagrams that know each other: whoever sends that way, and who receives.
