@@ -101,8 +101,7 @@ fn of_network(error: &bench_network::Error) -> u8 {
         | Error::NoBackend(_)
         | Error::OutOfTolerance { .. }
         | Error::AboveCeiling { .. }
-        | Error::Spoiled { .. }
-        | Error::CongestionControlRefused { .. } => NOT_MEASURED,
+        | Error::Spoiled { .. } => NOT_MEASURED,
         Error::Link(_)
         | Error::Trace { .. }
         | Error::CongestionControl(_)

@@ -144,10 +144,7 @@ mod tests {
         assert_eq!(code("--trace-up /nowhere"), USAGE);
         assert_eq!(code("--link wifi --backend exact:proxy"), USAGE);
         assert_eq!(code("--backend exact:simulation --congestion-control bbr"), USAGE);
-        assert_eq!(
-            code("--rtt 1ms --backend exact:proxy --congestion-control pigeon"),
-            NOT_MEASURED
-        );
+        assert_eq!(code("--rtt 1ms --backend exact:proxy --congestion-control pigeon"), USAGE);
         let failed = Row::failed("a/b", Metric::Latency, "ns", "too late");
         assert_eq!(code_of_rows(&[failed]), NOT_MEASURED);
         assert!(parse("--backend exact:pigeon").expect_err("unknown").contains("exact:packet"));
