@@ -52,13 +52,13 @@ const LANES: [Lane; 10] = [
     },
     Lane {
         what: "every interleaving of the buffer pool",
-        arguments: "test --package bench-core --no-default-features --test pool_loom --release \
+        arguments: "test --package bench-core --no-default-features --test pool_loom \
                     --target-dir target/loom --locked",
         variable: Some(("RUSTFLAGS", "--cfg loom")),
     },
     Lane {
         what: "every interleaving of the prefetcher",
-        arguments: "test --package bench-storage --test prefetch_loom --release \
+        arguments: "test --package bench-storage --test prefetch_loom \
                     --target-dir target/loom --locked",
         variable: Some(("RUSTFLAGS", "--cfg loom")),
     },
