@@ -88,6 +88,9 @@ pub(crate) fn code_of(failure: &Failure) -> u8 {
             | Error::NeverDirect { .. }
             | Error::NeverWrites
             | Error::InvalidFuse(_)
+            | Error::InvalidPrefetch(_)
+            | Error::TierTooSmall { .. }
+            | Error::NoObjects
             | Error::Empty,
         ) => USAGE,
         _ => causes(failure).find_map(|cause| cause.downcast_ref()).map_or(BROKE, of_network),

@@ -15,9 +15,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bench_core::measure::scenario::{self, Scenario};
+use bench_core::workload::Failure;
 
 use self::flags::{Flags, Plan};
-use crate::front::{BROKE, USAGE, of_user, open_record, refuse, told, write_record};
+use crate::front::{
+    BROKE, USAGE, code_of, of_user, open_record, refuse, told, write_record,
+};
 
 /// With the objects of a plan that nobody changed.
 const READ: Scenario =
@@ -37,12 +40,12 @@ pub fn main() -> ExitCode {
 }
 
 /// # Errors
-/// The exit code, once the sentence is told: 2 where the flags cannot be served, 1 where a read went
-/// wrong.
+/// The exit code, once the sentence is told.
 fn measure(plan: &Plan, output: Option<&Path>) -> Result<(), u8> {
     let mut record = open_record(output).map_err(|error| told(&error, USAGE))?;
-    let arms = run::arms(plan).map_err(|error| told(&error.to_string(), USAGE))?;
-    record.rows = run::measure(plan, arms).map_err(|error| told(&error.to_string(), BROKE))?;
+    let failed = |error: Failure| told(&error.to_string(), code_of(&error));
+    let arms = run::arms(plan).map_err(failed)?;
+    record.rows = run::measure(plan, arms).map_err(failed)?;
     if let Some(path) = output {
         write_record(&record, path).map_err(|error| told(&error.to_string(), BROKE))?;
     }
