@@ -78,6 +78,7 @@ fn cell(engine: Engine, read_percent: u8) -> JobCell {
         size: SIZE,
         passes: Some(2),
         sync_every: 0,
+        sync_data: false,
         sync_at_end: false,
     }
 }
@@ -120,6 +121,7 @@ fn every_engine_does_all_of_its_job_at_its_depth_and_what_it_did_is_verified() {
                 let job = JobCell {
                     direct,
                     sync_every: 8,
+                    sync_data: engine != Engine::Psync,
                     sync_at_end: true,
                     ..cell(engine, read_percent)
                 };

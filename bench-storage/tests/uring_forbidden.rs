@@ -52,6 +52,7 @@ fn lane() -> Result<Lane, Error> {
         size: ByteSize::kib(8),
         passes: Some(1),
         sync_every: 0,
+        sync_data: false,
         sync_at_end: false,
     };
     Lane::open(&cell, file.path(), Author { run: 1, lane: 0 }, 1)

@@ -16,6 +16,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use bench_core::fixture::PooledBuf;
+use io_uring::types::FsyncFlags;
 use io_uring::{IoUring, opcode, squeue, types};
 
 use super::patience::Patience;
@@ -133,13 +134,15 @@ impl FixedRing {
         self.begin(entry, buffer);
     }
 
-    /// Begins an `fsync`, in the place of a buffer. It says nothing about operations under way.
+    /// Begins an `fsync`, or an `fdatasync` where `data` alone is meant, in the place of a buffer. It
+    /// says nothing about operations under way.
     ///
     /// # Panics
     /// While an operation is under way on the buffer.
-    pub fn sync(&mut self, buffer: usize) {
+    pub fn sync(&mut self, buffer: usize, data: bool) {
         assert!(!self.busy[buffer], "the kernel has buffer {buffer}");
-        self.begin(opcode::Fsync::new(FILE).build(), buffer);
+        let flags = if data { FsyncFlags::DATASYNC } else { FsyncFlags::empty() };
+        self.begin(opcode::Fsync::new(FILE).flags(flags).build(), buffer);
     }
 
     fn begin(&mut self, entry: squeue::Entry, buffer: usize) {
@@ -271,7 +274,7 @@ mod tests {
             ring.write(1, 10..20, 100);
             ring.wait(&mut ended).expect("wait");
             assert_eq!(ended.pop().expect("one").result.expect("written"), 10);
-            ring.sync(1);
+            ring.sync(1, true);
             ring.wait(&mut ended).expect("wait");
             ended.pop().expect("one").result.expect("synced");
             ring.read(0, 0..12, 99);

@@ -194,6 +194,7 @@ fsync=8
                 lanes,
                 loops,
                 sync_every,
+                sync_data: on[2] && sync_every > 0,
                 runtime: runtime.map(Duration::from_micros),
                 time_based: on[0],
                 direct: on[1],

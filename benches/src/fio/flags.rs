@@ -53,6 +53,9 @@ pub struct Flags {
     /// Sync after every so many writes; 0 never does [default: 0]
     #[arg(long, value_name = "N")]
     fsync: Option<String>,
+    /// As fsync, of the content and what it takes to find it alone [default: 0]
+    #[arg(long, value_name = "N")]
+    fdatasync: Option<String>,
     /// Sync after the last write, inside the time
     #[arg(long = "end_fsync", value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
     end_fsync: Option<String>,
@@ -134,6 +137,7 @@ impl Flags {
             ("direct", &self.direct),
             ("ioengine", &self.ioengine),
             ("fsync", &self.fsync),
+            ("fdatasync", &self.fdatasync),
             ("end_fsync", &self.end_fsync),
             ("invalidate", &self.invalidate),
             ("filename", &self.filename),

@@ -43,8 +43,10 @@ pub struct Options {
     pub filename: Option<PathBuf>,
     /// `directory`: where the files lie.
     pub directory: Option<PathBuf>,
-    /// `fsync`: after every so many writes; 0 does without.
+    /// `fsync` or `fdatasync`: after every so many writes; 0 does without.
     pub sync_every: u32,
+    /// It is `fdatasync`.
+    pub sync_data: bool,
     /// `end_fsync`.
     pub sync_at_end: bool,
     /// `invalidate`: begin with an empty page cache, and not with the file in memory.
@@ -97,6 +99,7 @@ impl Default for Options {
             filename: None,
             directory: None,
             sync_every: 0,
+            sync_data: false,
             sync_at_end: false,
             invalidate: true,
             overwrite: false,
@@ -153,7 +156,9 @@ impl Options {
             "ioengine" => self.engine = engine(text)?,
             "filename" => self.filename = Some(one_file(text)?),
             "directory" => self.directory = Some(one_file(text)?),
-            "fsync" => self.sync_every = count(text, 0, u32::MAX)?,
+            "fsync" | "fdatasync" => {
+                self.set_sync(key == "fdatasync", count(text, 0, u32::MAX)?)?
+            }
             "end_fsync" => self.sync_at_end = switch(text)?,
             "rwmixread" => self.read_percent = count(text, 0, 100)? as u8,
             "rwmixwrite" => self.read_percent = 100 - count(text, 0, 100)? as u8,
@@ -189,6 +194,23 @@ impl Options {
         Ok(())
     }
 
+    /// One of the two, as often as that; 0 takes back what its own key said.
+    fn set_sync(&mut self, data: bool, every: u32) -> Result<(), String> {
+        let other = self.sync_every > 0 && self.sync_data != data;
+        if other && every > 0 {
+            return Err("a write is followed by fsync or by fdatasync; say one of them".into());
+        }
+        if !other {
+            (self.sync_every, self.sync_data) = (every, data && every > 0);
+        }
+        Ok(())
+    }
+
+    /// `fsync` or `fdatasync`, whichever follows writes.
+    pub fn sync_name(&self) -> &'static str {
+        if self.sync_data { "fdatasync" } else { "fsync" }
+    }
+
     /// What a thread does.
     ///
     /// # Errors
@@ -217,6 +239,7 @@ impl Options {
             size: self.size,
             passes: (!self.time_based).then_some(self.loops),
             sync_every: self.sync_every,
+            sync_data: self.sync_data,
             sync_at_end: self.sync_at_end,
         };
         cell.check().map_err(|error| error.to_string()).map(|()| cell)
@@ -246,7 +269,7 @@ impl Options {
         let writes = self.direction != Direction::Read;
         for (said, part) in [
             (self.direction == Direction::Mixed, format!("mix{}", self.read_percent)),
-            (writes && self.sync_every > 0, format!("fsync{}", self.sync_every)),
+            (writes && self.sync_every > 0, format!("{}{}", self.sync_name(), self.sync_every)),
             (writes && self.sync_at_end, "end_fsync".to_owned()),
             (!self.direct && !self.invalidate, "warm".to_owned()),
             (self.loops > 1 && !self.time_based, format!("loops{}", self.loops)),
@@ -281,7 +304,7 @@ impl Options {
         if let Some(runtime) = self.runtime {
             pairs.push(("runtime", format!("{}us", runtime.as_micros())));
         }
-        for (key, value) in [("loops", self.loops), ("fsync", self.sync_every)] {
+        for (key, value) in [("loops", self.loops), (self.sync_name(), self.sync_every)] {
             if value > u32::from(key == "loops") {
                 pairs.push((key, value.to_string()));
             }

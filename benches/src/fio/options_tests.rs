@@ -68,6 +68,7 @@ fn jobs_that_differ_are_called_differently_and_the_same_the_same() {
         ("iodepth", "2"),
         ("fsync", "8"),
         ("fsync", "9"),
+        ("fdatasync", "8"),
         ("end_fsync", "1"),
         ("invalidate", "0"),
         ("rwmixread", "70"),
@@ -84,6 +85,19 @@ fn jobs_that_differ_are_called_differently_and_the_same_the_same() {
         label(&[("rw", "write"), ("fsync", "8"), ("end_fsync", "1"), ("invalidate", "0")]),
         "write/psync/bs4KiB/qd1/jobs1/fsync8/end_fsync/warm"
     );
+}
+
+#[test]
+fn a_write_is_followed_by_one_kind_of_sync() {
+    let mut options = Options::default();
+    let mut set = |key, value| options.set(key, Some(value)).map(|_| ());
+    set("fdatasync", "4").expect("sound");
+    set("fsync", "0").expect("it takes nothing back of the other");
+    let error = set("fsync", "8").expect_err("both");
+    assert!(error.contains("say one of them"), "{error}");
+    set("fdatasync", "0").expect("none");
+    set("fsync", "8").expect("now it is the only one");
+    assert_eq!((options.sync_every, options.sync_data), (8, false));
 }
 
 #[test]

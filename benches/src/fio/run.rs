@@ -324,7 +324,7 @@ pub fn dimensions(
         ("pinned", pinned.to_string()),
         ("size", options.size.to_string()),
         ("bytes", options.block.bytes().to_string()),
-        ("fsync", options.sync_every.to_string()),
+        (options.sync_name(), options.sync_every.to_string()),
     ];
     if options.sync_at_end {
         dimensions.push(("end_fsync", "1".to_owned()));

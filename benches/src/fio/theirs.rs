@@ -11,6 +11,20 @@ use super::peer::{Done, Turn};
 use super::run::dimensions;
 use super::site::Site;
 
+/// What both are told in the same words.
+const SAME: [&str; 10] = [
+    "rw",
+    "bs",
+    "iodepth",
+    "size",
+    "ioengine",
+    "direct",
+    "loops",
+    "fsync",
+    "fdatasync",
+    "end_fsync",
+];
+
 /// The version of the fio that is installed here, if one is.
 pub fn installed() -> Option<String> {
     let said = Command::new("fio").arg("--version").output().ok()?;
@@ -30,13 +44,14 @@ pub fn theirs(
 ) -> Result<Done, Failure> {
     let path = site.path(std::slice::from_ref(cell), cell, 0)?;
     let mut fio = Command::new("fio");
-    // What we have done already, it needs not do inside its time.
+    // What we have done already, it needs not do inside its time; and neither of us tells the kernel
+    // in which order it will read.
     fio.args(["--name=peer", "--output-format=json", "--invalidate=0", "--norandommap=1"]);
+    fio.arg("--fadvise_hint=0");
     fio.arg(format!("--filename={}", path.display()));
     fio.arg(format!("--cpus_allowed={}", available()?[0]));
     let options = cell.pairs();
-    let same = ["rw", "bs", "iodepth", "size", "ioengine", "direct", "loops", "fsync", "end_fsync"];
-    for (key, value) in options.iter().filter(|(key, _)| same.contains(key)) {
+    for (key, value) in options.iter().filter(|(key, _)| SAME.contains(key)) {
         fio.arg(format!("--{key}={value}"));
     }
     fio.args(more);

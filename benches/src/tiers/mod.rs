@@ -18,9 +18,7 @@ use bench_core::measure::scenario::{self, Scenario};
 use bench_core::workload::Failure;
 
 use self::flags::{Flags, Plan};
-use crate::front::{
-    BROKE, USAGE, code_of, of_user, open_record, refuse, told, write_record,
-};
+use crate::front::{BROKE, USAGE, code_of, of_user, open_record, refuse, told, write_record};
 
 /// With the objects of a plan that nobody changed.
 const READ: Scenario =

@@ -92,7 +92,9 @@ impl Calls {
                 written.map_err(|error| failed(step, error))?;
             }
             Kind::Sync => {
-                self.file.sync_all().map_err(Error::Sync)?;
+                let data = self.cell.sync_data;
+                let synced = if data { self.file.sync_data() } else { self.file.sync_all() };
+                synced.map_err(Error::Sync)?;
                 return Ok(0);
             }
         }

@@ -44,8 +44,10 @@ pub struct JobCell {
     pub size: ByteSize,
     /// Passes; `None` goes on until the watch says that it is over.
     pub passes: Option<u32>,
-    /// An `fsync` after every so many writes; 0 does without.
+    /// A sync after every so many writes; 0 does without.
     pub sync_every: u32,
+    /// That sync is an `fdatasync`: of the content, and of what it takes to find it.
+    pub sync_data: bool,
     /// An `fsync` after the last write, inside the time.
     pub sync_at_end: bool,
 }
@@ -171,6 +173,7 @@ mod tests {
             size: ByteSize::mib(1),
             passes: Some(1),
             sync_every: 0,
+            sync_data: false,
             sync_at_end: false,
         };
         sound.check().expect("sound");

@@ -118,6 +118,7 @@ mod tests {
             size: ByteSize::new(100 * 4096 + 100),
             passes: Some(2),
             sync_every: 0,
+            sync_data: false,
             sync_at_end: false,
         }
     }

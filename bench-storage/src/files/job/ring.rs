@@ -113,7 +113,7 @@ impl Queue {
                 }
                 self.ring.write(buffer, moved..length, at);
             }
-            Kind::Sync => self.ring.sync(buffer),
+            Kind::Sync => self.ring.sync(buffer, self.cell.sync_data),
         }
     }
 

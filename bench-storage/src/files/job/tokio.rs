@@ -27,6 +27,7 @@ pub(super) struct Tasks {
 struct Task {
     author: Author,
     file: File,
+    sync_data: bool,
     /// To read, and to write; the same where a lane does one of the two.
     buffers: Vec<PooledBuf>,
     last: Option<Operation>,
@@ -40,7 +41,8 @@ impl Tasks {
             let mut options = OpenOptions::new();
             let file = runtime.block_on(options.read(true).write(cell.writes()).open(path));
             let file = file.map_err(Error::io("open", path))?;
-            Ok(Task { author, file, buffers: buffers(&one, author)?, last: None })
+            let buffers = buffers(&one, author)?;
+            Ok(Task { author, file, sync_data: cell.sync_data, buffers, last: None })
         };
         let tasks = (0..cell.depth()).map(|_| open()).collect::<Result<_, Error>>()?;
         Ok(Self { runtime, tasks })
@@ -109,7 +111,11 @@ impl Task {
                 write.await.map_err(|error| failed(Step { offset, length }, error))?;
             }
             Kind::Sync => {
-                file.sync_all().await.map_err(Error::Sync)?;
+                let synced = match self.sync_data {
+                    true => file.sync_data().await,
+                    false => file.sync_all().await,
+                };
+                synced.map_err(Error::Sync)?;
                 return Ok(0);
             }
         }
