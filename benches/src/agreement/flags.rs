@@ -29,6 +29,8 @@ const AGREEMENT: Scenario = Scenario {
 
 /// Times the same workloads over the same links, simulated and real, and says whether they agree.
 ///
+/// A real side that the emulator spoiled is measured again, up to three times in all.
+///
 /// Exit codes: 0 all agree, 1 it broke, 2 usage, 3 a cell differs by more than it may, 4 a cell could
 /// not be compared on this machine or the emulator was too late for its times to mean anything.
 #[derive(Clone, Debug, Parser)]

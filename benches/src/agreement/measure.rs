@@ -23,6 +23,8 @@ pub struct Plan {
     /// Repetitions beside the first, which is thrown away: of a request, of a connection, of a
     /// transfer.
     pub repetitions: [usize; 3],
+    /// How often a real side is measured, at the most: one that the emulator spoiled is thrown away.
+    pub attempts: usize,
 }
 
 /// One side of a cell.
@@ -36,6 +38,8 @@ pub struct Side {
     pub reason: String,
     /// Why it is not valid; `None` where it is.
     pub spoiled: Option<String>,
+    /// How often it was measured until it was valid, or given up.
+    pub attempts: usize,
     /// What made it.
     pub dimensions: Vec<(&'static str, String)>,
 }
@@ -57,7 +61,7 @@ impl Plan {
     /// What the scale has time for.
     pub fn of(scale: Scale) -> Self {
         let repetitions = scale.pick([3, 2, 1], [40, 10, 4], [200, 40, 10]);
-        Self { backend: Choice::Auto, seed: 42, repetitions }
+        Self { backend: Choice::Auto, seed: 42, repetitions, attempts: scale.pick(1, 3, 5) }
     }
 }
 
@@ -67,7 +71,13 @@ impl Plan {
 /// What a backend refused, or failed with.
 pub fn compare(cell: &Cell, plan: &Plan) -> Result<Compared, Failure> {
     let simulated = side(cell, plan, Choice::Exact(Kind::Simulation))?;
-    let real = side(cell, plan, plan.backend)?;
+    let mut real = side(cell, plan, plan.backend)?;
+    for attempt in 2..=plan.attempts {
+        if real.spoiled.is_none() {
+            break;
+        }
+        real = Side { attempts: attempt, ..side(cell, plan, plan.backend)? };
+    }
     let verdict = match why_not(cell.work, &real) {
         Some(why) => Verdict::NotCompared(why),
         None => verdict(cell.work, simulated.middle(), real.middle()),
@@ -97,7 +107,7 @@ fn side(cell: &Cell, plan: &Plan, choice: Choice) -> Result<Side, Failure> {
     let spoiled = started.backend.spoiled()?;
     let dimensions = started.dimensions()?;
     let Started { used, reason, .. } = started;
-    Ok(Side { times, used, reason, spoiled, dimensions })
+    Ok(Side { times, used, reason, spoiled, attempts: 1, dimensions })
 }
 
 fn times(
@@ -146,6 +156,7 @@ impl Compared {
                 ("backend", side.used.title().to_owned()),
                 ("tolerance", format!("{tolerance:?}")),
                 ("agreement", self.verdict.to_string()),
+                ("attempts", side.attempts.to_string()),
             ];
             let all = side.dimensions.iter().cloned().chain(common);
             row.dimensions = all.map(|(name, value)| (name.to_owned(), value)).collect();
