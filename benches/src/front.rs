@@ -26,8 +26,10 @@ pub(crate) const USAGE: u8 = 2;
 /// Exit code: nothing was measured, or not to its end.
 pub(crate) const NOT_MEASURED: u8 = 4;
 
-/// What a scenario that the user runs is called, and what watches it from then on.
-static WATCH: OnceLock<(String, Option<Watch>)> = OnceLock::new();
+/// What a scenario that the user runs is called.
+static NAME: OnceLock<String> = OnceLock::new();
+/// What watches it, once there is a record to be written.
+static WATCH: OnceLock<Option<Watch>> = OnceLock::new();
 
 /// Whether the user runs the scenario itself: with a flag of its own, or by `cargo bench` without a
 /// filter. `also` are flags of its own that others have, too.
@@ -46,7 +48,7 @@ pub(crate) fn of_user<F: Parser>(name: &str, also: &[&str]) -> Option<(F, Scale)
         return None;
     }
     let flags = F::parse_from(of_ours(name, &arguments, also));
-    let _second = WATCH.set((name.to_owned(), Watch::from_env()));
+    let _second = NAME.set(name.to_owned());
     let asked = std::env::var_os(SCALE_VARIABLE).is_some();
     Some((flags, if asked { Scale::from_env() } else { Scale::Quick }))
 }
@@ -139,18 +141,19 @@ pub(crate) fn refuse(sentence: &str) -> ExitCode {
 }
 
 /// An empty record, on the disk where somebody wants it there: a file that can't be written is
-/// found before anything is measured.
+/// found before anything is measured. From then on it is watched what the scenario uses.
 pub(crate) fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let Some(path) = output else { return Ok(RunRecord::begin(Environment::default())) };
     let record = RunRecord::begin(Environment::gather(root));
     record.write(path).map_err(|error| format!("--output: {error}"))?;
+    WATCH.get_or_init(Watch::from_env);
     Ok(record)
 }
 
 /// Writes a record, with what the scenario used so far.
 pub(crate) fn write_record(record: &RunRecord, path: &Path) -> Result<(), RecordError> {
-    match WATCH.get() {
+    match NAME.get().zip(WATCH.get()) {
         Some((name, Some(watch))) => {
             let mut record = record.clone();
             record.rows.extend(watch.rows(name));

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::watch;
+
 /// What was used. `None` is what this kernel does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
@@ -75,7 +77,7 @@ struct Reading {
 
 impl Meter {
     /// Begins. Threads of this process whose names begin with `aside` belong to neither side, as
-    /// those of an emulated link.
+    /// those of an emulated link; nor does that of a [watch](super::watch).
     pub fn start(other: Other, aside: Option<&'static str>) -> Self {
         let memory = restart_peak(Path::new("/proc/self"));
         let other_memory = process(other).and_then(|folder| restart_peak(&folder));
@@ -111,7 +113,9 @@ impl Reading {
 
     fn read_others(&mut self, other: Other, aside: Option<&str>) {
         let own = Path::new("/proc/self/task");
-        self.aside_cpu_ns = aside.and_then(|name| threads_cpu_ns(own, name));
+        let aside = [aside, Some(watch::THREAD)].into_iter().flatten();
+        self.aside_cpu_ns =
+            aside.filter_map(|name| threads_cpu_ns(own, name)).reduce(|sum, ns| sum + ns);
         self.other_cpu_ns = match other {
             Other::Threads(name) => threads_cpu_ns(own, name),
             Other::Process(_) | Other::Unknown => None,

@@ -330,3 +330,6 @@ impl Struck {
         [paced, sliced].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use clap::Parser;
 
 use super::run::{Part, Plan, measure};
 use super::table::table;
-use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told};
+use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
 use crate::grpc_matrix::flags::{named, or, seconds};
 
 const TCP: Scenario = Scenario { id: "network/tcp", run: |scale| measure(&Plan::of(scale)) };
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
         let _closed = write!(io::stdout().lock(), "{}", table(&rows));
         let failed = rows.iter().any(|row| !row.ok);
         record.rows = rows;
-        flags.output.as_deref().map_or(Ok(()), |path| record.write(path))?;
+        flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?;
         Ok(failed)
     });
     match done {

@@ -35,7 +35,7 @@ use crate::record::Row;
 /// Ten times a second.
 pub const PERIOD: Duration = Duration::from_millis(100);
 /// What the watch's own thread is called.
-pub const THREAD: &str = "watch";
+pub const THREAD: &str = "resource-watch";
 /// The variable that switches watches off, by the value `off`.
 pub const VARIABLE: &str = "WEIGHBRIDGE_WATCH";
 
