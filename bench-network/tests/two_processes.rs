@@ -5,14 +5,41 @@ use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use bench_core::units::ByteSize;
 use bench_network::link::model::{Cause, Fate, LinkModel};
 use bench_network::link::named;
+use bench_network::register::history::print;
+use bench_network::register::run::RunConfig;
+use bench_network::register::simulate::simulate;
+use bench_network::register::{Mode, Timing};
 use bench_network::sim::{CongestionControl, TcpConfig, bulk};
+use bench_network::topology::file;
 
 /// Tells the second process where to write what it found.
 const OUTCOME_FILE: &str = "WEIGHBRIDGE_TEST_OUTCOME";
+
+/// Regions whose links lose, flap and change.
+const REGIONS: &str = "region eu\nregion us\nregion asia\nlink eu us wifi\nrtt eu asia 120ms\n\
+                       rtt us asia 180ms\nat 500ms flap eu asia every 200ms until 1.5s\n\
+                       at 1s set us asia satellite_leo\n";
+
+/// What a register in regions was asked and answered.
+fn history() -> String {
+    let (topology, script) = file::parse("regions", REGIONS).expect("sound");
+    let timing = Timing::of(Duration::from_millis(180), Duration::from_millis(50));
+    let mut text = String::new();
+    for mode in Mode::ALL {
+        let (every, length) = (Duration::from_millis(10), Duration::from_secs(3));
+        let config = RunConfig { mode, timing, every, writes: 0.5, length, seed: 7 };
+        let run = simulate(&topology, &script, config).expect("simulated");
+        let shown = run.effects.iter().filter(|effect| effect.shown.is_ok()).count();
+        assert_eq!(shown, 6, "two ways cut and whole again, two set: {:?}", run.effects);
+        text += &print(&run.history);
+    }
+    text
+}
 
 /// Which packets are dropped and why, and what a transfer comes to.
 fn outcome() -> String {
@@ -32,7 +59,7 @@ fn outcome() -> String {
         let done = bulk(&link, tcp, ByteSize::mib(1)).expect("done");
         write!(text, "{congestion_control} {done:?} ").expect("memory");
     }
-    text
+    text + &history()
 }
 
 #[test]
