@@ -17,7 +17,8 @@ use crate::grpc_matrix::flags::{named, or, seconds};
 
 const TCP: Scenario = Scenario { id: "network/tcp", run: |scale| measure(&Plan::of(scale)) };
 
-/// Makes connections, plain and under TLS, and sends through one, with wrk and iperf3 in turns.
+/// Makes connections, plain and under TLS, uses some again, waits for silent peers, and sends in bulk;
+/// wrk and iperf3 take turns with it where they are asked for.
 ///
 /// All over loopback, both ends on CPUs of their own. Exit codes: 0 fine, 1 it broke, 2 usage, 4 a
 /// program that was asked for is not installed, or this machine cannot have TLS.
@@ -31,7 +32,7 @@ struct Flags {
     /// code then is 4.
     #[arg(long)]
     peers: bool,
-    /// Only this part: plain, tls, tls_resumed or bulk; may be repeated
+    /// Only this part: plain, tls, tls_resumed, bulk, reuse or time_outs; may be repeated
     #[arg(long, value_name = "PART", value_parser = part)]
     only: Vec<Part>,
     /// Rounds that count; one before them does not [default: 7]

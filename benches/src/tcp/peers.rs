@@ -17,6 +17,10 @@ use serde_json::Value;
 
 use crate::arms::Pass;
 
+/// How often, and with which pause, iperf3 is asked again whose server is not done with the turn before.
+const BUSY_TRIES: u32 = 100;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
 /// Why a peer said nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeerError {
@@ -102,6 +106,21 @@ impl Iperf3 {
     /// # Errors
     /// [`PeerError`].
     pub fn send(&self, config: &BulkConfig, bytes: u64) -> Result<Pass, PeerError> {
+        let mut last = String::new();
+        for _ in 0..BUSY_TRIES {
+            match self.send_once(config, bytes) {
+                // It still closes what the turn before left.
+                Err(PeerError::Failed { said, .. }) if said.contains("busy running a test") => {
+                    last = said;
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                done => return done,
+            }
+        }
+        Err(PeerError::Failed { program: "iperf3", said: last })
+    }
+
+    fn send_once(&self, config: &BulkConfig, bytes: u64) -> Result<Pass, PeerError> {
         let mut command = Command::new("iperf3");
         command.args(["-c", "127.0.0.1", "-p", &self.port.to_string(), "-J"]);
         let block = config.cell.block.bytes();

@@ -13,6 +13,7 @@ use bench_network::tcp::bulk::{Bulk, BulkCell, BulkConfig};
 use bench_network::tcp::rate::{Connections, Security};
 
 use super::peers::{self, Iperf3};
+use super::{reuse, time_outs};
 use crate::arms::{Arm, Pass, interleaved};
 
 /// The dimension that names the arm.
@@ -27,15 +28,21 @@ pub enum Part {
     Rate(Security),
     /// One direction.
     Bulk,
+    /// Requests over a pool of connections.
+    Reuse,
+    /// Peers that never answer.
+    TimeOuts,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Rate(Security::Plain),
         Self::Rate(Security::Tls),
         Self::Rate(Security::TlsResumed),
         Self::Bulk,
+        Self::Reuse,
+        Self::TimeOuts,
     ];
 
     /// As the command line has it.
@@ -43,6 +50,8 @@ impl Part {
         match self {
             Self::Rate(security) => security.name(),
             Self::Bulk => "bulk",
+            Self::Reuse => "reuse",
+            Self::TimeOuts => "time_outs",
         }
     }
 }
@@ -62,6 +71,8 @@ pub struct Plan {
     pub bulk: BulkConfig,
     /// How often that is sent, in each round.
     pub times: u64,
+    /// By which the parts without arms go.
+    pub scale: Scale,
 }
 
 impl Plan {
@@ -81,6 +92,7 @@ impl Plan {
             ),
             bulk: BulkConfig { cell, total, receive_buffer: None },
             times: scale.pick(1, 8, 16),
+            scale,
         }
     }
 }
@@ -95,6 +107,8 @@ pub fn measure(plan: &Plan) -> Result<Vec<Row>, Failure> {
         rows.extend(match part {
             Part::Rate(security) => rate(*security, plan)?,
             Part::Bulk => bulk(plan)?,
+            Part::Reuse => reuse::rows(plan.scale)?,
+            Part::TimeOuts => time_outs::rows(plan.scale)?,
         });
     }
     Ok(rows)
@@ -226,8 +240,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_leaves_rows_that_a_record_takes() {
-        let plan = Plan { rounds: 2, ..Plan::of(Scale::Smoke) };
+    fn every_part_with_arms_leaves_rows_that_a_record_takes() {
+        let parts = Part::ALL[..4].to_vec();
+        let plan = Plan { rounds: 2, parts, ..Plan::of(Scale::Smoke) };
         let rows = measure(&plan).expect("measured");
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(

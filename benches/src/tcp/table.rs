@@ -5,6 +5,7 @@ use bench_core::judge::stats::median;
 use bench_core::record::Row;
 
 use super::run::{ARM, OWN};
+use super::{reuse, time_outs};
 use crate::grpc_matrix::table::aligned;
 
 /// A line for each row, and below what a reader has to know of a number.
@@ -12,14 +13,14 @@ pub fn table(rows: &[Row]) -> String {
     let words = ["cell", "arm", "a second", "own is faster by"];
     let mut lines = vec![words.map(str::to_owned).to_vec()];
     let mut notes = String::new();
-    for row in rows {
+    let of_arms = || rows.iter().filter(|row| row.dimensions.contains_key(ARM));
+    for row in of_arms() {
         let (cell, arm) = (&row.dimensions[CELL], &row.dimensions[ARM]);
         if let Some(error) = &row.error {
             notes.push_str(&format!("{cell}: {error}\n"));
             continue;
         }
-        let own =
-            rows.iter().find(|own| own.dimensions[CELL] == *cell && own.dimensions[ARM] == OWN);
+        let own = of_arms().find(|own| own.dimensions[CELL] == *cell && own.dimensions[ARM] == OWN);
         let ratio = own.filter(|_| arm != OWN).and_then(|own| ratios(own, row));
         let ratio = ratio.map_or_else(String::new, |[middle, least, most]| {
             format!("{middle:.2}x ({least:.2} to {most:.2})")
@@ -29,7 +30,8 @@ pub fn table(rows: &[Row]) -> String {
             notes.push_str(&format!("{cell} {arm}: limited by {limit}\n"));
         }
     }
-    format!("{}{notes}", aligned(&lines))
+    let table = if lines.len() > 1 { aligned(&lines) } else { String::new() };
+    format!("{table}{notes}{}{}", reuse::words(rows), time_outs::words(rows))
 }
 
 /// By which our own is faster, of each round; the median, the least and the most of them.
