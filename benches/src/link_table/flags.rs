@@ -15,7 +15,7 @@ use super::figures;
 use super::measure::{Plan, measure, rows};
 use super::profile::LinkFlags;
 use super::table::table;
-use crate::front::{NOT_MEASURED, USAGE, code_of, of_user, open_record, told};
+use crate::front::{NOT_MEASURED, USAGE, code_of, of_user, open_record, told, write_record};
 
 const LTE: Scenario = Scenario { id: "link/table/lte", run: rows };
 
@@ -95,7 +95,7 @@ fn run(flags: &Flags, scale: Scale) -> Result<u8, Failure> {
         let code = code_of_rows(&rows);
         (rows, code)
     };
-    output.map_or(Ok(()), |path: &Path| record.write(path))?;
+    output.map_or(Ok(()), |path: &Path| write_record(&record, path))?;
     Ok(code)
 }
 

@@ -34,6 +34,9 @@ use crate::record::Row;
 
 /// Ten times a second.
 pub const PERIOD: Duration = Duration::from_millis(100);
+/// A watch uses no more of a processor than one part in so many: where there are thousands of threads
+/// or sockets to look at, it looks less often.
+const SHARE_MAX: u32 = 50;
 /// What the watch's own thread is called.
 pub const THREAD: &str = "resource-watch";
 /// The variable that switches watches off, by the value `off`.
@@ -72,8 +75,8 @@ impl Watch {
         let body = move || {
             let (start, sockets, mut due) = (Instant::now(), Sockets::open(), Duration::ZERO);
             loop {
-                locked(&theirs).look(start, sockets.as_ref());
-                due = (due + period).max(start.elapsed());
+                let used = locked(&theirs).look(start, sockets.as_ref());
+                due = (due + pause(period, used)).max(start.elapsed());
                 match stopped.recv_timeout(due.saturating_sub(start.elapsed())) {
                     Err(RecvTimeoutError::Timeout) => (),
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
@@ -100,16 +103,24 @@ impl Watch {
     }
 }
 
+/// How long after a look that took so much processor time the next one is.
+fn pause(period: Duration, used: Duration) -> Duration {
+    period.max(used * SHARE_MAX)
+}
+
 fn locked(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
     watched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Watched {
-    fn look(&mut self, start: Instant, sockets: Option<&Sockets>) {
+    /// Adds a reading; the processor time that it took.
+    fn look(&mut self, start: Instant, sockets: Option<&Sockets>) -> Duration {
         self.series.add(start.elapsed(), Reading::take(sockets));
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
+        let before = self.cpu;
         self.cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
         self.elapsed = start.elapsed();
+        self.cpu - before
     }
 
     /// How often it looked, but for the first time.
@@ -196,6 +207,15 @@ mod tests {
             assert_eq!(row.dimensions[watched::WATCHED], "a/b");
             assert!(seen.insert((&row.metric, &row.dimensions)), "{row:?}");
         }
+    }
+
+    #[test]
+    fn what_takes_long_to_look_at_is_looked_at_less_often() {
+        let ms = Duration::from_millis;
+        assert_eq!(
+            [0, 1, 2, 20].map(|used| pause(PERIOD, ms(used))),
+            [100, 100, 100, 1000].map(ms)
+        );
     }
 
     #[test]
