@@ -43,3 +43,17 @@ fn a_token_bucket_holds_its_rate() {
         Err(error) => eprintln!("skipped: {error}"),
     }
 }
+
+/// What netem is put before; without netem it is all of it that can be seen here.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+fn a_pair_that_sends_segments_one_by_one_carries_connections() {
+    let plan = Bulk { warm_up: Duration::ZERO, duration: Duration::from_millis(20) };
+    match veth::ends(Segments::Single) {
+        Ok(ends) => {
+            let found = ends.goodput(Way::Down, "reno", plan).expect("goodput");
+            assert!(found.bytes > 0, "{found:?}");
+        }
+        Err(error) => eprintln!("skipped: {error}"),
+    }
+}
