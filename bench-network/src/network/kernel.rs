@@ -59,7 +59,7 @@ pub(crate) fn take_up(
     // Any socket of this namespace will do.
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let ask = |request: libc::c_ulong, union: &[u8]| {
-        interface(socket.as_raw_fd(), request as libc::Ioctl, name, union)
+        interface(socket.as_raw_fd(), request as libc::Ioctl, name, union).map(drop)
     };
     ask(libc::SIOCSIFADDR, &socket_address(address))?;
     ask(libc::SIOCSIFNETMASK, &socket_address(Ipv4Addr::new(255, 255, 255, 0)))?;
@@ -76,7 +76,22 @@ pub(crate) fn take_up(
 pub(crate) fn switch_on(name: &str) -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let request = libc::SIOCSIFFLAGS as libc::Ioctl;
-    interface(socket.as_raw_fd(), request, name, &UP.to_ne_bytes())
+    interface(socket.as_raw_fd(), request, name, &UP.to_ne_bytes()).map(drop)
+}
+
+/// Whether the interface is up and so is its other end. Kernels since 6.8 see to it while they are asked
+/// that packets can leave from then on; older ones do so a moment later.
+pub(crate) fn is_running(name: &str) -> io::Result<bool> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    // struct ethtool_value: the command (ETHTOOL_GLINK), and what it answers.
+    let mut value = [0xa_u32, 0];
+    let address = (&raw mut value).expose_provenance().to_ne_bytes();
+    interface(socket.as_raw_fd(), libc::SIOCETHTOOL as libc::Ioctl, name, &address)?;
+    let flags = interface(socket.as_raw_fd(), libc::SIOCGIFFLAGS as libc::Ioctl, name, &[])?;
+    let flags = i32::from(i16::from_ne_bytes([flags[0], flags[1]]));
+    // The kernel wrote there, which the compiler did not see.
+    let link = std::hint::black_box(value)[1] != 0;
+    Ok(link && flags & libc::IFF_RUNNING != 0)
 }
 
 /// A socket for IPv4 packets, with their Ethernet header, that come in at the interface of this index
@@ -141,17 +156,18 @@ fn socket_address(address: Ipv4Addr) -> [u8; 16] {
     bytes
 }
 
-/// A request that is about an interface.
+/// A request that is about an interface, and what it says to that.
 ///
 /// # Panics
 /// When the name or what is asked does not fit the request, which those of this file do.
-fn interface(fd: RawFd, request: libc::Ioctl, name: &str, union: &[u8]) -> io::Result<()> {
+fn interface(fd: RawFd, request: libc::Ioctl, name: &str, union: &[u8]) -> io::Result<[u8; 24]> {
     let mut asked = InterfaceRequest { name: [0; 16], union: [0; 24] };
     assert!(name.len() < asked.name.len(), "an interface's name has up to 15 bytes");
     asked.name[..name.len()].copy_from_slice(name.as_bytes());
     asked.union[..union.len()].copy_from_slice(union);
     // SAFETY: every request of this file reads or writes a `struct ifreq`, which this is by size and
-    // layout; it lives until the call returns, and the kernel keeps no pointer to it.
+    // layout; it lives until the call returns, and the kernel keeps no pointer to it. The one that has
+    // an address in it (SIOCETHTOOL) has that of two numbers that the caller owns as long.
     let done = unsafe { libc::ioctl(fd, request, &raw mut asked) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(asked.union) }
 }

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::net::netdevice::name_to_index;
 
@@ -69,8 +71,9 @@ fn pair(peer_name: &str, peer_namespace: Option<&File>, segments: Segments) -> R
 /// Makes a pair in the calling thread's namespace: `link` with this address, and [`WIRE`].
 pub(crate) fn plug(address: Ipv4Addr) -> Result<(), Error> {
     pair(WIRE, None, Segments::Together).ask().map_err(Error::io("make a veth pair"))?;
+    kernel::switch_on(WIRE).map_err(Error::io("take a veth interface up"))?;
     take_up(address)?;
-    kernel::switch_on(WIRE).map_err(Error::io("take a veth interface up"))
+    wait_until_running(&[WIRE, INTERFACE])
 }
 
 /// Two networks with a pair between them.
@@ -82,13 +85,32 @@ pub(crate) fn ends(segments: Segments) -> Result<Ends, Error> {
         made.map_err(Error::io("make a veth pair"))?;
         take_up(Ends::CLIENT)
     })?;
-    server.enter(|| take_up(Ends::SERVER))?;
+    server.enter(|| take_up(Ends::SERVER).and_then(|()| wait_until_running(&[INTERFACE])))?;
+    client.enter(|| wait_until_running(&[INTERFACE]))?;
     Ok(Ends { client, server })
 }
 
 fn take_up(address: Ipv4Addr) -> Result<(), Error> {
     kernel::take_up(INTERFACE, address, MTU, QUEUE_PACKETS)
         .map_err(Error::io("take a veth interface up"))
+}
+
+/// An interface whose other end came up after it lets packets out only when a thread of the kernel has
+/// seen to that, and drops them until then.
+fn wait_until_running(interfaces: &[&str]) -> Result<(), Error> {
+    const GIVE_UP: Duration = Duration::from_secs(10);
+    let start = Instant::now();
+    for name in interfaces {
+        while !kernel::is_running(name).map_err(Error::io("look at a veth interface"))? {
+            if start.elapsed() > GIVE_UP {
+                let late = io::Error::from(io::ErrorKind::TimedOut);
+                return Err(Error::io("see a veth interface run")(late));
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        kernel::switch_on(name).map_err(Error::io("take a veth interface up"))?;
+    }
+    Ok(())
 }
 
 /// Puts a queueing discipline before the interface of the calling thread's namespace.
