@@ -132,8 +132,11 @@ impl Expected {
             return 0;
         }
         let all = benches.len();
-        let listed = |bench: &Bench| self.timed.asked.iter().any(|id| measures(&bench.id, id));
-        benches.retain(|bench| !listed(bench));
+        let alone: BTreeSet<String> = benches.iter().map(|bench| bench.id.clone()).collect();
+        // What a bench of its own measures is no part of another.
+        let measures =
+            |bench: &str, id: &String| bench == id || (!alone.contains(id) && part(bench, id));
+        benches.retain(|bench| !self.timed.asked.iter().any(|id| measures(&bench.id, id)));
         all - benches.len()
     }
 
@@ -156,14 +159,16 @@ impl Expected {
     }
 }
 
-/// Whether the bench is this id, or one whose arm the id names: `a/b/1MiB` measures `a/b/arm/1MiB`.
-fn measures(bench: &str, id: &str) -> bool {
+/// Whether the id is one of several that the bench measures: `a/b/1MiB` measures `a/b/arm/1MiB`, and
+/// `a/b` measures `a/b/arm` and what is below it.
+fn part(bench: &str, id: &str) -> bool {
     let without_arm = || {
         let (head, size) = id.rsplit_once('/')?;
         let (cell, _arm) = head.rsplit_once('/')?;
         Some(format!("{cell}/{size}"))
     };
-    bench == id || without_arm().is_some_and(|cell| cell == bench)
+    let below = id.strip_prefix(bench).is_some_and(|rest| rest.starts_with('/'));
+    below || without_arm().is_some_and(|cell| cell == bench)
 }
 
 /// The ids that are wanted and not there to be counted.
@@ -233,6 +238,17 @@ mod tests {
         let both = ["m/read/default/1MiB", "m/read/fast/1MiB"];
         assert_eq!(expected.missing(Scale::Quick, &some, &[]), both);
         assert_eq!(expected.missing(Scale::Full, &some, &[]), both);
+    }
+
+    #[test]
+    fn ids_that_a_scenario_names_as_it_likes_are_left_out_with_it() {
+        let text = "[timed]\nasked = ['r/quorum/read/eu', 'r/quorum/script', 'w/x/1KiB']\n";
+        let expected = expected(text).expect("sound");
+        let bench = |id: &str| Bench { id: id.into(), target: "t".into(), executable: "e".into() };
+        let mut benches = ["r/quorum", "r/quo", "w/x", "w/x/1KiB"].map(bench).to_vec();
+        assert_eq!(expected.leave_out(Scale::Quick, &Only::default(), &mut benches), 2);
+        let left: Vec<&str> = benches.iter().map(|bench| bench.id.as_str()).collect();
+        assert_eq!(left, ["r/quo", "w/x"]);
     }
 
     #[test]

@@ -8,9 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use bench_core::judge::matrix::CELL;
 use bench_core::measure::recorder::{self, ROWS_VARIABLE, Recorded};
-use bench_core::record::watched::WATCHED;
 use bench_core::record::{Metric, Row};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 
@@ -118,14 +116,10 @@ fn attempt(
     }
     anyhow::ensure!(outcome.success(), "{}", words(&outcome));
     let recorded = recorder::read(rows_file)?;
+    // The file was empty and the call exact, so what stands in it is of this bench, whatever a scenario
+    // calls the several things that it measures.
     let mut rows = recorded.rows.clone();
-    rows.extend(criterion::rows(&home, "new")?);
-    // A scenario may measure several ids in turns, and says so in each of their rows.
-    let of_scenario = |row: &Row| {
-        let told = [CELL, WATCHED].map(|name| row.dimensions.get(name));
-        told.into_iter().flatten().any(|id| *id == bench.id)
-    };
-    rows.retain(|row| row.id == bench.id || of_scenario(row));
+    rows.extend(criterion::rows(&home, "new")?.into_iter().filter(|row| row.id == bench.id));
     let measured = rows.iter().any(|row| !row.is_of_watch());
     anyhow::ensure!(measured, "it ended without an error and measured nothing");
     rows.iter_mut().for_each(|row| describe(row, bench, &recorded));
@@ -248,6 +242,22 @@ mod tests {
             let said = only_error(&script, Duration::from_secs(60));
             assert!(said.contains(why), "no '{why}' in: {said}");
         }
+    }
+
+    #[test]
+    fn whatever_a_scenario_calls_its_rows_they_are_of_the_bench_that_ran() {
+        let arm = ROW.replace("a/b/1KiB", "a/b/1KiB/arm");
+        let watch = ROW.replace("a/b/1KiB", "watch/cpu_time");
+        let script = |rows: &[&str]| {
+            let rows: Vec<String> = rows.iter().map(|row| format!("'{row}'")).collect();
+            format!("printf '%s\\n' {} >> \"$WEIGHBRIDGE_ROWS\"", rows.join(" "))
+        };
+        let rows = rows(&script(&[&arm, &watch]), Duration::from_secs(60));
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(ids, ["a/b/1KiB/arm", "watch/cpu_time"]);
+        assert!(rows.iter().all(|row| row.ok && row.dimensions["target"] == "wall_fake"));
+        let said = only_error(&script(&[&watch]), Duration::from_secs(60));
+        assert_eq!(said, "it ended without an error and measured nothing");
     }
 
     #[test]
