@@ -100,7 +100,10 @@ fn beside(row: &Row, rows: &[Row], metric: &str) -> Option<f64> {
 fn loss(row: &Row, rows: &[Row]) -> Vec<String> {
     let sent = beside(row, rows, "sent");
     line(name(row), row, value(row), |lost| {
-        sent.map_or_else(|| lost.to_string(), |sent| format!("{:.3} %", lost / sent * 100.0))
+        sent.map_or_else(
+            || format!("{lost:.1} lost"),
+            |sent| format!("{:.3} %", lost / sent * 100.0),
+        )
     })
 }
 

@@ -10,7 +10,7 @@ use bench_network::calibrate::rate::{SEGMENT_BYTES, goodput_bits};
 use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::{Capacity, LinkProfile, Loss, Queue, Rate, Way};
 
-use super::{Figure, Line, mbit, percent, row, samples, spoiled};
+use super::{Figure, Line, mbit, overflowed, percent, row, samples};
 
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 const LOSS: f64 = 0.01;
@@ -57,7 +57,7 @@ fn reno<C: Carrier>(seed: u64) -> Result<(Line, bench_core::record::Row), Failur
     let up = link.report()?.up.segments;
     let loss = up.lost as f64 / up.offered as f64;
     let theory = mathis_bits(SEGMENT_BYTES, round_trip, loss);
-    let (off, invalid) = (bits / theory - 1.0, spoiled(&link)?);
+    let (off, invalid) = (bits / theory - 1.0, overflowed(&link)?);
     let line = Line {
         what: format!("reno, {} and {:.2} % lost", super::ms(round_trip), loss * 100.0),
         asked: format!("Mathis {}", mbit(theory)),
@@ -78,7 +78,7 @@ fn bbr<C: Carrier>(seed: u64) -> Result<(Line, bench_core::record::Row), Failure
     let link = EmulatedLink::<C>::start(&profile, seed)?;
     let bits = link.goodput(Way::Up, "bbr", SHORT)?.bits_per_second();
     let theory = goodput_bits(RATE, SEGMENT_BYTES);
-    let (share, invalid) = (bits / theory, spoiled(&link)?);
+    let (share, invalid) = (bits / theory, overflowed(&link)?);
     let line = Line {
         what: "bbr, 20 ms and 50 Mbit/s".to_owned(),
         asked: mbit(theory),

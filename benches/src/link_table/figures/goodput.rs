@@ -12,7 +12,7 @@ use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::{Capacity, Layer, LinkProfile, Queue, Rate, Way};
 use bench_network::netem::VethLink;
 
-use super::{Figure, Line, bare, mbit, percent, row, samples, spoiled};
+use super::{Figure, Line, bare, mbit, overflowed, percent, row, samples};
 
 const RATES_MBIT: [u64; 4] = [10, 50, 200, 1000];
 const CONTROL: &str = "cubic";
@@ -20,8 +20,10 @@ const ROUNDS: usize = 3;
 const PLAN: Bulk =
     Bulk { warm_up: Duration::from_millis(400), duration: Duration::from_millis(900) };
 /// Of the emulated link.
-const ROUND_TRIP: Duration = Duration::from_millis(2);
-/// 2 ms at the highest rate, and enough packets at the lowest.
+const ROUND_TRIP: Duration = Duration::from_millis(10);
+/// A fortieth of a second, so that what a busy machine hands over late and at once fits; and enough
+/// packets at the lowest rate.
+const QUEUES_PER_SECOND: u64 = 40;
 const QUEUE_BYTES_MIN: u64 = 64 << 10;
 const BOUND: f64 = 0.005;
 /// Closer than this nobody is the worse one: it is what the clock at both ends is good for.
@@ -38,7 +40,7 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
     for mbits in RATES_MBIT {
         let rate = Rate::ip(mbits * 1_000_000);
-        let queue = (rate.bits_per_second / 8 / 500).max(QUEUE_BYTES_MIN);
+        let queue = (rate.bits_per_second / 8 / QUEUES_PER_SECOND).max(QUEUE_BYTES_MIN);
         let mut profile = LinkProfile::round_trip(ROUND_TRIP);
         profile.name = format!("{mbits}mbit").into();
         profile.up.capacity = Capacity::Fixed(rate);
@@ -69,7 +71,7 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
         let theory_of_kernels = goodput_bits(as_ethernet, SEGMENT_BYTES);
         let off = median(&own) / theory - 1.0;
         let off_kernels = (!kernels.is_empty()).then(|| median(&kernels) / theory_of_kernels - 1.0);
-        let invalid = spoiled(&link)?;
+        let invalid = overflowed(&link)?;
         let must = "within 0.5 %, no worse than tbf".to_owned();
         lines.push(Line {
             what: format!("{mbits} Mbit/s"),

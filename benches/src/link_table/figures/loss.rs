@@ -10,7 +10,7 @@ use bench_network::calibrate::{LossFound, Train};
 use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::{LinkProfile, Loss, Way};
 
-use super::{Figure, Line, percent, row, spoiled};
+use super::{Figure, Line, overflowed, percent, row};
 
 const PACKETS: u64 = 200_000;
 const TRAIN: Train =
@@ -59,7 +59,7 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
             let mean = found.mean_burst().unwrap_or(f64::NAN);
             format!(", burst {mean:.3} ({})", percent(off))
         });
-        let overflows = spoiled(&link)?.filter(|why| why.contains("dropped"));
+        let overflows = overflowed(&link)?;
         let bound = if in_bursts { "3 sigma, burst 5 %" } else { "3 sigma" };
         lines.push(Line {
             what,
