@@ -89,8 +89,11 @@ fn probe(plan: &Plan, mut started: Started, carried: Option<Ceiling>) -> Result<
         if let Some(found) = rate_of(plan, &mut started, way)? {
             rows.push(rate_row(plan, way, found));
         }
-        rows.push(goodput(plan, &mut started, way)?);
         rows.extend(lost(plan, &mut started, way)?);
+    }
+    // Last, because what a connection leaves in the queue would be a loss to whoever comes next.
+    for way in Way::ALL {
+        rows.push(goodput(plan, &mut started, way)?);
     }
     let mut dimensions = started.dimensions()?;
     dimensions.push(("link_seed", plan.config.seed.to_string()));
