@@ -15,6 +15,9 @@ use super::table::table;
 use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
 use crate::grpc_matrix::flags::{named, or, seconds};
 
+/// What is sent at once through a receive buffer that is given, as many times its size.
+const WINDOWS: u64 = 1024;
+
 const TCP: Scenario = Scenario { id: "network/tcp", run: |scale| measure(&Plan::of(scale)) };
 
 /// Makes connections, plain and under TLS, uses some again, waits for silent peers, and sends in bulk;
@@ -71,6 +74,12 @@ impl Flags {
         }
         plan.bulk.cell.block = self.block.unwrap_or(plan.bulk.cell.block);
         plan.bulk.receive_buffer = self.receive_buffer;
+        if let Some(buffer) = self.receive_buffer {
+            // As many windows say as much, and a small one lets little through in a second.
+            let some =
+                ByteSize::new(buffer.bytes().saturating_mul(WINDOWS)).max(plan.bulk.cell.block);
+            plan.bulk.total = plan.bulk.total.min(some);
+        }
         plan
     }
 }
@@ -130,6 +139,7 @@ mod tests {
             (Duration::from_secs(2), "cubic/64KiB".into())
         );
         assert_eq!(plan.bulk.receive_buffer, Some(ByteSize::kib(4)));
+        assert_eq!(plan.bulk.total, ByteSize::mib(4));
     }
 
     #[test]
