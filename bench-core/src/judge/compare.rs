@@ -7,8 +7,10 @@ use super::effect::{Effect, effect};
 use crate::record::{Metric, Row, RunRecord};
 
 /// The dimensions that make two rows numbers of the same thing: which implementation really ran,
-/// and the socket buffers it was granted, which decide how many calls a transfer takes.
-pub const IDENTITY: [&str; 4] = ["backend", "congestion_control", "send_buffer", "receive_buffer"];
+/// the socket buffers it was granted, which decide how many calls a transfer takes, and which of
+/// several outages of one run it was.
+pub const IDENTITY: [&str; 5] =
+    ["backend", "congestion_control", "send_buffer", "receive_buffer", "outage"];
 
 /// The rows of one metric of one id on both sides.
 #[derive(Clone, Debug, PartialEq)]
@@ -226,6 +228,19 @@ mod tests {
             let reason = format!("{name} differs: '416KiB' and '4MiB'");
             assert_eq!((pair.comparability, pair.effect), (Comparability::No(reason), None));
         }
+    }
+
+    #[test]
+    fn each_outage_of_a_run_meets_itself_whatever_else_differs() {
+        let outage =
+            |number, seed, value| with(with(count("a", value), "outage", number), "seed", seed);
+        let base = record(vec![outage("0", "1", 70), outage("1", "1", 90)]);
+        let head = record(vec![outage("1", "2", 90)]);
+        let pairs = compare(&base, &head);
+        assert_eq!(pairs.len(), 2);
+        let ratio = |pair: &Pair| pair.effect.as_ref().and_then(|effect| effect.ratio);
+        assert_eq!(ratio(&pairs[0]), Some(1.0), "the second outage of both");
+        assert!(pairs[1].head.is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::import::SOURCE;
 /// The dimensions, beside [`IDENTITY`], that make a row a number of another thing. Every other one
 /// says how or how long it was measured (`seed`, `rounds`), and two rows that differ
 /// in nothing else are two values of one line.
-const APART: [&str; 21] = [
+const APART: [&str; 26] = [
     // Where it comes from: an estimate of one tool and the samples of another do not mix.
     SOURCE,
     // Which of several that share a name.
@@ -34,6 +34,11 @@ const APART: [&str; 21] = [
     "rtt_added",
     "server",
     "fault",
+    "link",
+    "topology",
+    "every",
+    "writes",
+    "heartbeat",
     // The same, as fio names it.
     "rw",
     "bs",
