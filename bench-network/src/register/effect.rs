@@ -4,8 +4,9 @@
 //! - A way that is cut is shown by messages that were sent after the cut and of which none came before
 //!   its end; one that nobody wanted to use is not shown.
 //! - The end of a cut is shown by a message that comes after it.
-//! - Another link is shown by how long messages are on their way: none less than its delay, and, where
-//!   it is quicker than the one before, one that takes less than that did.
+//! - Another link is shown by how long messages are on their way: none less than its delay, and that is
+//!   more than the one before may take, or one takes less than that had to. One that differs in nothing
+//!   that messages as small as these show, as in its rate, is not shown.
 //!
 //! A link that is cut again and again is judged once for all of it: its cuts together, and the end of
 //! the last.
@@ -13,7 +14,7 @@
 use std::time::Duration;
 
 use super::Node;
-use crate::link::{Direction, Jitter};
+use crate::link::Direction;
 use crate::topology::{Change, Event, Topology, Ways};
 
 /// A message on its way.
@@ -149,13 +150,27 @@ fn set_effects(
 
 fn delay_shown(old: &Direction, new: &Direction, took: Option<Duration>) -> Result<String, String> {
     let took = took.ok_or("nothing came over it; give the run more time")?;
-    // Jitter takes some of the delay away, never all of it.
-    let least = if matches!(new.jitter, Jitter::None) { new.delay } else { Duration::ZERO };
-    let quicker = new.delay < old.delay;
-    if took < least || (quicker && took >= old.delay) {
-        return Err(format!("messages took {took:?} at least, and its delay is {:?}", new.delay));
+    let [before, least] = [old, new].map(shortest);
+    let seen = format!("messages took {took:?} at least");
+    if took < least {
+        return Err(format!("{seen}, and its delay is {:?}", new.delay));
     }
-    Ok(format!("messages took {took:?} at least, of a delay of {:?}", new.delay))
+    if least > old.delay || took < before || new == old {
+        return Ok(format!("{seen}, of a delay of {:?}", new.delay));
+    }
+    if new.delay < old.delay {
+        return Err(format!("{seen}, and its delay is {:?}", new.delay));
+    }
+    Err(format!(
+        "{seen}, and so they may have before: its delay is {:?} and was {:?}, and nothing else of a link is \
+         looked at; set one of another delay",
+        new.delay, old.delay
+    ))
+}
+
+/// The least that a message may take: jitter takes some of the delay away.
+fn shortest(way: &Direction) -> Duration {
+    way.delay.saturating_sub(Duration::from_nanos(way.jitter.reach_ns() as u64))
 }
 
 fn within(time: Duration, from: Duration, until: Duration) -> bool {
@@ -235,6 +250,19 @@ mod tests {
         let quicker = [applied(100, set(10))];
         assert_eq!(all(&both(9, 10), &quicker), [true, false], "10 ms is what it was before");
         assert_eq!(all(&[], &quicker), [false, false]);
+        let mut thin = LinkProfile::round_trip(20 * MS);
+        assert_eq!(thin.up, topology().way(0, 1).clone());
+        let same = [applied(100, Change::Set(Box::new(thin.clone())))];
+        assert_eq!(all(&both(10, 10), &same), [true, true], "there is nothing to show");
+        thin.up.capacity = crate::link::Capacity::kbit(100);
+        let thin = [applied(100, Change::Set(Box::new(thin)))];
+        assert_eq!(all(&both(10, 10), &thin), [false, true], "a rate is not shown by a delay");
+        let mut shaky = LinkProfile::round_trip(40 * MS);
+        for way in [&mut shaky.up, &mut shaky.down] {
+            way.jitter = crate::link::Jitter::uniform(15 * MS);
+        }
+        let shaky = [applied(100, Change::Set(Box::new(shaky)))];
+        assert_eq!(all(&both(12, 9), &shaky), [false, true], "less than before, or as before");
         let cut = [slower.to_vec(), vec![applied(105, Change::Partition(Ways::Both))]].concat();
         assert!(!all(&both(50, 50), &cut)[0], "a message of a time in which nothing came");
     }
