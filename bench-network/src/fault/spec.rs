@@ -127,7 +127,8 @@ impl FromStr for FaultSpec {
 
 fn parse(name: &str, numbers: &[&str]) -> Option<FaultSpec> {
     let ways = Ways::Both;
-    let time = |text: &str| named::time(text).ok();
+    // The fault itself says how long it may be.
+    let time = |text: &str| named::time(text, Duration::MAX).ok();
     let size = |text: &str| text.parse::<ByteSize>().ok();
     Some(match (name, numbers) {
         ("latency", [delay]) => {
@@ -174,6 +175,8 @@ mod tests {
         }
         let jitter: FaultSpec = "latency:20ms:5ms".parse().expect("a jitter");
         assert_eq!(jitter.to_string(), "latency 20ms ± 5ms");
+        let late: FaultSpec = "reset:300s".parse().expect("longer than any link's delay");
+        assert_eq!(late, StreamFault::Reset { after: Duration::from_secs(300) }.into());
         let overload: FaultSpec = "cpu_overload:4:50".parse().expect("threads");
         assert_eq!(overload.to_string(), "cpu_overload 4 x 50%");
     }
@@ -190,6 +193,7 @@ mod tests {
             ("memory_pressure:", "as in memory_pressure:64MiB"),
             ("latency:1ms:2ms", "the jitter of the fault 'latency' is 2ms"),
             ("bandwidth:0B", "at least 1 B/s"),
+            ("time_out:3601s", "at most 3600s"),
         ] {
             let error = text.parse::<FaultSpec>().expect_err(text);
             assert!(error.to_string().contains(said), "{error}");

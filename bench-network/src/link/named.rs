@@ -54,7 +54,7 @@ pub fn all() -> Vec<LinkProfile> {
 /// [`LinkError::Unknown`] with the nearest name; [`LinkError::Delay`] where the time is none.
 pub fn find(name: &str) -> Result<LinkProfile, LinkError> {
     if let Some(time) = name.strip_prefix(ROUND_TRIP) {
-        return self::time(time).map(LinkProfile::round_trip);
+        return self::time(time, ROUND_TRIP_MAX).map(LinkProfile::round_trip);
     }
     let all = all();
     if let Some(found) = all.iter().find(|link| link.name == name) {
@@ -112,9 +112,12 @@ fn lossy_mobile() -> LinkProfile {
     LinkProfile { source: Source::OwnChoice(source.into()), ..link }
 }
 
-/// A time as in `50ms`, exact to the nanosecond.
-pub(crate) fn time(text: &str) -> Result<Duration, LinkError> {
-    let error = |reason| LinkError::Delay { text: text.to_owned(), reason, max: 2 * DELAY_MAX };
+/// The longest round trip that a link may have.
+pub(crate) const ROUND_TRIP_MAX: Duration = DELAY_MAX.saturating_mul(2);
+
+/// A time as in `50ms`, exact to the nanosecond and at most `max`.
+pub(crate) fn time(text: &str, max: Duration) -> Result<Duration, LinkError> {
+    let error = |reason| LinkError::Delay { text: text.to_owned(), reason, max };
     if text.starts_with('-') {
         return Err(error("it is negative"));
     }
@@ -137,7 +140,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, LinkError> {
     // As many digits as the unit has nanoseconds: 2.5 ms is 2500000.
     let ns = format!("{whole}{fraction:0<decimals$}").parse();
     match ns.map(Duration::from_nanos) {
-        Ok(time) if time <= 2 * DELAY_MAX => Ok(time),
+        Ok(time) if time <= max => Ok(time),
         _ => Err(error("it is too long")),
     }
 }

@@ -21,6 +21,9 @@ use std::time::Duration;
 use super::{Change, Event, Region, Script, Topology, TopologyError, Ways, pairs};
 use crate::link::{LinkProfile, named};
 
+/// When the last event of a script may be: a run as long as that is watched by nobody.
+const SCRIPT_MAX: Duration = Duration::from_secs(3600);
+
 /// What is known of the link between two regions, the smaller first.
 enum Known {
     Link(Box<LinkProfile>),
@@ -60,7 +63,7 @@ impl Read {
             [] => Ok(()),
             ["region", name] => self.region(name),
             ["rtt", a, b, time] => {
-                let link = LinkProfile::round_trip(read_time(time)?);
+                let link = LinkProfile::round_trip(read_time(time, named::ROUND_TRIP_MAX)?);
                 let pair = self.pair(a, b)?;
                 self.know(pair, link)
             }
@@ -69,8 +72,10 @@ impl Read {
                 let pair = self.pair(a, b)?;
                 self.know(pair, link)
             }
-            ["delay", from, to, time] => self.delay((from, to), read_time(time)?),
-            ["at", time, ref change @ ..] => self.event(read_time(time)?, change),
+            ["delay", from, to, time] => {
+                self.delay((from, to), read_time(time, named::ROUND_TRIP_MAX)?)
+            }
+            ["at", time, ref change @ ..] => self.event(read_time(time, SCRIPT_MAX)?, change),
             [word, ..] => Err(format!(
                 "'{word}' begins no statement; write region, rtt, delay, link or at, and as many \
                  words after it as each needs"
@@ -98,7 +103,8 @@ impl Read {
             }
             ["flap", a, b, "every", every, "until", until] => {
                 let pair = self.pair(a, b)?;
-                return self.script.flap(pair, at, read_time(every)?, read_time(until)?);
+                let [every, until] = [every, until].map(|time| read_time(time, SCRIPT_MAX));
+                return self.script.flap(pair, at, every?, until?);
             }
             _ => {
                 return Err(
@@ -174,6 +180,6 @@ impl Read {
     }
 }
 
-fn read_time(text: &str) -> Result<Duration, String> {
-    named::time(text).map_err(|error| error.to_string())
+fn read_time(text: &str, max: Duration) -> Result<Duration, String> {
+    named::time(text, max).map_err(|error| error.to_string())
 }

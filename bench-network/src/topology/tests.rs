@@ -125,6 +125,8 @@ fn every_bad_line_is_named_with_its_number_and_what_to_write() {
         ("rtt eu eu 7ms", "a link is between two regions"),
         ("link eu us fiber", "did you mean fibre?"),
         ("at soon heal eu us", "'soon' is no time"),
+        ("at 3601s heal eu us", "it is too long; write it as in 50ms, at most 3600s"),
+        ("at 1s flap eu us every 1s until 2h", "the unit is not ns, us, ms or s"),
         ("at 1s reboot eu", "after the time comes `partition A B`"),
         ("at 1s flap eu us every 1ns until 2s", "every 2 ns or slower"),
         ("at 2s flap eu us every 1s until 2s", "which is not after 2s"),
@@ -144,6 +146,18 @@ fn every_bad_line_is_named_with_its_number_and_what_to_write() {
     assert!(of(twice).starts_with("line 3 of f: the region 'eu' is named twice"), "{}", of(twice));
     let loud = of("region eu\nregion US\nrtt eu US 5ms\n");
     assert!(loud.starts_with("line 2 of f: 'US' is no name of a region"), "{loud}");
+}
+
+#[test]
+fn an_event_may_be_later_than_a_link_may_be_long() {
+    let text = "region eu\nregion us\nrtt eu us 70ms\nat 300s partition eu us\n\
+                at 5s flap eu us every 200s until 3600s\n";
+    let (_, script) = file::parse("t", text).expect("sound");
+    assert_eq!(script.end(), Duration::from_secs(3600));
+    assert!(script.events().iter().any(|event| event.at == Duration::from_secs(300)));
+    let long = "region eu\nregion us\nrtt eu us 121s\n";
+    let error = file::parse("t", long).expect_err("no link is as long").to_string();
+    assert!(error.contains("at most 120s"), "{error}");
 }
 
 #[test]
