@@ -157,6 +157,11 @@ impl DelayProxy {
         Ok(this)
     }
 
+    /// What it was started as.
+    pub fn profile(&self) -> &LinkProfile {
+        &self.link
+    }
+
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address

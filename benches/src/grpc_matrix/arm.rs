@@ -73,6 +73,15 @@ pub trait Arm {
     /// What was wrong with the call or its content.
     fn verify(&mut self) -> Result<(), Failure>;
 
+    /// Why the numbers are not those of the link that was asked for; `None` where they are, there is no
+    /// link, or nobody judges it.
+    ///
+    /// # Errors
+    /// That the link cannot tell.
+    fn spoiled(&self) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     /// What made the number.
     fn dimensions(&self) -> Dimensions;
 }

@@ -1,5 +1,5 @@
-//! Where the calls go: a server of our own beside the client, or one that somebody else runs;
-//! directly, or through a link that delays.
+//! Both ends of the calls, or ours: a server of our own beside the client, or one that somebody else
+//! runs; directly, or over a link, which is looked at before and after.
 
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -9,152 +9,23 @@ use bench_core::fixture::Payload;
 use bench_core::fixture::cpus::{Pinned, Placement};
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::Other;
-use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 use bench_grpc::compat::CacheClients;
 use bench_grpc::{
-    Bind, ConnectConfig, Connections, DataPath, Layout, Loopback, LoopbackConfig, Operation,
-    SERVER_THREADS, Server, ServerConfig, Sink, Target, TransportProfile, Wire,
+    Bind, ConnectConfig, Connections, Layout, Loopback, LoopbackConfig, Operation, SERVER_THREADS,
+    Server, ServerConfig, Sink, Target, TransportProfile,
 };
-use bench_network::backend::Kind;
 use bench_network::proxy::THREAD;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
 use super::arm::{BOTH, CLIENT, COVERS, EACH};
 use super::caller::{Caller, Protocol};
-use super::limit::{ELSEWHERE, time_limit};
-use super::link::{Between, Link};
+use super::link::{Between, Link, NOT_THE_LINKS};
+use super::setup::{Place, Setup};
 
 /// How long to look for a server that is not there yet.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// How a server of ours behind a link runs: on one thread beside the client's.
-const BESIDE: Layout = Layout::TwoThreads;
-
-/// Where the server is.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// Beside the client, on a port of its own.
-    Here {
-        /// Who runs where.
-        layout: Layout,
-        /// What connects the two.
-        wire: Wire,
-    },
-    /// Where somebody else runs it.
-    Elsewhere(Target),
-}
-
-/// What every arm of a run has in common.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Where the server is.
-    pub place: Place,
-    /// What lies between the two ends.
-    pub link: Option<Between>,
-    /// How bytes go between the application and HTTP/2.
-    pub path: DataPath,
-    /// The largest message of Write and Stream.
-    pub chunk: ByteSize,
-    /// Calls at a time.
-    pub concurrency: usize,
-    /// Connections that they are spread over.
-    pub connections: usize,
-    /// What is spoken.
-    pub protocol: Protocol,
-}
-
-impl Setup {
-    /// The layout that a raw socket is measured in beside it.
-    ///
-    /// # Errors
-    /// Why there is none that would be a bound.
-    pub fn ceiling(&self) -> Result<(Layout, Wire), &'static str> {
-        match self.place {
-            Place::Elsewhere(_) => Err("no ceiling: the other end is somebody else's"),
-            Place::Here { .. } if self.concurrency > 1 || self.connections > 1 => {
-                Err("no ceiling: it has one connection")
-            }
-            Place::Here { .. } if self.link.is_some() => match self.proxied() {
-                true => Ok((BESIDE, Wire::Tcp)),
-                false => Err("no ceiling: a raw socket passes the proxy only"),
-            },
-            Place::Here { layout, wire } => Ok((layout, wire)),
-        }
-    }
-
-    /// How long a call of this size may take.
-    pub fn time_limit(
-        &self,
-        size: ByteSize,
-        profile: &TransportProfile,
-        operation: Operation,
-    ) -> Duration {
-        let unnamed = match self.place {
-            Place::Here { .. } => Duration::ZERO,
-            Place::Elsewhere(_) => ELSEWHERE,
-        };
-        let link = self.link.as_ref();
-        let carried = link.map_or(f64::INFINITY, |link| link.rate(operation));
-        let way = (self.round_trip().unwrap_or_default() + unnamed, carried);
-        time_limit(size, profile.window(operation), way, self.concurrency)
-    }
-
-    /// What the link adds to every round trip.
-    fn round_trip(&self) -> Option<Duration> {
-        self.link.as_ref().map(|link| link.profile.base_round_trip())
-    }
-
-    /// Whether what lies between two ends of ours is the proxy.
-    pub fn proxied(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.carrier(true).is_ok_and(|it| it == Kind::Proxy))
-    }
-
-    /// What made the number, as it really runs, whoever serves.
-    pub fn dimensions(&self, size: ByteSize) -> Dimensions {
-        let (server, address, wire, layout) = match &self.place {
-            Place::Here { layout, wire } if self.link.is_none() => {
-                let address = if *wire == Wire::Unix { "socket file" } else { "IP address" };
-                ("ours", address, *wire, layout.to_string())
-            }
-            Place::Here { .. } => ("ours", "IP address", Wire::Tcp, BESIDE.to_string()),
-            Place::Elsewhere(target) => {
-                let (address, wire) = match target {
-                    Target::Tcp(_) => ("IP address", Wire::Tcp),
-                    Target::Host(_) => ("host name", Wire::Tcp),
-                    Target::Unix(_) => ("socket file", Wire::Unix),
-                };
-                ("somebody else's", address, wire, "client alone".to_owned())
-            }
-        };
-        [
-            ("server", server.to_owned()),
-            ("server_address", address.to_owned()),
-            ("wire", wire.to_string()),
-            ("layout", layout),
-            ("path", self.path.to_string()),
-            ("chunk", self.chunk.min(size).to_string()),
-            ("connections", self.connections.to_string()),
-            ("concurrency", self.concurrency.to_string()),
-            ("rtt_added", rtt_added(self.round_trip())),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
-    }
-
-    /// The link in words: what a recommendation holds for.
-    pub fn link(&self) -> String {
-        let to = match &self.place {
-            Place::Here { wire, .. } => format!("{wire} on this machine"),
-            Place::Elsewhere(target) => format!("the way to {target}"),
-        };
-        match &self.link {
-            Some(link) => format!("{to} {}", link.words()),
-            None => to,
-        }
-    }
-}
 
 /// Both ends of a connection, or ours of it.
 pub enum End {
@@ -170,6 +41,8 @@ pub struct There {
     connections: Connections,
     runtime: Runtime,
     link: Option<Link>,
+    /// What the link's round trip was before anything went over it, where that was judged.
+    calibrated: Option<Duration>,
     server: Option<Server>,
     /// Where the other end is a cache.
     cache: Option<CacheClients>,
@@ -293,6 +166,17 @@ impl End {
         }
     }
 
+    /// Why times are not those of the link; `None` where they are, or there is none.
+    ///
+    /// # Errors
+    /// That the link cannot tell.
+    pub fn spoiled(&self) -> Result<Option<String>, Failure> {
+        match self {
+            Self::There(there) => Ok(there.link.as_ref().map_or(Ok(None), Link::spoiled)?),
+            Self::Here(..) => Ok(None),
+        }
+    }
+
     /// What made the number.
     pub fn dimensions(&self) -> Dimensions {
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
@@ -316,9 +200,20 @@ impl End {
                     (None, None) => format!("server at {}", there.connections.target()),
                 };
                 dimensions.insert("backend".to_owned(), backend);
+                if there.link.is_some() {
+                    let found = there.calibrated.map(|found| format!("{found:?}"));
+                    let found = found.unwrap_or_else(|| "no".to_owned());
+                    dimensions.insert("link_calibrated".to_owned(), found);
+                }
                 if let Some(control) = &there.connections.socket().congestion_control {
                     dimensions.insert("congestion_control".to_owned(), control.clone());
                 }
+                // Of the content that is read, it is the server's end that sends.
+                let theirs = there.server.as_ref().and_then(Server::socket);
+                let theirs = theirs.and_then(|socket| socket.congestion_control.clone());
+                let theirs =
+                    theirs.map(|control| ("server_congestion_control".to_owned(), control));
+                dimensions.extend(theirs);
                 if let Some((placement, _)) = &there.pins {
                     dimensions.insert("cpus".to_owned(), placement.describe());
                 }
@@ -356,6 +251,10 @@ impl There {
             socket_buffer: None,
             retry: RETRY,
         };
+        // Before anything else goes over it, so that a link that is none costs no measurement.
+        let judged = link.as_ref().filter(|_| setup.judges_link());
+        let calibrated = judged.map(Link::calibrate).transpose();
+        let calibrated = calibrated.map_err(|error| format!("{NOT_THE_LINKS}: {error}"))?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let connecting = Connections::open_with(config, content);
         let connections = match &link {
@@ -377,13 +276,9 @@ impl There {
                 Some(cache)
             }
         };
-        Ok(End::There(Box::new(Self { connections, runtime, link, server, cache, pins })))
+        let there = Self { connections, runtime, link, calibrated, server, cache, pins };
+        Ok(End::There(Box::new(there)))
     }
-}
-
-/// The round trip of a link between the two ends, as rows say it.
-pub(super) fn rtt_added(rtt: Option<Duration>) -> String {
-    rtt.map_or("none".to_owned(), |rtt| format!("{} ms", rtt.as_secs_f64() * 1e3))
 }
 
 #[cfg(test)]

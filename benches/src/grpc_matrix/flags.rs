@@ -12,13 +12,14 @@ use bench_network::backend::Choice;
 use bench_network::link::{LinkProfile, named as links};
 
 use super::caller::Protocol;
-use super::end::{Place, Setup};
 use super::link::Between;
 use super::plan::{CHUNK, Cell, Effort, PROFILES, SIZES};
+use super::setup::{Place, Setup};
 
 /// Measures throughput over gRPC: profiles × operations × sizes, each cell by all profiles in turns.
 ///
-/// Exit codes: 0 fine, 1 a cell failed, 2 usage, 4 nothing measured or interrupted.
+/// Exit codes: 0 fine, 1 a cell failed, 2 usage, 4 nothing measured, interrupted, or a link that was
+/// not what was asked for.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_grpc", help_expected = true)]
 pub struct Flags {
@@ -169,8 +170,11 @@ impl Flags {
             None => Place::Here { layout: self.layout, wire: self.wire },
         };
         let backend = self.backend.unwrap_or(Choice::Auto);
-        let asked = self.link.map(|profile| Between { profile, backend });
-        let link = asked.or_else(|| self.rtt.map(Between::round_trip));
+        // At smoke scale, where tests share the machine, links are told of and not judged.
+        let judged = scale != Scale::Smoke;
+        let asked = self.link.map(|profile| Between { profile, backend, judged });
+        let round_trip = |time| Between { judged, ..Between::round_trip(time) };
+        let link = asked.or_else(|| self.rtt.map(round_trip));
         let setup = Setup {
             place,
             link,

@@ -13,8 +13,9 @@ use bench_grpc::{Error, Operation, Sink, TransportProfile};
 
 use super::arm::{Arm, Turn};
 use super::caller::Caller;
-use super::end::{End, Setup};
+use super::end::End;
 use super::plan::Cell;
+use super::setup::Setup;
 use super::tally;
 
 /// Calls of one operation, so many at a time. Content is dropped as it comes while the clock runs,
@@ -25,6 +26,8 @@ pub struct Grpc {
     concurrency: usize,
     /// A call that takes longer hangs.
     limit: Duration,
+    /// Whether times over a link that was too late are refused.
+    judged: bool,
     asked: Dimensions,
     end: End,
 }
@@ -41,7 +44,8 @@ impl Grpc {
         let (name, concurrency) = (name.to_owned(), setup.concurrency);
         let operation = cell.operation;
         let limit = setup.time_limit(cell.size, profile, operation);
-        Self { name, operation, concurrency, limit, asked: setup.dimensions(cell.size), end }
+        let (judged, asked) = (setup.judges_link(), setup.dimensions(cell.size));
+        Self { name, operation, concurrency, limit, judged, asked, end }
     }
 }
 
@@ -93,6 +97,10 @@ impl Arm for Grpc {
             self.end.block_on(client.call(self.operation))?;
         }
         Ok(())
+    }
+
+    fn spoiled(&self) -> Result<Option<String>, Failure> {
+        Ok(self.end.spoiled()?.filter(|_| self.judged))
     }
 
     fn dimensions(&self) -> Dimensions {

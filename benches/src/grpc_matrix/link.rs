@@ -12,6 +12,7 @@ use std::time::Duration;
 use bench_core::workload::Failure;
 use bench_grpc::{Operation, Target};
 use bench_network::backend::{Choice, Kind};
+use bench_network::calibrate::tolerance;
 use bench_network::emulated::THREADS;
 use bench_network::link::{Direction, LinkProfile};
 use bench_network::proxy::{self, DelayProxy};
@@ -21,6 +22,11 @@ use tokio::runtime::Runtime;
 
 const SEED: u64 = 42;
 
+/// The dimension of why times are not those of the link, or `no`.
+const SPOILED: &str = "link_spoiled";
+/// How the error of an arm begins whose link was not what was asked for, by which nothing broke.
+pub(super) const NOT_THE_LINKS: &str = "times are not those of the link";
+
 /// A link that is asked for.
 #[derive(Clone, Debug)]
 pub struct Between {
@@ -28,6 +34,8 @@ pub struct Between {
     pub profile: LinkProfile,
     /// What carries it.
     pub backend: Choice,
+    /// Whether it is refused where it is not what was asked for, before or while it is measured.
+    pub judged: bool,
 }
 
 /// A link at work.
@@ -42,10 +50,10 @@ pub enum Link {
 }
 
 impl Between {
-    /// A round trip and nothing else, from the proxy, wherever the server is.
+    /// A round trip and nothing else, from the proxy, wherever the server is; not judged.
     pub fn round_trip(round_trip: Duration) -> Self {
         let profile = LinkProfile::round_trip(round_trip);
-        Self { profile, backend: Choice::Exact(Kind::Proxy) }
+        Self { profile, backend: Choice::Exact(Kind::Proxy), judged: false }
     }
 
     /// Bytes in a second at the most, in the direction in which the content goes.
@@ -112,6 +120,19 @@ impl Between {
         };
         let address = resolved()?.ok_or_else(|| format!("{target} has no address for a link"))?;
         Ok(Link::Proxy(DelayProxy::start_with_seed(address, &self.profile, SEED)?))
+    }
+
+    /// Measures round trip, rate and loss of such a link, for some seconds. The proxy's is left to
+    /// [`Link::calibrate`].
+    ///
+    /// # Errors
+    /// That it cannot be had; [`Error::OutOfTolerance`] with both numbers, and [`Error::Spoiled`].
+    pub fn calibrate_all(&self) -> Result<(), Error> {
+        match self.networks()? {
+            Some(Link::Tun(link)) => link.calibrate_all().map(drop),
+            Some(Link::Packet(link)) => link.calibrate_all().map(drop),
+            Some(Link::Proxy(_)) | None => Ok(()),
+        }
     }
 
     /// Two networks with the link between them; `None` where the proxy carries it, which is put before
@@ -207,13 +228,49 @@ impl Link {
         }
     }
 
-    /// What rows record of it.
+    /// Measures its round trip of one byte, for about a second. Rate and loss are left alone: what
+    /// probes them would go into the report of what is measured later, and
+    /// [`Between::calibrate_all`] has another link for that.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
+    pub fn calibrate(&self) -> Result<Duration, Error> {
+        let found = match self {
+            Self::Proxy(link) => link.calibrate()?,
+            Self::Tun(link) => link.calibrate()?,
+            Self::Packet(link) => link.calibrate()?,
+        };
+        Ok(found.round_trip_p50)
+    }
+
+    /// Why what was measured over it is not valid; `None` where it is.
+    ///
+    /// # Errors
+    /// That it cannot tell.
+    pub fn spoiled(&self) -> Result<Option<String>, Error> {
+        let of = |profile: &LinkProfile| tolerance(profile.base_round_trip());
+        Ok(match self {
+            Self::Proxy(link) => link.report()?.spoiled(of(link.profile())),
+            Self::Tun(link) => link.report()?.spoiled(of(link.profile())),
+            Self::Packet(link) => link.report()?.spoiled(of(link.profile())),
+        })
+    }
+
+    /// What rows record of it, and of what it did until now.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Proxy(link) => link.dimensions(),
-            Self::Tun(link) => link.dimensions(),
-            Self::Packet(link) => link.dimensions(),
+        let (mut dimensions, report) = match self {
+            Self::Proxy(link) => (link.dimensions(), link.report().map(|it| it.dimensions())),
+            Self::Tun(link) => (link.dimensions(), link.report().map(|it| it.dimensions())),
+            Self::Packet(link) => (link.dimensions(), link.report().map(|it| it.dimensions())),
+        };
+        match report.and_then(|report| Ok((report, self.spoiled()?))) {
+            Ok((report, spoiled)) => {
+                dimensions.extend(report);
+                dimensions.push((SPOILED, spoiled.unwrap_or_else(|| "no".to_owned())));
+            }
+            Err(error) => dimensions.push((SPOILED, error.to_string())),
         }
+        dimensions
     }
 }
 
@@ -225,7 +282,7 @@ mod tests {
 
     fn between(link: &str, backend: &str) -> Between {
         let profile = named::find(link).expect("known");
-        Between { profile, backend: backend.parse().expect("a choice") }
+        Between { profile, backend: backend.parse().expect("a choice"), judged: false }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! - [`plan`]: cells, profiles, rounds.
 //! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm, [`caller`] its client; [`raw`]: a socket
 //!   as one.
-//! - [`end`]: where calls go, [`link`] what lies between; `limit`: how long one may take.
+//! - [`setup`]: what all arms have in common; [`end`]: where calls go, [`link`] what lies between;
+//!   `limit`: how long one may take.
 //! - [`round`]: one cell, turn by turn; [`tally`]: what an arm did, and its rows.
 //! - [`table`]: the rows for people.
 //! - `peers`, with the feature of that name: other implementations as arms.
@@ -25,6 +26,7 @@ pub mod raw;
 pub mod round;
 pub mod run;
 pub mod scenarios;
+pub mod setup;
 pub mod table;
 pub mod tally;
 

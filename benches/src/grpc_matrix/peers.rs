@@ -15,13 +15,14 @@ use bytes::Bytes;
 
 use self::grpcio::Grpcio;
 use super::arm::Arms;
-use super::end::{End, Place, Setup};
+use super::end::End;
 use super::flags::Matrix;
 use super::grpc::Grpc;
 use super::plan::{Cell, SEED};
 use super::raw::Raw;
 use super::round::{Watch, measure};
 use super::run::{Session, boxed};
+use super::setup::{Place, Setup};
 use super::table::table;
 
 /// Ours.

@@ -8,11 +8,11 @@ use bench_core::measure::usage::{Meter, Other};
 use bench_core::workload::Failure;
 use bench_grpc::ceiling::{Ceiling, CeilingConfig, PEER_THREAD};
 use bench_grpc::{Layout, Operation, Wire};
-use bench_network::link::LinkProfile;
 use bench_network::proxy::{DelayProxy, THREAD};
 
 use super::arm::{Arm, BOTH, COVERS, Turn};
-use super::end::rtt_added;
+use super::link::{Between, Link};
+use super::setup::rtt_added;
 use super::tally;
 
 /// Where the other end runs, in the layouts in which it has a thread.
@@ -25,7 +25,9 @@ pub struct Raw {
     config: CeilingConfig,
     // Dropped in this order: the sockets, the link.
     ceiling: Ceiling,
-    link: Option<DelayProxy>,
+    link: Option<Link>,
+    /// Whether times over a link that was too late are refused.
+    judged: bool,
     rtt: Option<Duration>,
 }
 
@@ -41,7 +43,8 @@ impl Raw {
         content: bytes::Bytes,
     ) -> Result<Self, Failure> {
         let ceiling = Ceiling::start_with(config, content)?;
-        Ok(Self { name: name.to_owned(), operation, config, ceiling, link: None, rtt: None })
+        let (name, link, judged, rtt) = (name.to_owned(), None, false, None);
+        Ok(Self { name, operation, config, ceiling, link, judged, rtt })
     }
 
     /// Connects two sockets over a link, by the proxy.
@@ -53,17 +56,18 @@ impl Raw {
         operation: Operation,
         config: CeilingConfig,
         content: bytes::Bytes,
-        profile: &LinkProfile,
+        between: &Between,
     ) -> Result<Self, Failure> {
         let mut link = None;
         let before = |far| {
-            let proxy = DelayProxy::start(far, profile);
+            let proxy = DelayProxy::start(far, &between.profile);
             let proxy = link.insert(proxy.map_err(io::Error::other)?);
             Ok(proxy.address())
         };
         let ceiling = Ceiling::start_through(config, content, before)?;
-        let rtt = Some(profile.base_round_trip());
-        Ok(Self { name: name.to_owned(), operation, config, ceiling, link, rtt })
+        let (name, link, judged) = (name.to_owned(), link.map(Link::Proxy), between.judged);
+        let rtt = Some(between.profile.base_round_trip());
+        Ok(Self { name, operation, config, ceiling, link, judged, rtt })
     }
 
     fn peer(&self) -> Other {
@@ -95,6 +99,11 @@ impl Arm for Raw {
         Ok(self.ceiling.transfer_verified(self.operation)?)
     }
 
+    fn spoiled(&self) -> Result<Option<String>, Failure> {
+        let spoiled = self.link.as_ref().map_or(Ok(None), Link::spoiled)?;
+        Ok(spoiled.filter(|_| self.judged))
+    }
+
     fn dimensions(&self) -> Dimensions {
         let CeilingConfig { layout, wire, .. } = self.config;
         // One socket has no use for more threads, nor for a process.
@@ -105,7 +114,7 @@ impl Arm for Raw {
             }
         };
         let address = if wire == Wire::Unix { "socket file" } else { "IP address" };
-        let link = self.link.as_ref().map(DelayProxy::dimensions).unwrap_or_default();
+        let link = self.link.as_ref().map(Link::dimensions).unwrap_or_default();
         let own = [
             ("backend", "raw socket".to_owned()),
             ("server", "ours".to_owned()),

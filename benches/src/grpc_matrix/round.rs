@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::arm::{Arm, Started, Turn};
+use super::link::NOT_THE_LINKS;
 use super::plan::Effort;
 use super::tally::Tally;
 
@@ -62,6 +63,11 @@ pub fn measure(
         interrupted |= watch.stopped();
         if tally.is_running() && !interrupted {
             arm.verify().unwrap_or_else(|error| tally.fail(error.to_string()));
+        }
+        match arm.spoiled() {
+            Ok(None) => (),
+            Ok(Some(why)) => tally.fail(format!("{NOT_THE_LINKS}: {why}")),
+            Err(error) => tally.fail(error.to_string()),
         }
         tally.describe(arm.dimensions());
     }

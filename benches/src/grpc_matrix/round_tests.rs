@@ -19,6 +19,7 @@ struct Fake {
     log: Rc<RefCell<Vec<String>>>,
     breaks: usize,
     lies: usize,
+    late: bool,
     turns: usize,
     verified: usize,
 }
@@ -43,6 +44,9 @@ impl Arm for Fake {
         self.verified += 1;
         if self.verified >= self.lies { Err("other content".into()) } else { Ok(()) }
     }
+    fn spoiled(&self) -> Result<Option<String>, Failure> {
+        Ok(self.late.then(|| "9 ms late".to_owned()))
+    }
     fn dimensions(&self) -> Dimensions {
         [("backend".to_owned(), "fake".to_owned())].into()
     }
@@ -64,7 +68,8 @@ impl Watch for Quiet {
 
 fn arms(log: &Rc<RefCell<Vec<String>>>, edit: impl Fn(&mut Fake)) -> Arms {
     let arm = |name: &'static str| {
-        let mut fake = Fake { name, log: log.clone(), breaks: 99, lies: 99, turns: 0, verified: 0 };
+        let (log, late, turns, verified) = (log.clone(), false, 0, 0);
+        let mut fake = Fake { name, log, breaks: 99, lies: 99, late, turns, verified };
         edit(&mut fake);
         (name.to_owned(), Ok(Box::new(fake) as Box<dyn Arm>))
     };
@@ -124,6 +129,18 @@ fn other_content_after_the_rounds_takes_the_numbers_back() {
     let lies = |fake: &mut Fake| fake.lies = if fake.name == "b" { 2 } else { 99 };
     let tallies = measure(&mut arms(&log, lies), effort(2), &mut on());
     assert!(tallies[0].is_running() && !tallies[1].is_running());
+}
+
+#[test]
+fn a_link_that_was_late_takes_the_numbers_back() {
+    let late = |fake: &mut Fake| fake.late = fake.name == "b";
+    let tallies = measure(&mut arms(&Rc::default(), late), effort(2), &mut on());
+    assert!(tallies[0].is_running() && !tallies[1].is_running());
+    let cell = Cell::of_matrix(Operation::Read, ByteSize::mib(1));
+    let rows = tallies[1].rows(&cell, "loopback", None);
+    let why = "times are not those of the link: 9 ms late";
+    assert_eq!(rows[0].error.as_deref(), Some(why));
+    assert!(rows.iter().all(|row| !row.ok || row.unit == "1"), "counts stay, no time does");
 }
 
 #[test]

@@ -16,15 +16,19 @@ use bench_grpc::ceiling::CeilingConfig;
 use indicatif::ProgressBar;
 
 use super::arm::{Arm, Arms, Started};
-use super::end::{End, Place, Setup};
+use super::end::End;
 use super::flags::Matrix;
 use super::grpc::Grpc;
+use super::link::NOT_THE_LINKS;
 use super::plan::{Cell, Effort, SEED};
 use super::raw::Raw;
 use super::round::{Watch, measure};
+use super::setup::{Place, Setup};
 use super::table::table;
 use super::tally::Tally;
-use crate::front::{NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record};
+use crate::front::{
+    BROKE, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record,
+};
 
 /// The arm of the raw socket. It is in the rows of the others, and has one of its own only where it
 /// failed.
@@ -56,8 +60,14 @@ fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
     session.end()
 }
 
-/// Whether a server that somebody else runs is there: looked for once, and not again by each cell.
+/// What would fail every cell, looked at once: whether a server that somebody else runs is there, or the
+/// link between two ends of ours is what was asked for.
 fn reach(matrix: &Matrix) -> Result<(), Failure> {
+    if let Some(between) = matrix.setup.link.as_ref().filter(|link| link.judged)
+        && let Place::Here { .. } = matrix.setup.place
+    {
+        between.calibrate_all()?;
+    }
     if let Place::Elsewhere(_) = matrix.setup.place {
         let smallest = matrix.cells.iter().map(|cell| cell.size).min().ok_or("there is no cell")?;
         let payload = Payload::seeded(SEED, smallest);
@@ -123,8 +133,8 @@ impl Session {
     }
 }
 
-/// How it went: 4 where it was interrupted or nothing was measured, 1 where a cell failed or any
-/// operation did.
+/// How it went: 4 where it was interrupted, nothing was measured or links spoiled what failed, 1 where
+/// a cell failed for another reason or any operation did.
 fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
     if interrupted {
         return Err(told("interrupted: what was measured by then is kept", NOT_MEASURED));
@@ -139,12 +149,19 @@ fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
         return Err(told(&format!("nothing was measured: {why}"), NOT_MEASURED));
     }
     if let Some(first) = first {
-        return Err(told(&format!("{} failed, the first is {first}", failed.len()), 1));
+        let spoiled = failed.iter().all(|row| is_spoiled(row));
+        let code = if spoiled { NOT_MEASURED } else { BROKE };
+        return Err(told(&format!("{} failed, the first is {first}", failed.len()), code));
     }
     match rows.iter().find(|row| !row.errors.is_empty()) {
         Some(row) => Err(told(&format!("operations of {} failed", row.id), 1)),
         None => Ok(()),
     }
+}
+
+/// Whether its link was not what was asked for, by which nothing broke.
+fn is_spoiled(row: &Row) -> bool {
+    row.error.as_ref().is_some_and(|why| why.contains(NOT_THE_LINKS))
 }
 
 /// Shows turns and stops on signals.
@@ -201,7 +218,7 @@ fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
         let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
         let raw = match &setup.link {
             None => Raw::start(RAW, cell.operation, config, content),
-            Some(link) => Raw::through(RAW, cell.operation, config, content, &link.profile),
+            Some(link) => Raw::through(RAW, cell.operation, config, content, link),
         };
         arms.push((RAW.to_owned(), boxed(raw)));
     }

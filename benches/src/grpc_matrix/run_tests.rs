@@ -141,6 +141,12 @@ fn a_server_of_ours_elsewhere_and_one_behind_a_link_are_measured() {
         let ceiling = rows.iter().any(|row| row.metric.name() == "ceiling_time");
         assert_eq!(ceiling, matrix.setup.proxied(), "a raw socket passes a proxy of ours only");
         if !flags.starts_with("--server") {
+            for name in
+                ["link_lateness_p99", "link_overflows", "link_cpu", "server_congestion_control"]
+            {
+                let told = rows.iter().all(|row| row.dimensions.contains_key(name));
+                assert!(told, "{name} of {flags}: {rows:?}");
+            }
             let time = rows.iter().find(|row| row.metric.name() == "wall_time").expect("measured");
             // A call cannot end before a round trip has.
             assert!(time.per_operation().iter().all(|ns| *ns >= 2e6), "{time:?}");
@@ -198,7 +204,14 @@ fn how_it_went_is_the_exit_code() {
     let bad = Row::failed("b", Metric::WallTime, "ns", "why");
     assert_eq!(code_of(std::slice::from_ref(&good), false), Ok(()));
     assert_eq!(code_of(&[good.clone(), bad.clone()], false), Err(1));
-    assert_eq!(code_of(&[bad, count], false), Err(NOT_MEASURED), "a count is no measurement");
+    assert_eq!(
+        code_of(&[bad.clone(), count], false),
+        Err(NOT_MEASURED),
+        "a count is no measurement"
+    );
+    let late = Row::failed("b", Metric::WallTime, "ns", &format!("{NOT_THE_LINKS}: 9 ms late"));
+    assert_eq!(code_of(&[good.clone(), late.clone()], false), Err(NOT_MEASURED));
+    assert_eq!(code_of(&[good.clone(), late, bad.clone()], false), Err(1), "another broke");
     let mut partly = good.clone();
     partly.errors.insert("Unavailable".to_owned(), 1);
     assert_eq!(code_of(&[good.clone(), partly], false), Err(1), "any error is one");

@@ -12,7 +12,7 @@ use bench_grpc::{Layout, Operation, Wire};
 use tempfile::NamedTempFile;
 
 use crate::grpc_matrix::arm::{Arm, Turn};
-use crate::grpc_matrix::end::rtt_added;
+use crate::grpc_matrix::setup::rtt_added;
 use crate::grpcio::{self, peer::Peer};
 
 /// A call that takes longer hangs. The script gives its calls up a little earlier, with a reason.
