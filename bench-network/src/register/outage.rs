@@ -33,8 +33,10 @@ impl Sample {
 /// What a cut did to the writes of one region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailOver {
-    /// No write of it failed.
+    /// Writes were due, none failed, and none waited until the cut was over.
     Untouched,
+    /// No write was due while it lasted.
+    NotTried,
     /// So long after the cut a write was served again, while the cut lasted.
     After(Duration),
     /// None was until the cut was over.
@@ -91,12 +93,18 @@ fn outage(from: Duration, until: Option<Duration>, samples: &[Sample], nodes: us
             let writes = of(node).filter(|sample| sample.function == Function::Write);
             writes.filter(|write| write.due >= from && write.due < end)
         };
-        let Some(failed) = writes().filter(|write| !write.served).map(|write| write.due).min()
-        else {
+        if writes().next().is_none() {
+            return FailOver::NotTried;
+        }
+        let in_time = || writes().filter(|write| write.served && write.end() < end);
+        let usual = in_time().map(|write| write.took).max().unwrap_or_default();
+        // The last ones are under way when the cut ends, but not for much longer than others take.
+        let waited = |write: &&Sample| write.end() >= end && write.took > 2 * usual;
+        let touched = writes().filter(|write| !write.served || waited(write));
+        let Some(touched) = touched.map(|write| write.due).min() else {
             return FailOver::Untouched;
         };
-        let served = writes().filter(|write| write.served && write.due > failed);
-        let first = served.map(Sample::end).filter(|served| *served < end).min();
+        let first = in_time().filter(|write| write.due > touched).map(Sample::end).min();
         first.map_or(FailOver::Never, |first| FailOver::After(first - from))
     };
     let recovery = |node| {
@@ -175,6 +183,21 @@ mod tests {
         // Of the second region no read came, of the third nothing at all.
         assert_eq!(outages[0].recovery, [Some(130 * MS), None, None]);
         assert_eq!((outages[1].until, &outages[1].recovery[..]), (None, &[None; 3][..]));
+    }
+
+    #[test]
+    fn a_region_that_nothing_was_asked_of_or_that_waited_a_cut_out_is_not_untouched() {
+        let cut = [applied(100, 1, Change::Partition(Ways::Both)), applied(200, 1, Change::Heal)];
+        let write = |due, took| sample(0, Function::Write, due, took, true);
+        let fail_over = |samples: &[Sample]| outages(&cut, samples, 1)[0].fail_over[0];
+        assert_eq!(fail_over(&[]), FailOver::NotTried);
+        let around = [sample(0, Function::Read, 150, 5, true), write(50, 20), write(200, 20)];
+        assert_eq!(fail_over(&around), FailOver::NotTried, "no write was due in it");
+        assert_eq!(fail_over(&[write(110, 95), write(150, 60)]), FailOver::Never);
+        let long = [write(105, 20), write(120, 85), write(170, 20)];
+        assert_eq!(fail_over(&long), FailOver::After(90 * MS));
+        let under_way = [write(110, 20), write(150, 21), write(190, 25)];
+        assert_eq!(fail_over(&under_way), FailOver::Untouched, "the last one ends after the cut");
     }
 
     #[test]

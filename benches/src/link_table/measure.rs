@@ -126,7 +126,8 @@ fn held(mut row: Row, asked: f64, used: f64, tolerated: Option<f64>) -> Row {
     row
 }
 
-fn refuse(row: &mut Row, why: &str) {
+/// Makes it a failed row, which keeps nothing of its numbers.
+pub(crate) fn refuse(row: &mut Row, why: &str) {
     (row.data, row.ok, row.error) = (None, false, Some(why.to_owned()));
 }
 

@@ -33,7 +33,7 @@ const SCENARIOS: [Scenario; 2] = [
 /// Keeps a register in every region while a script changes the links between them.
 ///
 /// Exit codes: 0 fine, 1 it broke or answered what a quorum never may, 2 usage, 4 the links cannot be
-/// had here, or something that the script does did not take effect.
+/// had here or were too late, or something that the script does did not take effect.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_regions", help_expected = true)]
 struct Flags {
@@ -71,9 +71,10 @@ struct Flags {
     /// given up after twice that.
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     heartbeat: Option<Duration>,
-    /// Measure also where a link's round trip is not what it should be
+    /// Measure also where a link is not what it should be
     ///
-    /// It is looked at before anything else, for a second each.
+    /// Round trip, rate and loss are looked at before anything else, for some seconds a link; the proxy's
+    /// round trip for one.
     #[arg(long)]
     uncalibrated: bool,
     /// Of links and load [default: 42]
@@ -179,8 +180,9 @@ fn one(flags: &Flags, plan: &Plan, mode: Mode) -> Result<(Vec<Row>, Vec<u8>), Fa
         fs::write(folder.join(format!("{mode}.jsonl")), print(&measured.run.history))?;
     }
     let broken = measured.kept().err().map(|sentence| told(&sentence, BROKE));
-    let hidden = measured.shown().err().map(|sentence| told(&sentence, NOT_MEASURED));
-    Ok((measured.rows(), broken.into_iter().chain(hidden).collect()))
+    let missing = [measured.shown(), measured.timed()].into_iter().filter_map(Result::err);
+    let missing = missing.map(|sentence| told(&sentence, NOT_MEASURED));
+    Ok((measured.rows(), broken.into_iter().chain(missing).collect()))
 }
 
 fn check(path: &Path) -> ExitCode {

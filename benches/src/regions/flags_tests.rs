@@ -1,6 +1,7 @@
 //! What the flags ask for, what is refused, and how a run ends.
 
 use bench_network::register::effect::Effect;
+use bench_network::register::outage::FailOver;
 use bench_storage::scratch::ScratchDirectory;
 use clap::CommandFactory as _;
 
@@ -23,7 +24,9 @@ fn flags_go_over_what_the_scale_says() {
     assert_eq!(plan.backend.to_string(), "exact:proxy");
     assert_eq!((plan.length.as_secs(), plan.every.as_millis(), plan.seed), (20, 5, 7));
     assert_eq!(plan.topology.names(), ["eu", "us", "asia"]);
-    assert!(plan.calibrated && !Plan::of(Scale::Quick).expect("a plan").calibrated);
+    assert!(plan.calibrated && plan.judged);
+    let [smoke, full] = [Scale::Smoke, Scale::Full].map(|scale| Plan::of(scale).expect("a plan"));
+    assert!(!smoke.calibrated && !smoke.judged && full.calibrated && full.judged);
     let timing = plan.config(Mode::Quorum).timing;
     assert_eq!((timing.patience.as_millis(), timing.give_up.as_millis()), (480, 960));
 }
@@ -82,6 +85,54 @@ fn an_effect_that_nothing_shows_and_a_promise_that_is_broken_are_told() {
     );
     measured.mode = Mode::Primary;
     assert_eq!(measured.kept(), Ok(()), "it promises less");
+}
+
+#[test]
+fn times_that_the_emulator_spoiled_are_no_numbers_and_answers_stay() {
+    let mut plan = Plan::of(Scale::Full).expect("a plan");
+    plan.backend = "exact:simulation".parse().expect("a choice");
+    let mut measured = measure(&plan, Mode::Quorum).expect("simulated");
+    assert_eq!(measured.timed(), Ok(()));
+    let sound = measured.rows();
+    assert!(sound.iter().all(|row| row.ok), "{sound:?}");
+    // The first region was cut off, which is an answer and no failure; the others were not touched.
+    let unserved = |region: &str| {
+        let id = format!("regions/quorum/{region}");
+        let of = |row: &&Row| row.id == id && row.metric.name() == "unserved_until_whole";
+        sound.iter().find(of).map(Row::per_operation)
+    };
+    assert_eq!(["eu", "us"].map(unserved), [Some(vec![1.0]), Some(vec![0.0])]);
+    measured.spoiled = Some("9 ms late".to_owned());
+    let why = measured.timed().expect_err("late");
+    assert_eq!(why, "times are not those of the links: 9 ms late; is the machine busy?");
+    let rows = measured.rows();
+    assert_eq!(rows.len(), sound.len());
+    for row in &rows {
+        row.check().expect("a record takes it");
+        let time = row.unit == "ns" && !row.id.ends_with("/script");
+        assert_eq!((row.ok, row.error.as_ref()), (!time, time.then_some(&why)), "{row:?}");
+    }
+    assert!(rows.iter().any(|row| row.ok && row.metric.name() == "stale_reads"));
+    measured.judged = false;
+    assert!(measured.rows().iter().all(|row| row.ok), "told of and not judged");
+}
+
+#[test]
+fn what_is_not_seen_of_an_outage_has_no_time_of_zero() {
+    let mut plan = Plan::of(Scale::Full).expect("a plan");
+    plan.backend = "exact:simulation".parse().expect("a choice");
+    let mut measured = measure(&plan, Mode::Quorum).expect("simulated");
+    let outage = &mut measured.run.outages[0];
+    outage.fail_over[1] = FailOver::NotTried;
+    outage.recovery[1] = None;
+    let rows = measured.rows();
+    let of = |metric: &str| {
+        rows.iter().find(|row| row.id == "regions/quorum/us" && row.metric.name() == metric)
+    };
+    assert!(of("fail_over").is_none() && of("unserved_until_whole").is_none());
+    let recovery = of("recovery").expect("a failed row");
+    assert!(!recovery.ok && recovery.dimensions["outage"] == "0");
+    assert!(recovery.error.as_ref().is_some_and(|why| why.contains("more time")), "{recovery:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bench_core::workload::Failure;
 use bench_network::backend::{Choice, Kind};
 use bench_network::register::check::{Anomaly, Witness, linearizable, stale_reads};
 use bench_network::register::history::Function;
-use bench_network::register::outage::{FailOver, Sample, by_second};
+use bench_network::register::outage::{FailOver, Outage, Sample, by_second};
 use bench_network::register::run::{Run, run};
 use bench_network::register::simulate::{self, simulate};
 use bench_network::register::{Mode, Node};
@@ -16,6 +16,10 @@ use bench_network::topology::net::{Net, describe};
 use hdrhistogram::Histogram;
 
 use super::plan::Plan;
+use crate::link_table::measure::refuse;
+
+/// Of a region and an outage: 1 where no write was served until the cut was over, 0 where one was.
+const UNSERVED: &str = "unserved_until_whole";
 
 /// The longest latency that is told from longer ones, nanoseconds.
 const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
@@ -35,6 +39,8 @@ pub struct Measured {
     pub stale: Vec<u64>,
     /// Why times are not those of the links; `None` where they are.
     pub spoiled: Option<String>,
+    /// Whether they are refused then.
+    pub judged: bool,
     /// What made it.
     pub dimensions: BTreeMap<String, String>,
 }
@@ -97,7 +103,8 @@ pub fn measure(plan: &Plan, mode: Mode) -> Result<Measured, Failure> {
         ("linearizable", checked.as_ref().map_or_else(|a| format!("no: {a}"), |_| "yes".into())),
     ]);
     let dimensions = dimensions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(Measured { mode, regions, run, checked, stale, spoiled, dimensions })
+    let judged = plan.judged;
+    Ok(Measured { mode, regions, run, checked, stale, spoiled, judged, dimensions })
 }
 
 impl Measured {
@@ -147,7 +154,20 @@ impl Measured {
         }
     }
 
-    /// Everything as rows.
+    /// That times are those of the links, where that is judged. What was answered holds in any case.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn timed(&self) -> Result<(), String> {
+        match self.spoiled.as_ref().filter(|_| self.judged) {
+            Some(why) => {
+                Err(format!("times are not those of the links: {why}; is the machine busy?"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Everything as rows. Those of times are failed ones where the emulator spoiled them.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for (node, region) in self.regions.iter().enumerate() {
@@ -161,6 +181,12 @@ impl Measured {
                 rows.push(row);
             }
             rows.extend(self.region_rows(node, region));
+        }
+        if let Err(why) = self.timed() {
+            // The script's times are those of our own clock, and counts are no times.
+            rows.iter_mut()
+                .filter(|row| row.ok && row.unit == "ns")
+                .for_each(|row| refuse(row, &why));
         }
         rows.extend(self.script_row());
         for row in &mut rows {
@@ -213,22 +239,40 @@ impl Measured {
             rows.push(Row::measured(&id, other("replication"), "ns", data));
         }
         for (number, outage) in self.run.outages.iter().enumerate() {
-            let named = |name: &str, time: Option<Duration>| {
-                let time = time?;
-                let mut row = count(name, "ns", time.as_nanos() as u64);
+            let mut of_outage = outage_rows(&id, outage, node);
+            for row in &mut of_outage {
                 row.dimensions.insert("outage".to_owned(), number.to_string());
-                Some(row)
-            };
-            let fail_over = match outage.fail_over[node] {
-                FailOver::Untouched => Some(Duration::ZERO),
-                FailOver::After(time) => Some(time),
-                FailOver::Never => None,
-            };
-            rows.extend(named("fail_over", fail_over));
-            rows.extend(named("recovery", outage.recovery[node]));
+            }
+            rows.extend(of_outage);
         }
         rows
     }
+}
+
+/// What an outage did to a region: how long until it was served again in spite of it and after it, and
+/// whether it never was. That it was not in spite of it is an answer, and after it a want of time.
+fn outage_rows(id: &str, outage: &Outage, node: Node) -> Vec<Row> {
+    let other = |name: &str| Metric::Other(name.to_owned());
+    let count =
+        |name: &str, unit: &str, value| Row::measured(id, other(name), unit, Data::Count { value });
+    let time = |name: &str, time: Duration| count(name, "ns", time.as_nanos() as u64);
+    let mut rows = match outage.fail_over[node] {
+        FailOver::NotTried => Vec::new(),
+        FailOver::Untouched => vec![time("fail_over", Duration::ZERO), count(UNSERVED, "1", 0)],
+        FailOver::After(after) => vec![time("fail_over", after), count(UNSERVED, "1", 0)],
+        FailOver::Never => vec![count(UNSERVED, "1", 1)],
+    };
+    rows.extend(match (outage.recovery[node], outage.until) {
+        (Some(after), _) => Some(time("recovery", after)),
+        (None, Some(_)) => {
+            let why =
+                "no read and write that were due after the cut were served; give the run more time";
+            Some(Row::failed(id, other("recovery"), "ns", why))
+        }
+        // Nothing to recover from yet.
+        (None, None) => None,
+    });
+    rows
 }
 
 fn latency(id: &str, histogram: &Histogram<u64>) -> Row {

@@ -66,10 +66,11 @@ fn line(measured: &Measured, node: usize) -> Vec<String> {
     let [write, read] =
         [Function::Write, Function::Read].map(|function| measured.latencies(node, function));
     let outages = &measured.run.outages;
-    let fail_over = outages.iter().map(|outage| match outage.fail_over[node] {
-        FailOver::Untouched => Some(Duration::ZERO),
-        FailOver::After(time) => Some(time),
-        FailOver::Never => None,
+    let fail_over = outages.iter().filter_map(|outage| match outage.fail_over[node] {
+        FailOver::NotTried => None,
+        FailOver::Untouched => Some(Some(Duration::ZERO)),
+        FailOver::After(time) => Some(Some(time)),
+        FailOver::Never => Some(None),
     });
     let recovery = outages.iter().map(|outage| outage.recovery[node]);
     vec![
@@ -96,7 +97,7 @@ fn ms(times: &Histogram<u64>, quantile: f64) -> String {
     format!("{:.2}", times.value_at_quantile(quantile) as f64 / 1e6)
 }
 
-/// The longest of these times; `none` and how often, where there was none.
+/// The longest of these times, `-` where there is nothing to tell of; `none` and how often, where there was none.
 fn longest(times: impl Iterator<Item = Option<Duration>>, none: &str) -> String {
     let times: Vec<Option<Duration>> = times.collect();
     let missing = times.iter().filter(|time| time.is_none()).count();
