@@ -29,7 +29,8 @@ const AGREEMENT: Scenario = Scenario {
 
 /// Times the same workloads over the same links, simulated and real, and says whether they agree.
 ///
-/// A real side that the emulator spoiled is measured again, up to three times in all.
+/// A real side that the emulator spoiled is measured again, up to three times in all, and up to five at
+/// full scale; then it is no number.
 ///
 /// Exit codes: 0 all agree, 1 it broke, 2 usage, 3 a cell differs by more than it may, 4 a cell could
 /// not be compared on this machine or the emulator was too late for its times to mean anything.
@@ -106,7 +107,7 @@ fn table(compared: &[Compared]) -> String {
         ["workload", "link", "simulated ms", "real ms", "difference", "allowed", "verdict"];
     let mut lines = vec![titles.map(str::to_owned).to_vec()];
     let ms = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
-    for Compared { cell, simulated, real, verdict } in compared {
+    for Compared { cell, simulated, real, verdict, .. } in compared {
         let [simulated, real] = [simulated, real].map(|side| side.middle());
         let apart = (real.as_secs_f64() / simulated.as_secs_f64() - 1.0) * 100.0;
         lines.push(vec![

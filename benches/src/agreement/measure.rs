@@ -9,6 +9,7 @@ use bench_core::workload::Failure;
 use bench_network::backend::{Backend, Choice, Config, Kind, Started, start_with_config};
 
 use super::cell::{Cell, MESSAGE, TRANSFER, Verdict, Work, verdict};
+use crate::link_table::measure::refuse;
 
 /// Both ends': the simulation has it as Linux does.
 const CONGESTION_CONTROL: &str = "cubic";
@@ -25,6 +26,8 @@ pub struct Plan {
     pub repetitions: [usize; 3],
     /// How often a real side is measured, at the most: one that the emulator spoiled is thrown away.
     pub attempts: usize,
+    /// Whether what it spoiled until the last is refused.
+    pub judged: bool,
 }
 
 /// One side of a cell.
@@ -55,13 +58,16 @@ pub struct Compared {
     pub real: Side,
     /// What the two say.
     pub verdict: Verdict,
+    /// Whether a real side that the emulator spoiled is no number.
+    pub judged: bool,
 }
 
 impl Plan {
     /// What the scale has time for.
     pub fn of(scale: Scale) -> Self {
         let repetitions = scale.pick([3, 2, 1], [40, 10, 4], [200, 40, 10]);
-        Self { backend: Choice::Auto, seed: 42, repetitions, attempts: scale.pick(1, 3, 5) }
+        let (attempts, judged) = (scale.pick(1, 3, 5), scale != Scale::Smoke);
+        Self { backend: Choice::Auto, seed: 42, repetitions, attempts, judged }
     }
 }
 
@@ -82,7 +88,7 @@ pub fn compare(cell: &Cell, plan: &Plan) -> Result<Compared, Failure> {
         Some(why) => Verdict::NotCompared(why),
         None => verdict(cell.work, simulated.middle(), real.middle()),
     };
-    Ok(Compared { cell: cell.clone(), simulated, real, verdict })
+    Ok(Compared { cell: cell.clone(), simulated, real, verdict, judged: plan.judged })
 }
 
 /// Why the real side is no number of this.
@@ -144,7 +150,7 @@ impl Side {
 }
 
 impl Compared {
-    /// A row for each side.
+    /// A row for each side; a failed one where the emulator spoiled it until the last attempt.
     pub fn rows(&self) -> [Row; 2] {
         let tolerance = self.cell.work.tolerance(self.simulated.middle());
         [("simulated", &self.simulated), ("real", &self.real)].map(|(name, side)| {
@@ -160,6 +166,13 @@ impl Compared {
             ];
             let all = side.dimensions.iter().cloned().chain(common);
             row.dimensions = all.map(|(name, value)| (name.to_owned(), value)).collect();
+            if let Some(why) = side.spoiled.as_ref().filter(|_| self.judged) {
+                let attempts = side.attempts;
+                refuse(
+                    &mut row,
+                    &format!("times are not those of the link: {why}; tried {attempts} times"),
+                );
+            }
             row
         })
     }
@@ -202,7 +215,15 @@ mod tests {
         assert_eq!(text, "not compared: the in-process proxy has no handshake");
         let twice = compare(cell(Work::Connect), &plan(Kind::Simulation)).expect("compared");
         assert!(twice.verdict.to_string().contains("has no times of a clock"));
-        let spoiled = Side { spoiled: Some("late".to_owned()), ..proxied.real };
-        assert_eq!(why_not(Work::Unary, &spoiled), Some("late".to_owned()));
+        let mut spoiled = proxied;
+        (spoiled.real.spoiled, spoiled.real.attempts) = (Some("late".to_owned()), 3);
+        assert_eq!(why_not(Work::Unary, &spoiled.real), Some("late".to_owned()));
+        assert!(spoiled.rows().iter().all(|row| row.ok), "at smoke scale it is only told");
+        let [simulated, real] = Compared { judged: true, ..spoiled }.rows();
+        assert!(simulated.ok && !real.ok && real.data.is_none());
+        let why = "times are not those of the link: late; tried 3 times";
+        assert_eq!(real.error.as_deref(), Some(why));
+        real.check().expect("a record takes it");
+        assert!(Plan::of(Scale::Quick).judged && Plan::of(Scale::Full).judged);
     }
 }
