@@ -79,14 +79,21 @@ pub fn train(link: &LinkProfile, way: Way) -> Option<Train> {
     direction.loss.mean()?;
     let wire_bytes = direction.capacity.wire_bytes(PAYLOAD_BYTES + HEADER_BYTES);
     let interval = direction.capacity.bits_per_second().map_or(INTERVAL_MIN, |rate| {
-        // A trace gives one opportunity to several small packets, but not to more than fit.
         Duration::from_secs_f64(wire_bytes as f64 * 8.0 / rate as f64 / OFFERED)
     });
     let interval = interval.max(INTERVAL_MIN);
     let fit = (BUDGET.as_nanos() / interval.as_nanos()) as u64;
     let burst = if matches!(direction.capacity, Capacity::Unlimited) { 256 } else { BURST };
-    let count = fit.max(COUNT_MIN);
+    let count = fit.max(COUNT_MIN).min(room(link, way, wire_bytes));
     Some(Train { count, payload_bytes: PAYLOAD_BYTES, interval, burst })
+}
+
+/// Of a trace, half as many packets as fit its queue: a gap of it may be longer than the probe, and
+/// nothing leaves the queue then. Else no bound.
+fn room(link: &LinkProfile, way: Way, wire_bytes: u64) -> u64 {
+    let queue = link.queue_bytes()[usize::from(way == Way::Down)];
+    let queue = queue.filter(|_| matches!(link.way(way).capacity, Capacity::Trace(_)));
+    queue.map_or(u64::MAX, |bytes| (bytes / wire_bytes / 2).max(1))
 }
 
 /// The standard deviation of how many of so many packets are lost; `None` of a script. A chain that
@@ -159,6 +166,8 @@ pub fn look(loss: &Loss, found: &Arrivals) -> LossFound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::model::{Fate, LinkModel};
+    use crate::link::{DeliveryTrace, Queue};
 
     fn near(found: f64, expected: f64) {
         assert!((found - expected).abs() < 1e-6 * expected.abs().max(1.0), "{found} {expected}");
@@ -219,6 +228,28 @@ mod tests {
         link.up.capacity = Capacity::kbit(512);
         let train = train(&link, Way::Up).expect("a train");
         assert_eq!((train.count, train.interval), (250, Duration::from_millis(2)));
+    }
+
+    #[test]
+    fn no_gap_of_a_trace_lets_the_probe_fill_the_queue() {
+        let mut link = link(Loss::None);
+        // 200 packets of 1504 bytes in 0.2 s, and nothing for 2.8 s: 802 kbit/s in the mean.
+        let times: String = (1..200).map(|ms| format!("{ms}\n")).collect();
+        let trace = DeliveryTrace::parse("t", &format!("{times}3000\n")).expect("sound");
+        link.up.capacity = Capacity::Trace(trace.into());
+        link.up.queue = Queue::Bytes(bench_core::units::ByteSize::new(15_000));
+        let train = train(&link, Way::Up).expect("a train");
+        // 15,000 of 64 bytes, half of them.
+        assert_eq!(train.count, 117);
+        let [idle, _] = LinkModel::both(&link, 1).expect("sound");
+        for start_ns in (0..3_000_000_000).step_by(50_000_000) {
+            let mut way = idle.clone();
+            for number in 0..train.count {
+                let at_ns = start_ns + number * train.interval.as_nanos() as u64;
+                let fate = way.offer(at_ns, PAYLOAD_BYTES + HEADER_BYTES);
+                assert!(matches!(fate, Fate::Delivered(_)), "{number} from {start_ns}: {fate:?}");
+            }
+        }
     }
 
     #[test]

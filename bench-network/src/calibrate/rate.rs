@@ -12,7 +12,7 @@ use super::bulk::{Bulk, Goodput};
 use super::loss;
 use super::train::{Arrivals, HEADER_BYTES, Train};
 use crate::error::Error;
-use crate::link::{Capacity, LinkProfile, MTU, Rate, Way};
+use crate::link::{Capacity, Direction, Jitter, LinkProfile, MTU, Rate, Way};
 
 /// Payload of a full datagram.
 pub const DATAGRAM_BYTES: u32 = MTU - HEADER_BYTES;
@@ -20,10 +20,18 @@ pub const DATAGRAM_BYTES: u32 = MTU - HEADER_BYTES;
 pub const SEGMENT_BYTES: u32 = MTU - 52;
 /// By which part of it a rate may differ.
 const TOLERANCE: f64 = 0.005;
+/// And whatever loss and jitter add to that: beyond it nothing would be held against anything.
+const TOLERANCE_MAX: f64 = 0.25;
+/// What loss and jitter are to add at most, each; more packets are sent where it would be more.
+const SPREAD_MAX: f64 = 0.1;
+/// The part of what should arrive that has to: of fewer, their pace says nothing.
+const ARRIVED_MIN: f64 = 0.5;
 /// What either end of the time that is divided by may be wrong by.
 const CLOCK: Duration = Duration::from_micros(250);
 /// How long the probe takes, about.
 const BUDGET_S: f64 = 0.6;
+/// So many times that at most, where loss or jitter take more packets.
+const LONGER_MAX: f64 = 10.0;
 const BULK_MIN: Duration = Duration::from_millis(500);
 const COUNT_MIN: u64 = 20;
 const COUNT_MAX: u64 = 40_000;
@@ -68,19 +76,33 @@ pub fn goodput_bits(rate: Rate, payload_bytes: u32) -> f64 {
 pub fn train(link: &LinkProfile, way: Way) -> Option<Train> {
     let Capacity::Fixed(rate) = link.way(way).capacity else { return None };
     let packet_s = rate.wire_bytes(MTU) as f64 * 8.0 / rate.bits_per_second as f64;
-    let count = ((BUDGET_S / packet_s) as u64).clamp(COUNT_MIN, COUNT_MAX);
+    let enough = spread_packets(link.way(way), packet_s).min(BUDGET_S * LONGER_MAX / packet_s);
+    let enough = enough.max(BUDGET_S / packet_s);
+    let count = (enough as u64).clamp(COUNT_MIN, COUNT_MAX);
     let interval_s = packet_s / OFFERED;
     let burst = (CATCH_UP.as_secs_f64() / interval_s).ceil().max(2.0) as u32;
     let interval = Duration::from_secs_f64(interval_s);
     Some(Train { count, payload_bytes: DATAGRAM_BYTES, interval, burst })
 }
 
-/// Payload bits a second between the first arrival and the last: the median of some blocks, because a
-/// sender that was held up shows in one of them. `None` of fewer than two arrivals, or where no time
-/// passed between them.
-pub fn measured_bits(at_ns: &[u64], payload_bytes: u32) -> Option<f64> {
-    let gaps = at_ns.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
-    let blocks = (gaps / BLOCK_MIN).clamp(1, BLOCKS);
+/// Of how many packets loss and jitter are small enough beside them.
+fn spread_packets(way: &Direction, packet_s: f64) -> f64 {
+    let kept = 1.0 - way.loss.mean().unwrap_or(0.0);
+    let lost = loss::deviation(&way.loss, 1.0).unwrap_or(0.0) * 3.0 / kept.max(f64::MIN_POSITIVE);
+    let late = 2.0 * way.jitter.reach_ns() / 1e9 / packet_s;
+    (lost / SPREAD_MAX).powi(2).max(late / SPREAD_MAX / kept.max(f64::MIN_POSITIVE))
+}
+
+/// Into how many blocks so many gaps fall: jitter moves the ends of each, so that there is one.
+fn blocks(way: &Direction, gaps: usize) -> usize {
+    if way.jitter == Jitter::None { (gaps / BLOCK_MIN).clamp(1, BLOCKS) } else { 1 }
+}
+
+/// Payload bits a second between the first arrival and the last: the median of so many blocks, because
+/// a sender that was held up shows in one of them. `None` of fewer arrivals than blocks and one, or
+/// where no time passed in a block.
+pub fn measured_bits(at_ns: &[u64], payload_bytes: u32, blocks: usize) -> Option<f64> {
+    let gaps = at_ns.len().checked_sub(1).filter(|gaps| *gaps >= blocks.max(1))?;
     let bits: Option<Vec<f64>> = (0..blocks)
         .map(|block| {
             let (first, last) = (gaps * block / blocks, gaps * (block + 1) / blocks);
@@ -92,7 +114,9 @@ pub fn measured_bits(at_ns: &[u64], payload_bytes: u32) -> Option<f64> {
 }
 
 /// What was found of a train, without an opinion. What is tolerated is 0.5 %, the time that a clock is
-/// read late, and three standard deviations of what the loss takes out of the packets.
+/// read late, how far jitter moves the first and the last packet, and three standard deviations of what
+/// the loss takes out of the packets: together at most a quarter. Where less than half of what should
+/// have arrived did, nothing was measured, which is a rate of 0.
 ///
 /// # Panics
 /// When the way has no fixed rate, of which [`train`] makes no train.
@@ -102,7 +126,11 @@ pub fn look(link: &LinkProfile, way: Way, found: &Arrivals) -> RateFound {
     let kept = 1.0 - direction.loss.mean().unwrap_or(0.0);
     let asked_bits = goodput_bits(fixed(link, way), DATAGRAM_BYTES) * kept;
     let tolerance_bits = asked_bits * tolerated(direction, &at_ns, kept);
-    let measured_bits = measured_bits(&at_ns, DATAGRAM_BYTES).unwrap_or(0.0);
+    let expected = found.sent as f64 / OFFERED * kept;
+    let blocks = blocks(direction, at_ns.len().saturating_sub(1));
+    let measured_bits = measured_bits(&at_ns, DATAGRAM_BYTES, blocks)
+        .filter(|_| at_ns.len() as f64 >= expected * ARRIVED_MIN)
+        .unwrap_or(0.0);
     RateFound { asked_bits, measured_bits, tolerance_bits }
 }
 
@@ -152,14 +180,15 @@ fn fixed(link: &LinkProfile, way: Way) -> Rate {
 }
 
 /// Which part of the rate.
-fn tolerated(direction: &crate::link::Direction, at_ns: &[u64], kept: f64) -> f64 {
+fn tolerated(direction: &Direction, at_ns: &[u64], kept: f64) -> f64 {
     let took_ns = at_ns.last().zip(at_ns.first()).map_or(0, |(last, first)| last - first);
-    let blocks = (at_ns.len() / BLOCK_MIN).clamp(1, BLOCKS) as f64;
+    let blocks = blocks(direction, at_ns.len().saturating_sub(1)) as f64;
     let reach_ns = 2.0 * (CLOCK.as_nanos() as f64 + direction.jitter.reach_ns());
     let clock = if took_ns == 0 { 0.0 } else { reach_ns * blocks / took_ns as f64 };
     let packets = at_ns.len() as f64 / kept.max(f64::MIN_POSITIVE) / blocks;
     let loss = loss::deviation(&direction.loss, packets).unwrap_or(0.0) * 3.0;
-    TOLERANCE + clock + if at_ns.is_empty() { 0.0 } else { loss / (packets * kept) }
+    let lost = if at_ns.is_empty() { 0.0 } else { loss / (packets * kept) };
+    (TOLERANCE + clock + lost).min(TOLERANCE_MAX)
 }
 
 /// As people read it.
@@ -208,12 +237,12 @@ mod tests {
     fn a_median_of_blocks_forgives_one_pause_of_the_sender() {
         // 1472 bytes a millisecond are 11.776 Mbit/s.
         let mut at_ns: Vec<u64> = (0..401).map(|n| n * 1_000_000).collect();
-        assert_eq!(measured_bits(&at_ns, 1_472), Some(11_776_000.0));
+        assert_eq!(measured_bits(&at_ns, 1_472, 8), Some(11_776_000.0));
         at_ns[200..].iter_mut().for_each(|at_ns| *at_ns += 50_000_000);
-        assert_eq!(measured_bits(&at_ns, 1_472), Some(11_776_000.0));
-        assert_eq!(measured_bits(&[0, 2_000_000], 1_000), Some(4_000_000.0));
+        assert_eq!(measured_bits(&at_ns, 1_472, 8), Some(11_776_000.0));
+        assert_eq!(measured_bits(&[0, 2_000_000], 1_000, 1), Some(4_000_000.0));
         for nothing in [&[][..], &[7], &[7, 7]] {
-            assert_eq!(measured_bits(nothing, 1_472), None);
+            assert_eq!(measured_bits(nothing, 1_472, 1), None);
         }
     }
 
@@ -243,6 +272,41 @@ mod tests {
         let found = look(&link, Way::Up, &arrivals(300, 2_000_000));
         assert!(found.within() && found.asked_bits == 5_888_000.0, "{found:?}");
         assert!(!look(&link, Way::Up, &arrivals(300, 1_000_000)).within());
+    }
+
+    #[test]
+    fn a_few_packets_at_the_right_pace_are_no_rate() {
+        let link = link(50_000);
+        // 1500 bytes at 50 Mbit/s are 0.24 ms, and 2000 of 2500 should arrive.
+        let paced = |count| Arrivals { sent: 2_500, ..arrivals(count, 240_000) };
+        for count in [0, 1, 2, 999] {
+            let found = look(&link, Way::Up, &paced(count));
+            assert!(!found.within() && found.measured_bits == 0.0, "{count}: {found:?}");
+        }
+        assert!(look(&link, Way::Up, &paced(1_000)).within());
+    }
+
+    #[test]
+    fn jitter_is_tolerated_to_a_quarter_and_more_packets_are_sent_instead() {
+        let mut link = link(12_000);
+        link.up.jitter = Jitter::uniform(Duration::from_millis(100));
+        // 200 ms are a tenth of 2000 packets of a millisecond.
+        assert_eq!(super::train(&link, Way::Up).expect("a rate").count, 2_000);
+        let judged = |arrivals: Arrivals| look(&link, Way::Up, &arrivals);
+        assert!(judged(arrivals(2_000, 1_000_000)).within());
+        for (count, gap_ns) in [(2_000, 2_000_000), (2_000, 500_000), (2, 1_000_000), (0, 0)] {
+            let found = judged(Arrivals { sent: 2_000, ..arrivals(count, gap_ns) });
+            assert!(!found.within(), "{count} each {gap_ns} ns: {found:?}");
+            assert!(found.tolerance_bits <= found.asked_bits * TOLERANCE_MAX, "{found:?}");
+        }
+        // The last eighth comes 20 ms late, which a median of blocks would not see.
+        let mut moved = arrivals(400, 1_000_000);
+        moved.arrived.iter_mut().skip(350).for_each(|(_, at_ns)| *at_ns += 20_000_000);
+        let bits = judged(moved).measured_bits;
+        assert!(
+            (bits - 11_776_000.0 * 399.0 / 419.0).abs() < 1.0,
+            "the whole is one block: {bits}"
+        );
     }
 
     #[test]
