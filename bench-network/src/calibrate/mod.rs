@@ -14,6 +14,7 @@ pub mod ceiling;
 pub mod loss;
 pub mod rate;
 pub mod round_trip;
+mod spread;
 pub mod train;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::spread;
 use crate::error::Error;
 use crate::link::{Capacity, Direction, LinkProfile};
 use crate::socket;
@@ -89,7 +90,7 @@ pub fn count(link: &LinkProfile) -> u32 {
     fit.clamp(u128::from(ECHOES_MIN), u128::from(ECHOES_MAX)) as u32
 }
 
-/// The round trip of a small packet by the profile alone.
+/// The round trip of a small packet by the profile alone: with jitter, its median.
 pub fn asked(link: &LinkProfile) -> Duration {
     let way = |way: &Direction| {
         let serialisation_s = match &way.capacity {
@@ -98,21 +99,19 @@ pub fn asked(link: &LinkProfile) -> Duration {
             }
             Capacity::Unlimited | Capacity::Trace(_) => 0.0,
         };
-        way.delay + Duration::from_secs_f64(serialisation_s + way.jitter.mean_ns() / 1e9)
+        Duration::from_secs_f64(serialisation_s)
     };
-    way(&link.up) + way(&link.down)
+    Duration::from_nanos(spread::median_ns(link) as u64) + way(&link.up) + way(&link.down)
 }
 
-/// How far from that a median may be though the link is what it should be.
-fn tolerated(link: &LinkProfile, asked: Duration) -> Duration {
-    let way = |way: &Direction| {
-        let wait = match &way.capacity {
-            Capacity::Trace(trace) => trace.longest_gap(),
-            Capacity::Unlimited | Capacity::Fixed(_) => Duration::ZERO,
-        };
-        wait + Duration::from_nanos(way.jitter.reach_ns() as u64)
+/// How far from that a median of so many echoes may be though the link is what it should be.
+fn tolerated(link: &LinkProfile, asked: Duration, echoes: usize) -> Duration {
+    let wait = |way: &Direction| match &way.capacity {
+        Capacity::Trace(trace) => trace.longest_gap(),
+        Capacity::Unlimited | Capacity::Fixed(_) => Duration::ZERO,
     };
-    tolerance(asked) + way(&link.up) + way(&link.down)
+    let jitter = Duration::from_nanos(spread::tolerated_ns(link, echoes) as u64);
+    tolerance(asked) + wait(&link.up) + wait(&link.down) + jitter
 }
 
 fn answer(mut server: &TcpStream) -> io::Result<()> {
@@ -145,7 +144,7 @@ pub fn look(link: &LinkProfile, mut samples: Vec<Duration>) -> Calibration {
     let nearest_rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100) - 1];
     let (round_trip_p50, round_trip_p99) = (nearest_rank(50), nearest_rank(99));
     let (asked, echoes) = (asked(link), samples.len() as u32);
-    let tolerance = tolerated(link, asked);
+    let tolerance = tolerated(link, asked, samples.len());
     Calibration { asked, round_trip_p50, round_trip_p99, echoes, tolerance }
 }
 
@@ -206,7 +205,23 @@ mod tests {
         link.up.capacity = Capacity::Fixed(Rate::ip(424_000));
         link.down.jitter = Jitter::Trace([2 * MS, 4 * MS].into());
         assert_eq!(asked(&link), 14 * MS);
-        assert_eq!(tolerated(&link, asked(&link)), 4 * MS + tolerance(MS));
+        assert_eq!(tolerated(&link, asked(&link), 11), 2 * MS + tolerance(MS));
+    }
+
+    #[test]
+    fn a_wrong_delay_is_seen_through_jitter() {
+        let mut link = LinkProfile::round_trip(50 * MS);
+        for way in [&mut link.up, &mut link.down] {
+            way.jitter = Jitter::uniform(25 * MS);
+        }
+        assert_eq!((asked(&link), count(&link)), (50 * MS, 20));
+        let judged = |measured: Duration| judge(&link, vec![measured; 100]);
+        let found = judged(55 * MS).expect("within three standard errors");
+        // 3 * 25 ms * sqrt(2 / 3) * 1.2533 / 10, and 0.25 ms.
+        assert!(found.tolerance.abs_diff(Duration::from_micros(7_925)) < MS / 100, "{found:?}");
+        for wrong in [Duration::ZERO, 25 * MS, 40 * MS, 60 * MS, 99 * MS] {
+            assert!(judged(wrong).is_err(), "{wrong:?} passes");
+        }
     }
 
     #[test]
