@@ -1,9 +1,12 @@
 //! Socket settings that every workload of this room shares, read back as they took effect.
 
+use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use crate::error::Error;
@@ -70,7 +73,7 @@ pub(crate) fn connected_pair(
     configure(&listener)?;
     let address = listener.local_addr().map_err(Error::io("read the port"))?;
     let client = TcpStream::connect(address).map_err(Error::io("connect on loopback"))?;
-    let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
+    let server = accept(&listener, ACCEPT_LIMIT)?;
     for end in [&client, &server] {
         set_nodelay(end)?;
         end.set_read_timeout(Some(GIVE_UP)).map_err(Error::io("set a time limit"))?;
@@ -79,6 +82,33 @@ pub(crate) fn connected_pair(
     // Between two runs the server may wait as long as the harness likes; its owner ends it.
     server.set_read_timeout(None).map_err(Error::io("lift a time limit"))?;
     Ok((client, server))
+}
+
+/// How long a connection that was made may take to come to its listener; a way that loses packets and a
+/// busy machine are both within it.
+pub(crate) const ACCEPT_LIMIT: Duration = Duration::from_secs(60);
+
+/// The server's end of a connection that was made to this listener: an error where none comes, and no
+/// hang.
+///
+/// # Errors
+/// [`Error::NoAnswer`] where nothing came within the limit; what the system refused.
+pub(crate) fn accept(listener: &TcpListener, limit: Duration) -> Result<TcpStream, Error> {
+    let (start, action) = (Instant::now(), "accept a connection");
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        let wait = Timespec::try_from(left)
+            .map_err(|_| Error::Io { action, source: io::ErrorKind::InvalidInput.into() })?;
+        match poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&wait)) {
+            Ok(0) => {
+                let peer = listener.local_addr().map_err(Error::io("read the port"))?;
+                return Err(Error::NoAnswer { peer, what: "get the connection", limit });
+            }
+            Err(Errno::INTR) => (),
+            Err(error) => return Err(Error::io(action)(error)),
+            Ok(_) => return Ok(listener.accept().map_err(Error::io(action))?.0),
+        }
+    }
 }
 
 /// Ends the client's wait when the server's thread ends, also by a panic.
@@ -104,6 +134,19 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn a_connection_that_does_not_come_is_an_error_and_one_that_comes_is_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+        let error = accept(&listener, Duration::from_millis(20)).expect_err("nobody connects");
+        assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("did not get the connection within 20ms"), "{text}");
+        let address = listener.local_addr().expect("port");
+        let client = TcpStream::connect(address).expect("connect");
+        let server = accept(&listener, ACCEPT_LIMIT).expect("it came");
+        assert_eq!(server.peer_addr().expect("peer"), client.local_addr().expect("port"));
+    }
 
     #[test]
     fn a_congestion_control_is_pinned_or_refused_with_those_that_are_allowed() {

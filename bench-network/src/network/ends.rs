@@ -40,7 +40,7 @@ impl Ends {
     pub(crate) fn pair(&self) -> Result<[TcpStream; 2], Error> {
         let listener = self.listen()?;
         let client = self.connect(listener.local_addr().map_err(Error::io("read the port"))?)?;
-        let (server, _) = listener.accept().map_err(Error::io("accept over the link"))?;
+        let server = socket::accept(&listener, socket::ACCEPT_LIMIT)?;
         Ok([client, server])
     }
 

@@ -47,6 +47,7 @@ use crate::calibrate::{Calibration, calibrate};
 use crate::error::Error;
 use crate::link::model::LinkModel;
 use crate::link::{Direction, LinkProfile, Loss};
+use crate::socket;
 
 /// How ids and rows call this backend.
 pub const BACKEND: &str = "in-process proxy";
@@ -178,7 +179,7 @@ impl DelayProxy {
         let to = listener.local_addr().map_err(Error::io("read the port"))?;
         let client = TcpStream::connect(self.route(to)?);
         let client = client.map_err(Error::io("connect to the delay proxy"))?;
-        let (server, _) = listener.accept().map_err(Error::io("accept on loopback"))?;
+        let server = socket::accept(&listener, socket::ACCEPT_LIMIT)?;
         calibrate(&self.link, client, server)
     }
 

@@ -262,7 +262,7 @@ impl<C: Carrier> Wire for EmulatedLink<C> {
         let listener = self.listen()?;
         let to = listener.local_addr().map_err(Error::io("read the port"))?;
         let client = EmulatedLink::connect(self, to)?;
-        let (server, _) = listener.accept().map_err(Error::io("accept over the link"))?;
+        let server = socket::accept(&listener, socket::ACCEPT_LIMIT)?;
         Ok([client, server])
     }
 
@@ -297,7 +297,7 @@ impl Wire for Proxied {
     fn connect(&self) -> Result<[TcpStream; 2], Error> {
         let client = TcpStream::connect(self.proxy.address());
         let client = client.map_err(Error::io("connect over the link"))?;
-        let (server, _) = self.listener.accept().map_err(Error::io("accept over the link"))?;
+        let server = socket::accept(&self.listener, socket::ACCEPT_LIMIT)?;
         Ok([client, server])
     }
 
