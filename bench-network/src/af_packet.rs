@@ -12,7 +12,10 @@
 
 use std::net::Ipv4Addr;
 
-use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
+use rustix::net::sockopt::{
+    set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_send_buffer_size,
+    set_socket_send_buffer_size_force,
+};
 use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
 
 use crate::emulated::{Carrier, EmulatedLink, Plugged, Port};
@@ -48,6 +51,8 @@ impl Carrier for AfPacket {
             // Where neither is granted it has the system's default, and drops are told.
             let _refused = set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES)
                 .or_else(|_| set_socket_recv_buffer_size(&socket, BUFFER_BYTES));
+            let _refused = set_socket_send_buffer_size_force(&socket, BUFFER_BYTES)
+                .or_else(|_| set_socket_send_buffer_size(&socket, BUFFER_BYTES));
             Ok(Port::packets(socket))
         })?;
         Ok(Plugged { namespace, port })

@@ -34,6 +34,7 @@ pub mod netem;
 mod network;
 pub mod proxy;
 pub mod register;
+mod schedstat;
 pub mod sim;
 pub mod socket;
 pub mod tcp;

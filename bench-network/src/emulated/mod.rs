@@ -23,7 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -35,6 +35,7 @@ use crate::error::Error;
 use crate::link::model::LinkModel;
 use crate::link::{LinkProfile, Way};
 use crate::network::{Ends, Namespace};
+use crate::schedstat::{Account, account};
 
 /// What packets go through between the kernel and the emulator. Only this crate has carriers, because
 /// nobody else can make a [`Plugged`].
@@ -85,6 +86,7 @@ pub struct EmulatedLink<C> {
     tallies: [Arc<Mutex<Tally>>; 2],
     controls: [Arc<Control>; 2],
     pumps: Vec<JoinHandle<()>>,
+    since: Instant,
     carrier: PhantomData<C>,
 }
 
@@ -118,9 +120,10 @@ impl<C: Carrier> EmulatedLink<C> {
         let ends = Ends { client: near.namespace, server: far.namespace };
         let (profile, ports) = (profile.clone(), [near.port, far.port]);
         let controls = [(); 2].map(|()| Arc::new(Control::default()));
-        let (pumps, carrier) = (Vec::new(), PhantomData);
+        let (pumps, since, carrier) = (Vec::new(), Instant::now(), PhantomData);
         // From here on dropping ends whichever threads there are.
-        let mut this = Self { profile, ends, ports, bell, tallies, controls, pumps, carrier };
+        let mut this =
+            Self { profile, ends, ports, bell, tallies, controls, pumps, since, carrier };
         this.pump(0, up)?;
         this.pump(1, down)?;
         Ok(this)
@@ -266,6 +269,8 @@ impl<C: Carrier> EmulatedLink<C> {
                 lateness_p99: quantile(0.99),
                 lateness_max: Duration::from_nanos(tally.lateness.max()),
                 cpu: tally.cpu,
+                waited: tally.thread.and_then(account).map(waited),
+                alive: self.since.elapsed(),
             }
         };
         Ok(Report { up: way(0), down: way(1) })
@@ -282,6 +287,10 @@ impl<C: Carrier> EmulatedLink<C> {
         dimensions.push(("link_backend", C::BACKEND.to_owned()));
         dimensions
     }
+}
+
+fn waited(account: Account) -> Duration {
+    Duration::from_nanos(account.waited_ns)
 }
 
 impl<C> Drop for EmulatedLink<C> {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::thread::gettid;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::packet::{self, Shape, VIRTIO_BYTES};
@@ -40,12 +41,15 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     pub(super) lateness: Histogram<u64>,
     pub(super) cpu: Duration,
+    /// The number of the thread, once it runs.
+    pub(super) thread: Option<i32>,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
         let lateness = Histogram::new_with_max(LATENESS_NS_MAX, 2).expect("these bounds are valid");
-        Self { segments: Counts::default(), cut: 0, refused: 0, lateness, cpu: Duration::ZERO }
+        let (segments, cpu) = (Counts::default(), Duration::ZERO);
+        Self { segments, cut: 0, refused: 0, lateness, cpu, thread: None }
     }
 }
 
@@ -171,6 +175,7 @@ impl Pump {
     /// # Panics
     /// When the system refuses to wait, which an emulator cannot go on without.
     pub(super) fn run(mut self) {
+        lock(&self.tally).thread = Some(gettid().as_raw_nonzero().get());
         let waiter = Waiter::new();
         let mut events = Vec::with_capacity(4);
         let mut fetched = vec![0; PACKET_BYTES];

@@ -9,7 +9,6 @@
 //! The threads are not pinned and have ordinary priority. They burn registers, not caches or memory
 //! bandwidth.
 
-use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +22,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{FaultError, Proof, absurd, not_shown};
 use crate::error::Error;
+use crate::schedstat::{Account, account};
 
 /// What the threads are called, so that their time can be told from that of the service.
 pub const THREAD: &str = "cpu-overload";
@@ -55,13 +55,6 @@ pub struct CpuOverload {
 struct Asked {
     threads: usize,
     percent: u32,
-}
-
-/// Nanoseconds of a thread since it began, as the scheduler counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Account {
-    ran_ns: u64,
-    waited_ns: u64,
 }
 
 impl CpuOverload {
@@ -188,16 +181,6 @@ fn judge(asked: Asked, accounts: &[(Duration, Account)]) -> Result<Proof, FaultE
     })
 }
 
-/// `/proc/self/task/N/schedstat`: ran, waited, number of times.
-fn account(number: i32) -> Option<Account> {
-    parse(&fs::read_to_string(format!("/proc/self/task/{number}/schedstat")).ok()?)
-}
-
-fn parse(text: &str) -> Option<Account> {
-    let mut fields = text.split_whitespace().map(str::parse);
-    Some(Account { ran_ns: fields.next()?.ok()?, waited_ns: fields.next()?.ok()? })
-}
-
 fn burn(share: f64, stop: &AtomicBool) {
     let (start, before) = (Instant::now(), own_time());
     while !stop.load(Ordering::Relaxed) {
@@ -291,11 +274,5 @@ mod tests {
             let error = CpuOverload::start(threads, percent).expect_err(said).to_string();
             assert!(error.contains(said), "{error}");
         }
-    }
-
-    #[test]
-    fn an_account_is_read_or_unknown() {
-        assert_eq!(parse("12 34 5\n"), Some(Account { ran_ns: 12, waited_ns: 34 }));
-        assert_eq!((parse("12"), parse("a b"), parse("")), (None, None, None));
     }
 }
