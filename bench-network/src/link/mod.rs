@@ -15,6 +15,7 @@ pub mod error;
 pub mod impairment;
 pub mod model;
 pub mod named;
+mod numbers;
 pub mod offer;
 pub mod trace;
 
@@ -159,9 +160,15 @@ impl LinkProfile {
         check::check(self)
     }
 
-    /// What a row records about its link.
+    /// What a row records about its link: its name, whose it is, and what it does each way.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
-        vec![("link", self.name.to_string()), ("link_source", self.source.to_string())]
+        let [up, down] = self.queue_bytes();
+        vec![
+            ("link", self.name.to_string()),
+            ("link_source", self.source.to_string()),
+            ("link_up", numbers::numbers(&self.up, up)),
+            ("link_down", numbers::numbers(&self.down, down)),
+        ]
     }
 }
 
@@ -184,8 +191,9 @@ mod tests {
     #[test]
     fn a_row_says_where_the_numbers_come_from() {
         let link = LinkProfile::round_trip(Duration::from_millis(1));
-        let [(_, name), (_, source)] = &link.dimensions()[..] else { panic!("two dimensions") };
+        let [(_, name), (_, source), up, down] = &link.dimensions()[..] else { panic!("four") };
         assert_eq!(name, "rtt_1ms");
         assert_eq!(source, "our own choice: a delay and nothing else");
+        assert_eq!([up, down].map(|(_, numbers)| &**numbers), ["500µs"; 2]);
     }
 }

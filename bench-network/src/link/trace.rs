@@ -68,6 +68,11 @@ impl DeliveryTrace {
         (bits * 1000 / u128::from(self.period_ms())) as u64
     }
 
+    /// How many there are until it begins anew.
+    pub(super) fn opportunities(&self) -> u64 {
+        self.at_ms.len() as u64
+    }
+
     /// The longest time without an opportunity.
     pub fn longest_gap(&self) -> Duration {
         let gaps = self.at_ms.windows(2).map(|pair| pair[1] - pair[0]);

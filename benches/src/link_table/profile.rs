@@ -11,7 +11,8 @@ use bench_network::link::{
 };
 use clap::Args;
 
-/// How the id calls a link whose numbers are the user's.
+/// How the id of a link begins whose numbers are the user's; the link and the numbers follow, so that no
+/// two of them are one to a comparison.
 const OWN: &str = "own";
 /// What is taken where nothing is said.
 const DEFAULT: &str = "lte";
@@ -63,16 +64,22 @@ impl LinkFlags {
     /// A name that nobody has, a trace that cannot be read, or numbers that no link has.
     pub fn profile(&self) -> Result<LinkProfile, Error> {
         let changes = self.changes();
-        let mut link = match (&self.link, changes.is_empty()) {
+        let own = !changes.is_empty() || self.trace_up.is_some() || self.trace_down.is_some();
+        let mut link = match (&self.link, own) {
             (Some(name), _) => named::find(name)?,
-            (None, true) => named::find(DEFAULT)?,
-            (None, false) => LinkProfile::round_trip(Duration::ZERO),
+            (None, false) => named::find(DEFAULT)?,
+            (None, true) => LinkProfile::round_trip(Duration::ZERO),
         };
-        if !changes.is_empty() {
-            let base = self.link.as_deref().unwrap_or("a link that does nothing");
-            let source = format!("{base} with {} of the command line", changes.join(", "));
-            (link.name, link.source) = (OWN.into(), Source::OwnChoice(source.into()));
+        if own {
             self.change(&mut link)?;
+            let changes: Vec<[String; 2]> = changes.into_iter().chain(traces(&link)).collect();
+            let told = changes.iter().map(|change| change.join(" ")).collect::<Vec<_>>().join(", ");
+            let base = self.link.as_deref().unwrap_or("a link that does nothing");
+            let source = format!("{base} with {told} of the command line");
+            link.source = Source::OwnChoice(source.into());
+            let words = std::iter::once(OWN).chain(self.link.as_deref());
+            let words = words.chain(changes.iter().flatten().map(|word| &**word));
+            link.name = words.collect::<Vec<_>>().join("_").into();
         }
         link.check()?;
         Ok(link)
@@ -115,19 +122,31 @@ impl LinkFlags {
         }
     }
 
-    /// Which numbers are the user's.
-    fn changes(&self) -> Vec<&'static str> {
+    /// Which numbers are the user's, beside traces.
+    fn changes(&self) -> Vec<[String; 2]> {
+        let time = |time: Duration| format!("{time:?}").replace('µ', "u");
+        let kbit = |rate: u64| format!("{rate}kbit");
         let given = [
-            ("rtt", self.rtt.is_some()),
-            ("rate", self.rate.or(self.rate_up).or(self.rate_down).is_some()),
-            ("trace", self.trace_up.is_some() || self.trace_down.is_some()),
-            ("queue", self.queue.is_some()),
-            ("loss", self.loss.is_some()),
-            ("burst", self.burst.is_some()),
-            ("jitter", self.jitter.is_some()),
+            ("rtt", self.rtt.map(time)),
+            ("rate", self.rate.map(kbit)),
+            ("up", self.rate_up.map(kbit)),
+            ("down", self.rate_down.map(kbit)),
+            ("queue", self.queue.map(|queue| queue.to_string())),
+            ("loss", self.loss.map(|loss| loss.to_string())),
+            ("burst", self.burst.map(|burst| burst.to_string())),
+            ("jitter", self.jitter.map(time)),
         ];
-        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+        given.into_iter().filter_map(|(name, given)| Some([name.to_owned(), given?])).collect()
     }
+}
+
+/// The traces by what is in them: a file of the same name may be another one tomorrow.
+fn traces(link: &LinkProfile) -> Vec<[String; 2]> {
+    let trace = |(name, way): (&str, &Direction)| match &way.capacity {
+        Capacity::Trace(trace) => Some([name.to_owned(), format!("trace-{:08x}", trace.digest())]),
+        Capacity::Unlimited | Capacity::Fixed(_) => None,
+    };
+    [("up", &link.up), ("down", &link.down)].into_iter().filter_map(trace).collect()
 }
 
 /// The chain that loses this share of packets, so many in a row: it goes back to good with `r = 1 /
@@ -184,9 +203,23 @@ mod tests {
         let wifi = link("--link wifi").expect("known");
         assert_eq!(wifi, named::find("wifi").expect("known"));
         let changed = link("--link wifi --rtt 20ms").expect("sound");
-        assert_eq!((&*changed.name, changed.base_round_trip().as_millis()), ("own", 20));
+        let name = "own_wifi_rtt_20ms";
+        assert_eq!((&*changed.name, changed.base_round_trip().as_millis()), (name, 20));
         assert_eq!(changed.up.loss, wifi.up.loss);
-        assert!(changed.source.to_string().contains("wifi with rtt of the command line"));
+        assert!(changed.source.to_string().contains("wifi with rtt 20ms of the command line"));
+    }
+
+    #[test]
+    fn two_links_of_ones_own_have_two_names() {
+        let lines = ["--rtt 1ms", "--rtt 2ms", "--rtt 1ms --loss 0.1", "--rtt 1ms --link wifi"];
+        let names: std::collections::BTreeSet<_> =
+            lines.into_iter().map(|line| link(line).expect("sound").name).collect();
+        assert_eq!(names.len(), lines.len(), "{names:?}");
+        let line = "--rtt 0.25ms --rate 8mbit --rate-up 1mbit --queue 64KiB --loss 0.01 --burst 4 \
+                    --jitter 2ms";
+        let name =
+            "own_rtt_250us_rate_8000kbit_up_1000kbit_queue_64KiB_loss_0.01_burst_4_jitter_2ms";
+        assert_eq!(link(line).expect("sound").name, name);
     }
 
     #[test]
@@ -218,6 +251,11 @@ mod tests {
         let found = link(&format!("--trace-down {good} --rtt 20ms")).expect("sound");
         assert_eq!(found.down.capacity.bits_per_second(), Some(12_032_000));
         assert_eq!(found.up.capacity, Capacity::Unlimited);
+        // Another trace of that mean has another name.
+        let other = file("other", "2\n2\n3\n");
+        let other = link(&format!("--trace-down {other} --rtt 20ms")).expect("sound");
+        assert_eq!(other.down.capacity.bits_per_second(), Some(12_032_000));
+        assert!(other.name != found.name && found.name.starts_with("own_rtt_20ms_down_trace-"));
         let bad = file("bad", "1\n2\nx\n");
         let text = link(&format!("--trace-up {bad}")).expect_err("garbage");
         assert!(text.contains("line 3 of the trace") && text.contains("'x'"), "{text}");
