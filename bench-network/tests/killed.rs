@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,16 @@ fn stay<C: Carrier>(file: &Path) -> ! {
     fs::rename(whole, file).expect("rename");
     loop {
         thread::park();
+    }
+}
+
+/// A second process, which is gone when this is, however the test ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Both fail where it is gone already.
+        let _ = (self.0.kill(), self.0.wait());
     }
 }
 
@@ -63,21 +73,22 @@ fn nothing_is_left_behind<C: Carrier>(test: &str) {
     let interfaces = || fs::read_to_string("/proc/net/dev").expect("proc").lines().count();
     let before = interfaces();
     let file = format!("{}/networks-{test}-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-    let mut child = Command::new(env::current_exe().expect("this test"))
+    let child = Command::new(env::current_exe().expect("this test"))
         .args(["--exact", test])
         .env(NETWORKS_FILE, &file)
         .spawn()
         .expect("run this test again");
+    let mut child = Killed(child);
     let start = Instant::now();
     while !Path::new(&file).exists() && start.elapsed() < PATIENCE {
-        assert!(child.try_wait().expect("wait").is_none(), "the child has ended");
+        assert!(child.0.try_wait().expect("wait").is_none(), "the child has ended");
         thread::sleep(Duration::from_millis(5));
     }
     let text = fs::read_to_string(&file).expect("the child wrote it");
     let networks: BTreeSet<PathBuf> = text.lines().map(PathBuf::from).collect();
     let seen = held();
-    child.kill().expect("kill -9");
-    child.wait().expect("wait");
+    child.0.kill().expect("kill -9");
+    child.0.wait().expect("wait");
     fs::remove_file(&file).expect("remove it");
     assert_eq!(networks.len(), 2, "each end has a network of its own");
     assert!(networks.is_subset(&seen), "the search does not find a network that is there");
