@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::bulk::Bulk;
 use super::rate::{SEGMENT_BYTES, goodput_bits, mbit};
 use crate::error::Error;
-use crate::link::{Capacity, LinkProfile, Rate, Way};
+use crate::link::{Capacity, LinkProfile, Rate, Source, Way};
 
 /// Which part of the ceiling a profile may ask for.
 pub const SHARE_MAX: f64 = 0.7;
@@ -31,6 +31,7 @@ pub struct Ceiling {
 pub fn link() -> LinkProfile {
     let mut link = LinkProfile::round_trip(Duration::ZERO);
     link.name = "ceiling".into();
+    link.source = Source::OwnChoice("no delay, and a rate that nothing waits for".into());
     for way in [&mut link.up, &mut link.down] {
         way.capacity = Capacity::Fixed(Rate::ip(RATE));
         way.queue = crate::link::Queue::Bytes(bench_core::units::ByteSize::mib(1024));

@@ -9,6 +9,9 @@ use crate::grpc_matrix::table::aligned;
 
 const TITLES: [&str; 6] = ["", "asked", "used", "measured", "off", "tolerated"];
 
+/// Of fewer values there is no 99th percentile but the longest.
+const P99_FROM: u64 = 100;
+
 /// The table, above it which link by whom, below it what is refused and why.
 pub fn table(rows: &[Row]) -> String {
     let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
@@ -78,10 +81,11 @@ fn times(row: &Row) -> Vec<Vec<String>> {
         |q: f64| histogram.as_ref().map(|histogram| histogram.value_at_quantile(q) as f64);
     let print = |ns: f64| format!("{:.3} ms", ns / 1e6);
     let one = |q: f64, title: &str| line(format!("{} {title}", name(row)), row, quantile(q), print);
-    let mut p99 = one(0.99, "p99");
+    let few = histogram.as_ref().is_none_or(|histogram| histogram.len() < P99_FROM);
+    let mut longest = if few { one(1.0, "longest") } else { one(0.99, "p99") };
     // Nothing is asked of it.
-    p99[5] = "-".to_owned();
-    vec![one(0.5, "p50"), p99]
+    longest[5] = "-".to_owned();
+    vec![one(0.5, "p50"), longest]
 }
 
 fn value(row: &Row) -> Option<f64> {
@@ -173,6 +177,20 @@ mod tests {
             ["1.000 %", "1.000 %", "0.900 %", "-10.00 %", "30.00 %"]
         );
         assert_eq!(cells(&text, "mean burst up"), ["4.00", "4.00", "3.00", "-25.00 %", "-"]);
+    }
+
+    #[test]
+    fn a_percentile_is_of_a_hundred_values_at_least() {
+        let latencies = |count: u64| {
+            let mut histogram = hdrhistogram::Histogram::<u64>::new(3).expect("sound");
+            (0..count).for_each(|ms| histogram.record((ms + 1) * 1_000_000).expect("in range"));
+            table(&[row("connect", "latency", Data::from_histogram(&histogram), &[])])
+        };
+        let few = latencies(99);
+        assert!(!few.contains("p99"), "{few}");
+        assert!(cells(&few, "connect longest")[2].starts_with("99."), "{few}");
+        let many = latencies(100);
+        assert!(cells(&many, "connect p99")[2].starts_with("99."), "{many}");
     }
 
     #[test]

@@ -8,9 +8,9 @@ use bench_core::workload::Failure;
 use bench_network::calibrate::Bulk;
 use bench_network::calibrate::rate::{SEGMENT_BYTES, goodput_bits};
 use bench_network::emulated::{Carrier, EmulatedLink};
-use bench_network::link::{Capacity, LinkProfile, Loss, Queue, Rate, Way};
+use bench_network::link::{Capacity, Loss, Queue, Rate, Way};
 
-use super::{Figure, Line, mbit, overflowed, percent, row, samples};
+use super::{Figure, Line, mbit, overflowed, percent, profile, row, samples, without_control};
 
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 const LOSS: f64 = 0.01;
@@ -37,19 +37,22 @@ fn mathis_bits(segment_bytes: u32, round_trip: Duration, loss: f64) -> f64 {
 /// # Errors
 /// What the system refused.
 pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
-    let (lossy, lossy_row) = reno::<C>(seed)?;
-    let (shaped, shaped_row) = bbr::<C>(seed)?;
-    Ok(Figure {
-        title: "kernel TCP",
-        lines: vec![lossy, shaped],
-        rows: vec![lossy_row, shaped_row],
-    })
+    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    for (control, measured) in [("reno", reno::<C>(seed)), ("bbr", bbr::<C>(seed))] {
+        match measured {
+            Ok((line, row)) => {
+                lines.push(line);
+                rows.push(row);
+            }
+            Err(failure) => lines.push(without_control(control.to_owned(), failure)?),
+        }
+    }
+    Ok(Figure { title: "kernel TCP", lines, rows })
 }
 
 /// Where each packet up is lost by itself; loss and round trip are the measured ones.
 fn reno<C: Carrier>(seed: u64) -> Result<(Line, bench_core::record::Row), Failure> {
-    let mut profile = LinkProfile::round_trip(ROUND_TRIP);
-    (profile.name, profile.up.loss) = ("reno".into(), Loss::Bernoulli(LOSS));
+    let profile = profile("reno", ROUND_TRIP, |link| link.up.loss = Loss::Bernoulli(LOSS));
     let link = EmulatedLink::<C>::start(&profile, seed)?;
     let times = link.echoes(ECHOES)?.iter().map(Duration::as_secs_f64).collect::<Vec<_>>();
     let round_trip = Duration::from_secs_f64(median(&times));
@@ -62,19 +65,21 @@ fn reno<C: Carrier>(seed: u64) -> Result<(Line, bench_core::record::Row), Failur
         what: format!("reno, {} and {:.2} % lost", super::ms(round_trip), loss * 100.0),
         asked: format!("Mathis {}", mbit(theory)),
         measured: format!("{} ({})", mbit(bits), percent(off)),
-        must: invalid.clone().unwrap_or_else(|| "within 10 %".to_owned()),
-        holds: Some(invalid.is_none() && off.abs() <= MATHIS_BOUND),
+        must: "within 10 %".to_owned(),
+        holds: Some(off.abs() <= MATHIS_BOUND),
+        invalid: false,
     };
-    let mut row = row("mathis/reno", "goodput", "bits/s", samples(vec![bits]), &link)?;
+    let (data, invalid) = (samples(vec![bits]), invalid.as_deref());
+    let mut row = row("mathis/reno", "goodput", "bits/s", data, &link, invalid)?;
     let named = [("congestion_control", "reno".to_owned()), ("mathis_bits", theory.to_string())];
     row.dimensions.extend(named.map(|(name, value)| (name.to_owned(), value)));
-    Ok((line, row))
+    Ok((line.unless(invalid), row))
 }
 
 fn bbr<C: Carrier>(seed: u64) -> Result<(Line, bench_core::record::Row), Failure> {
-    let mut profile = LinkProfile::round_trip(ROUND_TRIP);
-    (profile.name, profile.up.capacity) = ("bbr".into(), Capacity::Fixed(RATE));
-    profile.up.queue = Queue::Bdp(1.0);
+    let profile = profile("bbr", ROUND_TRIP, |link| {
+        (link.up.capacity, link.up.queue) = (Capacity::Fixed(RATE), Queue::Bdp(1.0));
+    });
     let link = EmulatedLink::<C>::start(&profile, seed)?;
     let bits = link.goodput(Way::Up, "bbr", SHORT)?.bits_per_second();
     let theory = goodput_bits(RATE, SEGMENT_BYTES);
@@ -83,12 +88,14 @@ fn bbr<C: Carrier>(seed: u64) -> Result<(Line, bench_core::record::Row), Failure
         what: "bbr, 20 ms and 50 Mbit/s".to_owned(),
         asked: mbit(theory),
         measured: format!("{} ({share:.3} of it)", mbit(bits)),
-        must: invalid.clone().unwrap_or_else(|| format!("{SHAPED_SHARE:.2} of it")),
-        holds: Some(invalid.is_none() && share >= SHAPED_SHARE),
+        must: format!("{SHAPED_SHARE:.2} of it"),
+        holds: Some(share >= SHAPED_SHARE),
+        invalid: false,
     };
-    let mut row = row("shaped/bbr", "goodput", "bits/s", samples(vec![bits]), &link)?;
+    let (data, invalid) = (samples(vec![bits]), invalid.as_deref());
+    let mut row = row("shaped/bbr", "goodput", "bits/s", data, &link, invalid)?;
     row.dimensions.insert("congestion_control".to_owned(), "bbr".to_owned());
-    Ok((line, row))
+    Ok((line.unless(invalid), row))
 }
 
 #[cfg(test)]

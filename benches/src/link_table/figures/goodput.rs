@@ -9,10 +9,10 @@ use bench_core::workload::Failure;
 use bench_network::calibrate::Bulk;
 use bench_network::calibrate::rate::{SEGMENT_BYTES, goodput_bits};
 use bench_network::emulated::{Carrier, EmulatedLink};
-use bench_network::link::{Capacity, Layer, LinkProfile, Queue, Rate, Way};
+use bench_network::link::{Capacity, Layer, Queue, Rate, Way};
 use bench_network::netem::VethLink;
 
-use super::{Figure, Line, bare, mbit, overflowed, percent, row, samples};
+use super::{Figure, Line, bare, mbit, overflowed, percent, profile, row, samples};
 
 const RATES_MBIT: [u64; 4] = [10, 50, 200, 1000];
 const CONTROL: &str = "cubic";
@@ -41,12 +41,12 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
     for mbits in RATES_MBIT {
         let rate = Rate::ip(mbits * 1_000_000);
         let queue = (rate.bits_per_second / 8 / QUEUES_PER_SECOND).max(QUEUE_BYTES_MIN);
-        let mut profile = LinkProfile::round_trip(ROUND_TRIP);
-        profile.name = format!("{mbits}mbit").into();
-        profile.up.capacity = Capacity::Fixed(rate);
-        profile.up.queue = Queue::Bytes(ByteSize::new(queue));
+        let profile = profile(format!("{mbits}mbit"), ROUND_TRIP, |link| {
+            link.up.capacity = Capacity::Fixed(rate);
+            link.up.queue = Queue::Bytes(ByteSize::new(queue));
+        });
         let link = EmulatedLink::<C>::start(&profile, seed)?;
-        // A kernel without it leaves the emulator alone with theory, and that is told.
+        // A kernel without it leaves the emulator alone with theory; its line is then not measured.
         let bucket = VethLink::tbf(rate.bits_per_second, u32::try_from(queue)?);
         let (mut own, mut kernels) = (Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
@@ -72,31 +72,36 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
         let off = median(&own) / theory - 1.0;
         let off_kernels = (!kernels.is_empty()).then(|| median(&kernels) / theory_of_kernels - 1.0);
         let invalid = overflowed(&link)?;
-        let must = "within 0.5 %, no worse than tbf".to_owned();
-        lines.push(Line {
+        let and = if bucket.is_ok() { ", no worse than tbf" } else { "" };
+        let line = Line {
             what: format!("{mbits} Mbit/s"),
             asked: mbit(theory),
             measured: format!("{} ({})", mbit(median(&own)), percent(off)),
-            must: invalid.clone().unwrap_or(must),
-            holds: Some(invalid.is_none() && holds(off, off_kernels)),
-        });
-        lines.push(Line {
-            what: format!("{mbits} Mbit/s, kernel tbf"),
-            asked: mbit(theory_of_kernels),
-            measured: off_kernels.map_or_else(
-                || "-".to_owned(),
-                |off| format!("{} ({})", mbit(median(&kernels)), percent(off)),
-            ),
-            must: bucket.as_ref().err().map_or_else(String::new, ToString::to_string),
-            holds: None,
+            must: format!("within 0.5 %{and}"),
+            holds: Some(holds(off, off_kernels)),
+            invalid: false,
+        };
+        lines.push(line.unless(invalid.as_deref()));
+        let what = format!("{mbits} Mbit/s, kernel tbf");
+        lines.push(match (&bucket, off_kernels) {
+            (Ok(_), Some(off)) => Line {
+                what,
+                asked: mbit(theory_of_kernels),
+                measured: format!("{} ({})", mbit(median(&kernels)), percent(off)),
+                must: String::new(),
+                holds: None,
+                invalid: false,
+            },
+            (Err(error), _) => Line::unmeasured(what, error.to_string()),
+            (Ok(_), None) => Line::unmeasured(what, "it was never its turn".to_owned()),
         });
         let id = |arm: &str| format!("goodput/{mbits}Mbit/{arm}");
-        let mut row = row(&id("emulator"), "goodput", "bits/s", samples(own), &link)?;
+        let (own, invalid) = (samples(own), invalid.as_deref());
+        let mut row = row(&id("emulator"), "goodput", "bits/s", own, &link, invalid)?;
         row.dimensions.insert("congestion_control".to_owned(), CONTROL.to_owned());
         rows.push(row);
         if off_kernels.is_some() {
-            let mut row = bare(&id("tbf"), "goodput", "bits/s", samples(kernels));
-            row.dimensions.insert("link_backend".to_owned(), "kernel tbf".to_owned());
+            let mut row = bare(&id("tbf"), "goodput", "bits/s", samples(kernels), "kernel tbf");
             row.dimensions.insert("congestion_control".to_owned(), CONTROL.to_owned());
             rows.push(row);
         }

@@ -8,9 +8,9 @@ use bench_network::Error;
 use bench_network::calibrate::loss::look;
 use bench_network::calibrate::{LossFound, Train};
 use bench_network::emulated::{Carrier, EmulatedLink};
-use bench_network::link::{LinkProfile, Loss, Way};
+use bench_network::link::{Loss, Way};
 
-use super::{Figure, Line, overflowed, percent, row};
+use super::{Figure, Line, overflowed, percent, profile, row};
 
 const PACKETS: u64 = 200_000;
 const TRAIN: Train =
@@ -38,17 +38,14 @@ fn burst_off(found: &LossFound) -> Option<f64> {
 pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
     for (name, loss) in losses() {
-        let mut profile = LinkProfile::round_trip(Duration::ZERO);
-        profile.name = name.into();
-        profile.up.loss = loss.clone();
+        let profile = profile(name, Duration::ZERO, |link| link.up.loss = loss.clone());
         let in_bursts = matches!(loss, Loss::GilbertElliott { .. });
         let link = EmulatedLink::<C>::start(&profile, seed)?;
         let what = format!("{name}, {PACKETS} packets");
         let arrivals = match link.train(Way::Up, TRAIN) {
             Ok(arrivals) => arrivals,
             Err(error @ Error::Spoiled { .. }) => {
-                let (asked, measured, must) = (String::new(), "-".to_owned(), error.to_string());
-                lines.push(Line { what, asked, measured, must, holds: Some(false) });
+                lines.push(Line::unmeasured(what, error.to_string()));
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -59,19 +56,22 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
             let mean = found.mean_burst().unwrap_or(f64::NAN);
             format!(", burst {mean:.3} ({})", percent(off))
         });
-        let overflows = overflowed(&link)?;
+        let invalid = overflowed(&link)?;
         let bound = if in_bursts { "3 sigma, burst 5 %" } else { "3 sigma" };
-        lines.push(Line {
+        let line = Line {
             what,
             asked: format!("{:.4} %", found.asked * 100.0),
             measured: format!("{:.4} % ({sigmas:+.2} sigma){burst}", found.share() * 100.0),
-            must: overflows.clone().unwrap_or_else(|| bound.to_owned()),
-            holds: Some(overflows.is_none() && holds(&found, in_bursts)),
-        });
+            must: bound.to_owned(),
+            holds: Some(holds(&found, in_bursts)),
+            invalid: false,
+        };
+        lines.push(line.unless(invalid.as_deref()));
         let counts = [("sent", found.sent), ("lost", found.lost), ("bursts", found.bursts)];
         for (metric, value) in counts {
             let data = Data::Count { value };
-            rows.push(row(&format!("loss/{name}"), metric, "1", data, &link)?);
+            let id = format!("loss/{name}");
+            rows.push(row(&id, metric, "1", data, &link, invalid.as_deref())?);
         }
     }
     Ok(Figure { title: "loss", lines, rows })

@@ -6,7 +6,8 @@
 //! - [`ceiling`]: TCP without delay or rate, beside a bare veth pair.
 //! - [`congestion`]: reno where packets are lost, beside Mathis' formula; bbr on a rate.
 //!
-//! A figure that the emulator spoiled, by its own word, holds nothing.
+//! A line that the emulator spoiled, by its own word, holds nothing and has no number in the record; one
+//! that this kernel does not let us measure is told, and the others are measured all the same.
 
 pub mod ceiling;
 pub mod congestion;
@@ -23,10 +24,12 @@ use bench_network::af_packet::AfPacket;
 use bench_network::backend::{Choice, Kind};
 use bench_network::calibrate::tolerance;
 use bench_network::emulated::{Carrier, EmulatedLink};
+use bench_network::link::{LinkProfile, Source};
 use bench_network::tun::Tun;
 
 use super::flags::say;
-use crate::front::{USAGE, told};
+use super::measure::refuse;
+use crate::front::{NOT_MEASURED, USAGE, code_of, told};
 use crate::grpc_matrix::table::aligned;
 
 /// Exit code: a figure is not what it has to be.
@@ -53,10 +56,28 @@ pub struct Line {
     pub asked: String,
     /// What it was.
     pub measured: String,
-    /// What has to hold of it, or why nothing does.
+    /// What has to hold of it, or why it was not measured.
     pub must: String,
     /// Whether it does; `None` where nothing is asked.
     pub holds: Option<bool>,
+    /// It was not measured, or what was is not valid: it neither holds nor misses.
+    pub invalid: bool,
+}
+
+impl Line {
+    /// What is not valid holds nothing, and says why in place of what must.
+    fn unless(self, invalid: Option<&str>) -> Self {
+        match invalid {
+            None => self,
+            Some(why) => Self { must: why.to_owned(), holds: None, invalid: true, ..self },
+        }
+    }
+
+    /// Of what there is no number of.
+    fn unmeasured(what: String, why: String) -> Self {
+        let (asked, measured) = (String::new(), "-".to_owned());
+        Self { what, asked, measured, must: why, holds: None, invalid: true }
+    }
 }
 
 /// Measures all figures, and tells each as soon as it is there; the rows, and the exit code.
@@ -85,15 +106,55 @@ fn all<C: Carrier>(seed: u64) -> Result<(Vec<Row>, u8), Failure> {
         ceiling::figure::<C>,
         congestion::figure::<C>,
     ];
-    let (mut rows, mut holds) = (Vec::new(), true);
+    let (mut rows, mut lines, mut broke) = (Vec::new(), Vec::new(), None);
     say(&format!("{}, seed {seed}\n", C::BACKEND));
     for figure in figures {
-        let found = figure(seed)?;
-        say(&found.table());
-        holds &= found.lines.iter().all(|line| line.holds != Some(false));
-        rows.extend(found.rows);
+        match figure(seed) {
+            Ok(found) => {
+                say(&found.table());
+                lines.extend(found.lines);
+                rows.extend(found.rows);
+            }
+            // What the others found is worth its minutes.
+            Err(failure) => broke = Some(told(&failure.to_string(), code_of(&failure))),
+        }
     }
-    Ok((rows, if holds { 0 } else { MISSED }))
+    for row in &mut rows {
+        row.dimensions.insert("link_seed".to_owned(), seed.to_string());
+    }
+    Ok((rows, broke.unwrap_or_else(|| code(&lines))))
+}
+
+/// What is wrong counts before what is not known.
+fn code(lines: &[Line]) -> u8 {
+    if lines.iter().any(|line| line.holds == Some(false)) {
+        return MISSED;
+    }
+    if lines.iter().any(|line| line.invalid) { NOT_MEASURED } else { 0 }
+}
+
+/// The line of a congestion control that this kernel does not let us have; whatever else failed stays a
+/// failure.
+fn without_control(what: String, failure: Failure) -> Result<Line, Failure> {
+    match failure.downcast_ref::<Error>() {
+        Some(Error::CongestionControlRefused { .. }) => {
+            Ok(Line::unmeasured(what, failure.to_string()))
+        }
+        _ => Err(failure),
+    }
+}
+
+/// A link that is there for one figure: a round trip, and what else `change` makes of it.
+fn profile(
+    name: impl Into<String>,
+    round_trip: Duration,
+    change: impl FnOnce(&mut LinkProfile),
+) -> LinkProfile {
+    let mut link = LinkProfile::round_trip(round_trip);
+    link.name = name.into().into();
+    link.source = Source::OwnChoice("as this figure needs it".into());
+    change(&mut link);
+    link
 }
 
 impl Figure {
@@ -102,7 +163,12 @@ impl Figure {
         let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
         lines[0][0] = self.title.to_owned();
         for line in &self.lines {
-            let holds = line.holds.map_or("", |holds| if holds { "holds" } else { "MISSED" });
+            let holds = match (line.invalid, line.holds) {
+                (true, _) => "not measured",
+                (_, Some(true)) => "holds",
+                (_, Some(false)) => "MISSED",
+                (_, None) => "",
+            };
             let Line { what, asked, measured, must, .. } = line;
             let cells = [what, asked, measured, must].map(String::clone);
             lines.push(cells.into_iter().chain([holds.to_owned()]).collect());
@@ -122,23 +188,33 @@ fn overflowed<C: Carrier>(link: &EmulatedLink<C>) -> Result<Option<String>, Erro
     Ok(link.report()?.spoiled(Duration::MAX))
 }
 
-/// A row of a figure, with what its link says of itself.
+/// A row of a figure, with what its link says of itself, and without its number where that is not valid.
 fn row<C: Carrier>(
     id: &str,
     metric: &str,
     unit: &str,
     data: Data,
     link: &EmulatedLink<C>,
+    invalid: Option<&str>,
 ) -> Result<Row, Error> {
-    let mut row = bare(id, metric, unit, data);
+    let mut row = bare(id, metric, unit, data, C::BACKEND);
     let (own, report) = (link.dimensions(), link.report()?.dimensions());
-    let dimensions = own.into_iter().chain(report).chain([("backend", C::BACKEND.to_owned())]);
+    let dimensions = own.into_iter().chain(report);
     row.dimensions.extend(dimensions.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(why) = invalid {
+        refuse(&mut row, why);
+    }
     Ok(row)
 }
 
-fn bare(id: &str, metric: &str, unit: &str, data: Data) -> Row {
-    Row::measured(&format!("link/figures/{id}"), Metric::from(metric.to_owned()), unit, data)
+/// By `backend` records of different ones never compare.
+fn bare(id: &str, metric: &str, unit: &str, data: Data, backend: &str) -> Row {
+    let metric = Metric::from(metric.to_owned());
+    let mut row = Row::measured(&format!("link/figures/{id}"), metric, unit, data);
+    for name in ["backend", "link_backend"] {
+        row.dimensions.insert(name.to_owned(), backend.to_owned());
+    }
+    row
 }
 
 fn samples(values: Vec<f64>) -> Data {
@@ -163,15 +239,52 @@ fn percent(part: f64) -> String {
 mod tests {
     use super::*;
 
+    fn line(what: &str, holds: Option<bool>) -> Line {
+        let [what, asked, measured, must] = [what, "1", "2", "be 1"].map(str::to_owned);
+        Line { what, asked, measured, must, holds, invalid: false }
+    }
+
+    #[test]
+    fn what_is_not_valid_neither_holds_nor_misses() {
+        let invalid = || line("a", Some(false)).unless(Some("too late"));
+        assert_eq!((invalid().holds, &*invalid().must), (None, "too late"));
+        assert_eq!(line("a", Some(false)).unless(None).holds, Some(false));
+        assert_eq!(code(&[line("a", Some(true)), line("b", None)]), 0);
+        assert_eq!(code(&[invalid(), line("a", Some(true))]), NOT_MEASURED);
+        assert_eq!(code(&[invalid(), line("a", Some(false))]), MISSED);
+        let lines = vec![invalid()];
+        let text = Figure { title: "numbers", lines, rows: Vec::new() }.table();
+        assert!(text.trim_end().ends_with("too late  not measured"), "{text}");
+    }
+
+    #[test]
+    fn a_spoiled_row_has_no_number_and_every_row_names_its_backend() {
+        let link = profile("numbers", Duration::ZERO, |_| ());
+        assert!(!link.source.to_string().contains("nothing else"), "{}", link.source);
+        let Ok(link) = EmulatedLink::<Tun>::start(&link, 1) else { return };
+        for invalid in [None, Some("too late")] {
+            let data = Data::Count { value: 1 };
+            let row = row("a", "lost", "1", data, &link, invalid).expect("it can tell");
+            row.check().expect("a record takes it");
+            assert_eq!((row.ok, row.data.is_none()), (invalid.is_none(), invalid.is_some()));
+            assert_eq!(row.dimensions["backend"], row.dimensions["link_backend"]);
+        }
+    }
+
+    #[test]
+    fn a_congestion_control_that_is_refused_is_a_line_and_nothing_else_is() {
+        let refused = Error::CongestionControlRefused {
+            control: "bbr".to_owned(),
+            allowed: "reno".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let line = without_control("bbr".to_owned(), refused.into()).expect("a line");
+        assert!(line.invalid && line.must.contains("'bbr'"), "{line:?}");
+        without_control("bbr".to_owned(), Error::NotConnected.into()).expect_err("a failure");
+    }
+
     #[test]
     fn a_table_says_what_holds_and_what_does_not() {
-        let line = |what: &str, holds| Line {
-            what: what.to_owned(),
-            asked: "1".to_owned(),
-            measured: "2".to_owned(),
-            must: "be 1".to_owned(),
-            holds,
-        };
         let lines = vec![line("a", Some(true)), line("b", Some(false)), line("c", None)];
         let text = Figure { title: "numbers", lines, rows: Vec::new() }.table();
         let ends: Vec<&str> = text.lines().skip(2).map(|line| &line[line.len() - 5..]).collect();
