@@ -25,10 +25,7 @@ use bench_core::units::ByteSize;
 use self::real::Real;
 use self::simulated::Simulated;
 use crate::af_packet::PacketLink;
-use crate::calibrate::{
-    self, Arrivals, Bulk, Ceiling, Goodput, LinkCalibration, Train, WayCalibration, ceiling, rate,
-    round_trip,
-};
+use crate::calibrate::{Arrivals, Bulk, Ceiling, Goodput, Train, ceiling};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
 use crate::netem::{self, NetemLink};
@@ -314,29 +311,6 @@ impl Started {
         let valid = self.backend.spoiled()?.map_or("yes".to_owned(), |why| format!("no: {why}"));
         dimensions.push(("link_valid", valid));
         Ok(dimensions)
-    }
-
-    /// Probes round trip, and rate and loss of both ways; for some seconds. Where a backend has no
-    /// datagrams, a connection says what the rate is.
-    ///
-    /// # Errors
-    /// [`Error::OutOfTolerance`] with both numbers; [`Error::Spoiled`] where the backend was too slow
-    /// for them to mean anything.
-    pub fn calibrate(&mut self, link: &LinkProfile) -> Result<LinkCalibration, Error> {
-        let echoes = self.backend.echoes(round_trip::count(link))?;
-        let round_trip = round_trip::judge(link, echoes)?;
-        let ways = if self.used.fidelity().loss {
-            calibrate::ways(link, |way, train| self.backend.train(way, train))?
-        } else {
-            let mut way = |way: Way| -> Result<WayCalibration, Error> {
-                let Some(plan) = rate::bulk(link, way) else { return Ok(WayCalibration::NONE) };
-                let found = rate::look_at_bulk(link, way, self.backend.goodput(way, plan)?);
-                Ok(WayCalibration { rate: Some(rate::judge(link, way, found)?), loss: None })
-            };
-            [way(Way::Up)?, way(Way::Down)?]
-        };
-        self.refuse_spoiled()?;
-        Ok(LinkCalibration { round_trip, ways })
     }
 
     /// That what was measured so far is valid.

@@ -48,11 +48,6 @@ pub struct WayCalibration {
     pub loss: Option<LossFound>,
 }
 
-impl WayCalibration {
-    /// Of a way that there is nothing to say of.
-    pub const NONE: Self = Self { rate: None, loss: None };
-}
-
 /// Probes both ways of a link, one after the other, for about two seconds each; `send` sends a train
 /// that way.
 ///

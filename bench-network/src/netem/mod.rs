@@ -14,9 +14,9 @@ mod options;
 mod tbf;
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 
-use crate::calibrate::{self, Arrivals, Bulk, Calibration, Goodput, LinkCalibration, Train};
+use crate::calibrate::{self, Arrivals, Bulk, Goodput, Train};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
 use crate::network::veth::{self, Segments};
@@ -124,36 +124,6 @@ impl NetemLink {
         work: impl FnOnce() -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
         self.link.ends.client.enter(work)
-    }
-
-    /// A connection from the client's network.
-    ///
-    /// # Errors
-    /// What the system refused.
-    pub fn connect(&self, to: SocketAddr) -> Result<TcpStream, Error> {
-        self.link.ends.connect(to)
-    }
-
-    /// Measures the round trip of one byte over this link, for about a second.
-    ///
-    /// # Errors
-    /// [`Error::OutOfTolerance`] with both numbers; what the system refused.
-    pub fn calibrate(&self) -> Result<Calibration, Error> {
-        let [client, server] = self.link.ends.pair()?;
-        calibrate::calibrate(&self.profile, client, server)
-    }
-
-    /// Measures round trip, rate and loss over this link, for some seconds.
-    ///
-    /// # Errors
-    /// As [`calibrate`](Self::calibrate), of each.
-    pub fn calibrate_all(&self) -> Result<LinkCalibration, Error> {
-        let round_trip = self.calibrate()?;
-        let ways = calibrate::ways(&self.profile, |way, train| self.train(way, train))?;
-        match self.spoiled()? {
-            None => Ok(LinkCalibration { round_trip, ways }),
-            Some(reason) => Err(Error::Spoiled { backend: BACKEND, reason }),
-        }
     }
 
     pub(crate) fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bench_core::units::ByteSize;
-use bench_network::link::{Capacity, LinkProfile, Queue};
+use bench_network::link::{Capacity, LinkProfile, Queue, Source};
 
 /// Of a request, and of a response.
 pub const MESSAGE: ByteSize = ByteSize::new(100);
@@ -84,6 +84,7 @@ impl Cell {
 fn thin() -> LinkProfile {
     let mut link = LinkProfile::round_trip(Duration::from_millis(20));
     link.name = "rtt_20ms_50mbit".into();
+    link.source = Source::OwnChoice("a rate that any machine carries, and a round trip".into());
     for way in [&mut link.up, &mut link.down] {
         way.capacity = Capacity::kbit(50_000);
         way.queue = Queue::Bdp(2.0);
