@@ -29,7 +29,6 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::reading::Reading;
 use self::series::Series;
-use self::sockets::Sockets;
 use crate::record::Row;
 
 /// Ten times a second.
@@ -73,9 +72,9 @@ impl Watch {
         let watched = Arc::new(Mutex::new(Watched::default()));
         let theirs = Arc::clone(&watched);
         let body = move || {
-            let (start, sockets, mut due) = (Instant::now(), Sockets::open(), Duration::ZERO);
+            let (start, mut due) = (Instant::now(), Duration::ZERO);
             loop {
-                let used = locked(&theirs).look(start, sockets.as_ref());
+                let used = locked(&theirs).look(start);
                 due = (due + pause(period, used)).max(start.elapsed());
                 match stopped.recv_timeout(due.saturating_sub(start.elapsed())) {
                     Err(RecvTimeoutError::Timeout) => (),
@@ -83,7 +82,7 @@ impl Watch {
                 }
             }
             // The last interval, which is shorter, or all of a run that was.
-            locked(&theirs).look(start, sockets.as_ref());
+            locked(&theirs).look(start);
         };
         let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(body).ok()?;
         Some(Self { stop, thread, watched })
@@ -114,8 +113,8 @@ fn locked(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
 
 impl Watched {
     /// Adds a reading; the processor time that it took.
-    fn look(&mut self, start: Instant, sockets: Option<&Sockets>) -> Duration {
-        self.series.add(start.elapsed(), Reading::take(sockets));
+    fn look(&mut self, start: Instant) -> Duration {
+        self.series.add(start.elapsed(), Reading::take());
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         let before = self.cpu;
         self.cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
@@ -196,7 +195,7 @@ mod tests {
         assert!(sum(&rows, watched::THREAD_SWITCHES, burner) >= 1.0);
         assert!(sum(&rows, watched::RSS, own) > 0.0);
         assert!(sum(&rows, watched::MACHINE_TIME, (watched::STATE, "busy")) > 0.0);
-        if Sockets::open().is_some_and(|sockets| sockets.read().is_some()) {
+        if sockets::read().is_some() {
             assert!(sum(&rows, watched::SOCKET_QUEUE, (watched::QUEUE, "receive")) >= 10_000.0);
             assert!(sum(&rows, watched::TCP_BUSY_TIME, (watched::WATCHED, "a/b")) >= 0.0);
         }

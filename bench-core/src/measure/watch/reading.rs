@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::parse::{self, Account, Machine, Tcp};
-use super::sockets::{Socket, Sockets};
+use super::sockets::{self, Socket};
 use crate::fixture::page_size;
 use crate::record::watched::SELF;
 
@@ -58,7 +58,7 @@ pub struct Thread {
 
 impl Reading {
     /// Looks. What cannot be read is left out.
-    pub fn take(sockets: Option<&Sockets>) -> Self {
+    pub fn take() -> Self {
         let (mut processes, mut waiting) = (Vec::new(), vec![std::process::id()]);
         while let Some(id) = waiting.pop()
             && processes.len() < PROCESSES_MAX
@@ -76,7 +76,7 @@ impl Reading {
             own_cpu_ns: time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64,
             machine: text("/proc/stat").as_deref().and_then(parse::machine),
             tcp: snmp.and_then(|snmp| parse::tcp(&snmp, &netstat)),
-            sockets: sockets.and_then(Sockets::read),
+            sockets: sockets::read(),
             pressure_ns: RESOURCES
                 .map(|name| parse::pressure(&text(&format!("/proc/pressure/{name}"))?)),
         }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn this_process_and_its_threads_are_found() {
-        let reading = Reading::take(None);
+        let reading = Reading::take();
         let own = reading.processes.first().expect("this process");
         assert_eq!((own.id, own.name.as_str()), (std::process::id(), SELF));
         assert!(own.rss_bytes.is_some_and(|bytes| bytes > 100_000), "{own:?}");

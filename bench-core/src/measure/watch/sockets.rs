@@ -5,8 +5,10 @@
 //! All sockets of the network namespace of the process are seen, whosever they are.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::net::netlink::SOCK_DIAG;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
@@ -31,10 +33,8 @@ const TCP: u8 = 6;
 const PART_BYTES: usize = 64 << 10;
 /// More parts than that are not waited for: ten thousand sockets and more.
 const PARTS_MAX: usize = 128;
-
-/// Where the kernel is asked.
-#[derive(Debug)]
-pub struct Sockets(OwnedFd);
+/// The kernel answers at once. Should it ever not, whoever stops a watch waits so long.
+const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
 /// A TCP socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,29 +64,39 @@ pub struct TcpInfo {
     pub buffer_limited_us: u64,
 }
 
-impl Sockets {
-    /// `None` where the kernel has no such socket to ask at.
-    pub fn open() -> Option<Self> {
-        let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
-        Some(Self(socket_with(family, kind, SocketFlags::CLOEXEC, Some(SOCK_DIAG)).ok()?))
-    }
+/// Every TCP socket now; `None` where the kernel refuses, or where there are more than can be looked at.
+pub fn read() -> Option<Vec<Socket>> {
+    read_parts(PARTS_MAX)
+}
 
-    /// Every TCP socket now; `None` where the kernel refuses.
-    pub fn read(&self) -> Option<Vec<Socket>> {
-        let mut all = Vec::new();
-        for family in [AddressFamily::INET, AddressFamily::INET6] {
-            let request = request(family.as_raw() as u8);
-            send(&self.0, &request, SendFlags::empty()).ok()?;
-            let mut part = vec![0; PART_BYTES];
-            for _ in 0..PARTS_MAX {
-                let (bytes, _) = recv(&self.0, &mut part, RecvFlags::empty()).ok()?;
-                if parse(&part[..bytes], &mut all)? {
-                    break;
-                }
+fn read_parts(most: usize) -> Option<Vec<Socket>> {
+    let mut all = Vec::new();
+    // For this look alone: what is left of an answer that is not read to its end goes with it.
+    let kernel = open()?;
+    for family in [AddressFamily::INET, AddressFamily::INET6] {
+        send(&kernel, &request(family.as_raw() as u8), SendFlags::empty()).ok()?;
+        let mut part = vec![0; PART_BYTES];
+        let mut parts = 0;
+        loop {
+            let (bytes, _) = recv(&kernel, &mut part, RecvFlags::empty()).ok()?;
+            parts += 1;
+            match parse(&part[..bytes], &mut all)? {
+                true => break,
+                // A part of the sockets is not told as all of them.
+                false if parts == most => return None,
+                false => (),
             }
         }
-        Some(all)
     }
+    Some(all)
+}
+
+/// Where the kernel is asked; `None` where it has no such socket.
+fn open() -> Option<OwnedFd> {
+    let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
+    let kernel = socket_with(family, kind, SocketFlags::CLOEXEC, Some(SOCK_DIAG)).ok()?;
+    set_socket_timeout(&kernel, Timeout::Recv, Some(ANSWER_LIMIT)).ok()?;
+    Some(kernel)
 }
 
 /// A dump of the TCP sockets of a family, with their `TCP_INFO`.
@@ -176,20 +186,43 @@ mod tests {
 
     #[test]
     fn what_is_not_read_and_not_accepted_is_in_a_queue() {
-        let Some(before) = Sockets::open().and_then(|sockets| sockets.read()) else { return };
+        let Some(before) = read() else { return };
         let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
         let address = listener.local_addr().expect("port");
         let mut client = TcpStream::connect(address).expect("connect");
         let (_server, _) = listener.accept().expect("accept");
         client.write_all(&[7; 12_345]).expect("send");
         let _waiting = TcpStream::connect(address).expect("connect");
-        let now = Sockets::open().expect("as before").read().expect("as before");
+        let now = read().expect("as before");
         let old = |socket: &&Socket| !before.iter().any(|other| other.cookie == socket.cookie);
         let new: Vec<_> = now.iter().filter(old).collect();
         // Those of other tests are among them.
         assert!(new.iter().any(|socket| !socket.listens && socket.receive == 12_345), "{new:?}");
         assert!(new.iter().any(|socket| socket.listens && socket.receive == 1), "{new:?}");
         assert!(new.iter().any(|socket| socket.info.is_some()), "{new:?}");
+    }
+
+    #[test]
+    fn a_look_that_is_cut_short_tells_nothing_and_spoils_no_other() {
+        if read().is_none() {
+            return;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+        let address = listener.local_addr().expect("port");
+        // 200 sockets of some 300 bytes: more than the kernel gives at once.
+        let pair = |_| {
+            let client = TcpStream::connect(address).expect("connect");
+            [client, listener.accept().expect("accept").0]
+        };
+        let pairs: Vec<_> = (0..100).map(pair).collect();
+        assert_eq!(read_parts(1), None, "one part is not all");
+        assert!(read().expect("as before").len() >= 2 * pairs.len());
+    }
+
+    #[test]
+    fn an_answer_that_never_comes_is_not_waited_for() {
+        let Some(kernel) = open() else { return };
+        recv(&kernel, &mut [0; 64], RecvFlags::empty()).expect_err("nothing was asked");
     }
 
     /// An answer with one socket and the end.
