@@ -11,7 +11,7 @@ use std::time::Duration;
 use bench_core::measure::recorder::ROWS_VARIABLE;
 use bench_core::measure::selection::is_of_harnesses;
 use bench_core::measure::watch::Watch;
-use bench_core::record::{Environment, RecordError, RunRecord};
+use bench_core::record::{Environment, RecordError, RunRecord, watched};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 use bench_core::workload::Failure;
 use bench_storage::Error;
@@ -156,7 +156,8 @@ pub(crate) fn write_record(record: &RunRecord, path: &Path) -> Result<(), Record
     match NAME.get().zip(WATCH.get()) {
         Some((name, Some(watch))) => {
             let mut record = record.clone();
-            record.rows.extend(watch.rows(name));
+            let beside = watched::beside(watch.rows(name), &record.rows);
+            record.rows.extend(beside);
             record.write(path)
         }
         _ => record.write(path),

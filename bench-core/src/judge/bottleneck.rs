@@ -17,13 +17,14 @@
 //! | disk, memory | some thread of the machine was held up for want of it (PSI) / elapsed | 10 % |
 //!
 //! Rules of network, listener, sockets, disk and memory are about all that share the network namespace
-//! or the machine. A thread that spins to keep the time is saturated by these rules, and is so.
+//! or the machine; links between networks of their own are not among them, and the sentence says so
+//! where there were some. A thread that spins to keep the time is saturated by these rules, and is so.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::record::watched::{
-    CPU_TIME, CPUS, MACHINE_TIME, PRESSURE_TIME, PROCESS, RESOURCE, SELF, STATE,
+    CPU_TIME, CPUS, MACHINE_TIME, NOT_LOOKED_INTO, PRESSURE_TIME, PROCESS, RESOURCE, SELF, STATE,
     TCP_BUFFER_LIMITED_TIME, TCP_BUSY_TIME, TCP_LISTEN_OVERFLOWS, TCP_RECEIVER_LIMITED_TIME,
     TCP_RETRANSMITTED, TCP_SENT, THREAD, THREAD_CPU_TIME, THREAD_WAIT_TIME, THREADS, WATCHED,
 };
@@ -62,7 +63,7 @@ pub struct Finding {
     pub rule: String,
 }
 
-/// How busy the processors were; `None` where that was not sampled.
+/// How busy the processors were, `None` where that was not sampled; and what the judgement is not about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Load {
     /// The busy part of all of the machine's.
@@ -71,6 +72,9 @@ pub struct Load {
     pub own: Option<f64>,
     /// How many it might have used.
     pub cpus: Option<u32>,
+    /// Whether there were links between networks of their own, of which the rules of network, listener and
+    /// sockets say nothing.
+    pub links_unseen: bool,
 }
 
 /// What was saturated beside each scenario that was watched, by the scenario's id.
@@ -229,7 +233,8 @@ impl Watch<'_> {
             ratio(ran, elapsed)
         };
         let cpus = self.0.iter().find_map(|row| row.dimensions.get(CPUS)?.parse().ok());
-        Load { machine: busy(), own: own(), cpus }
+        let links_unseen = self.0.iter().any(|row| row.dimensions.contains_key(NOT_LOOKED_INTO));
+        Load { machine: busy(), own: own(), cpus, links_unseen }
     }
 }
 
@@ -267,7 +272,11 @@ impl fmt::Display for Load {
         if let Some(cpus) = self.cpus {
             write!(f, " of {cpus}")?;
         }
-        f.write_str(" used by the scenario")
+        f.write_str(" used by the scenario")?;
+        if self.links_unseen {
+            f.write_str("; the links' own networks were not looked into")?;
+        }
+        Ok(())
     }
 }
 

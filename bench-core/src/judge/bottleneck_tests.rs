@@ -116,6 +116,11 @@ fn nothing_saturated_says_how_busy_it_was_and_nothing_sampled_says_so() {
     let said = "nothing was saturated (processors of the machine 43 % busy; 0.50 of 2 used by the \
                 scenario)";
     assert_eq!(judged(&rows).to_string(), said);
+    let mut rows = rows;
+    rows[0].dimensions.insert(NOT_LOOKED_INTO.to_owned(), "links".to_owned());
+    let said = "(processors of the machine 43 % busy; 0.50 of 2 used by the scenario; the links' own \
+                networks were not looked into)";
+    assert_eq!(judged(&rows).to_string(), format!("nothing was saturated {said}"));
     for rows in [vec![], vec![Row::failed("watch/a/b", Metric::CpuTime, "ns", "no /proc")]] {
         assert_eq!(judged(&rows), Bottleneck::NotSampled);
         assert!(judged(&rows).to_string().contains("nothing was sampled"));

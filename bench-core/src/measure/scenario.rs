@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::recorder::Recorder;
 use super::selection::Selection;
 use super::watch::Watch;
-use crate::record::Row;
+use crate::record::{Row, watched};
 use crate::scale::Scale;
 use crate::units::print_ns;
 use crate::workload::Failure;
@@ -77,7 +77,8 @@ fn run(scenario: &Scenario, scale: Scale, out: &mut impl Write) -> Result<(), Fa
         writeln!(out, "{} {}: {}", row.id, row.metric, in_short(row))?;
     }
     if let Some(watched) = watched {
-        rows.extend(watched.rows(scenario.id));
+        let beside = watched::beside(watched.rows(scenario.id), &rows);
+        rows.extend(beside);
     }
     Recorder::from_env().map_or(Ok(()), |recorder| Ok(recorder.rows(rows)?))
 }

@@ -29,6 +29,17 @@ pub const RESOURCE: &str = "resource";
 /// The dimension that names a queue of sockets: `send`, `receive`.
 pub const QUEUE: &str = "queue";
 
+/// The dimension that names what was not looked into, where something was not.
+pub const NOT_LOOKED_INTO: &str = "not_looked_into";
+/// Its one value: links between networks of their own, whose TCP and whose sockets no watch sees.
+pub const LINKS: &str = "links";
+
+/// The dimension of a row that names what carried its link.
+const LINK_BACKEND: &str = "link_backend";
+/// Carriers that need no network of their own: their bytes go over the network of the process, or are
+/// simulated and no bytes at all. Of any other it is not known that it was looked into.
+pub const OF_THIS_NETWORK: [&str; 3] = ["in-process proxy", "simulation", "simulated regions"];
+
 /// Nanoseconds on a processor, of a process.
 pub const CPU_TIME: &str = "cpu_time";
 /// Nanoseconds on a processor, of threads.
@@ -75,9 +86,44 @@ pub fn is_level(metric: &str) -> bool {
     [RSS, RUNNABLE, BLOCKED, SOCKET_QUEUE, ACCEPT_QUEUE].contains(&metric)
 }
 
+/// The rows of a watch over what left these: they say so where that was not looked into.
+pub fn beside(mut watched: Vec<Row>, measured: &[Row]) -> Vec<Row> {
+    let mut carriers = measured.iter().filter_map(|row| row.dimensions.get(LINK_BACKEND));
+    if carriers.any(|carrier| !OF_THIS_NETWORK.contains(&carrier.as_str())) {
+        for row in &mut watched {
+            row.dimensions.insert(NOT_LOOKED_INTO.to_owned(), LINKS.to_owned());
+        }
+    }
+    watched
+}
+
 impl Row {
     /// Whether it is of a watch, and no number of a benchmark.
     pub fn is_of_watch(&self) -> bool {
         self.id.starts_with(FAMILY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Data, Metric};
+
+    #[test]
+    fn links_between_networks_of_their_own_are_told_beside() {
+        let row = |id: &str| Row::measured(id, Metric::CpuTime, "ns", Data::Count { value: 1 });
+        let told = |carriers: &[&str]| {
+            let over = |carrier: &&str| {
+                let mut row = row("a/b");
+                row.dimensions.insert(LINK_BACKEND.to_owned(), (*carrier).to_owned());
+                row
+            };
+            let measured: Vec<Row> = carriers.iter().map(over).chain([row("a/c")]).collect();
+            let watched = beside(vec![row("watch/a")], &measured);
+            watched[0].dimensions.get(NOT_LOOKED_INTO).cloned()
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&OF_THIS_NETWORK), None);
+        assert_eq!(told(&["simulation", "TUN emulator"]).as_deref(), Some(LINKS));
     }
 }

@@ -1,6 +1,8 @@
 //! One suite that every backend passes, held against what it says it models; and how one is chosen.
 //! Bounds in time are lower bounds only.
 
+use bench_core::record::watched::OF_THIS_NETWORK;
+
 use super::*;
 use crate::calibrate::{self, LinkCalibration, WayCalibration, rate, round_trip};
 use crate::link::{Capacity, Loss, Queue, named};
@@ -297,6 +299,17 @@ fn the_table_names_every_backend_in_its_order() {
     for (title, known) in titles.iter().zip(known) {
         assert!(known.contains(title), "{title} stands where {known} is taken");
     }
+}
+
+/// What a watch over a scenario says it did not look into is right only as long as it knows these.
+#[test]
+fn a_watch_knows_which_links_have_networks_of_their_own() {
+    for kind in Kind::ALL {
+        let fidelity = kind.fidelity();
+        let apart = fidelity.real && fidelity.handshake;
+        assert_eq!(OF_THIS_NETWORK.contains(&kind.title()), !apart, "{kind:?}");
+    }
+    assert!(OF_THIS_NETWORK.contains(&crate::register::simulate::BACKEND));
 }
 
 #[test]
