@@ -18,7 +18,8 @@
 //! - [`register`]: a replicated register over such regions, its history and what cuts did to it.
 //! - [`fault`]: what services have to live with, each with a proof that it happened.
 //!
-//! All traffic stays on loopback. Start with [`echo::Echo`].
+//! All traffic stays on this machine: on loopback, or in network namespaces that are made for it and gone
+//! after it. Start with [`echo::Echo`].
 
 pub mod af_packet;
 pub mod backend;
