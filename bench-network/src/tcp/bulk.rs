@@ -144,6 +144,9 @@ impl Bulk {
         let mut dimensions = socket::dimensions(&client, placement.describe())?;
         dimensions.extend(payload.dimensions().into_iter().filter(|(name, _)| *name != "size"));
         dimensions.push(("block_size", block.to_string()));
+        // What was asked for: what one that grows has come to is another in each run.
+        let buffer = config.receive_buffer.map_or_else(|| "grows".to_owned(), |b| b.to_string());
+        dimensions.push(("receive_buffer", buffer));
         let mut this = Self {
             block: payload.to_bytes().to_vec(),
             blocks,
@@ -189,7 +192,7 @@ impl Bulk {
         let again = info.retransmits - self.before.retransmits;
         Ok(vec![
             ("limited_by", Limit::between(&self.before, &info).to_string()),
-            ("receive_buffer", ByteSize::new(buffer as u64).to_string()),
+            ("receive_buffer_reached", ByteSize::new(buffer as u64).to_string()),
             ("retransmits", again.to_string()),
         ])
     }

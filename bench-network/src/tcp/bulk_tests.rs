@@ -29,6 +29,12 @@ fn a_transfer_conforms_and_names_what_made_it() {
     );
     assert!(value("limited_by").starts_with("unknown: busy for "), "{}", value("limited_by"));
     assert_eq!(value("retransmits"), "0");
+    let reached = value("receive_buffer_reached").parse::<ByteSize>().expect("a size");
+    assert!(value("receive_buffer") == "grows" && !reached.is_empty(), "{reached}");
+    let receive_buffer = Some(ByteSize::kib(64));
+    let fixed = BulkConfig { receive_buffer, ..config(cell.block, ByteSize::mib(1)) };
+    let dimensions = Bulk::start(fixed).expect("start").dimensions();
+    assert!(dimensions.contains(&("receive_buffer", "64KiB".to_owned())), "{dimensions:?}");
     assert_eq!(id::<Bulk>(&cell), "network/tcp/bulk/reno/128KiB");
 }
 
