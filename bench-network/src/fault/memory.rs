@@ -3,13 +3,14 @@
 //! Memory is asked of the system, every page of it is written once, and it stays until the guard is
 //! dropped. What shows it are the page tables of this process (`/proc/self/pagemap`): how many of the
 //! pages lie in memory or were swapped out. So much stays free that the system needs to kill nobody.
-//! Where a control group is tighter than the machine, that is what counts.
+//! Where a control group (version 2), or one that it is in, is tighter than the machine, that is what counts.
 //!
 //! The pages are not touched again: under pressure from others the kernel may swap them out, which is
 //! counted as taken, too.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use bench_core::fixture::page_size;
 use bench_core::units::ByteSize;
@@ -110,7 +111,10 @@ fn check(size: ByteSize, total: u64, available: u64) -> Result<(), FaultError> {
     })
 }
 
-/// All memory and what is available of it: of the machine, or of the control group where that has
+/// Where control groups (version 2) are.
+const GROUPS: &str = "/sys/fs/cgroup";
+
+/// All memory and what is available of it: of the machine, or of the control groups where these have
 /// less.
 fn memory() -> Result<(u64, u64), Error> {
     let text = fs::read_to_string("/proc/meminfo").map_err(Error::io("read /proc/meminfo"))?;
@@ -120,19 +124,26 @@ fn memory() -> Result<(u64, u64), Error> {
     };
     let unknown = || Error::io("find MemAvailable in /proc/meminfo")(std::io::ErrorKind::NotFound);
     let machine = field("MemTotal:").zip(field("MemAvailable:")).ok_or_else(unknown)?;
-    Ok(group_memory().map_or(machine, |group| {
-        (machine.0.min(group.0), machine.1.min(group.0.saturating_sub(group.1)))
-    }))
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    let group = own.and_then(|own| group_memory(Path::new(GROUPS), own.trim()));
+    Ok(group.map_or(machine, |group| (machine.0.min(group.0), machine.1.min(group.1))))
 }
 
-/// The limit of this process's control group (version 2) and what it uses; `None` without one.
-fn group_memory() -> Option<(u64, u64)> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?.trim().to_owned();
-    let number = |file: &str| -> Option<u64> {
-        fs::read_to_string(format!("/sys/fs/cgroup{path}/{file}")).ok()?.trim().parse().ok()
-    };
-    Some((number("memory.max")?, number("memory.current")?))
+/// The least limit of a control group and of all that it is in, and the least that one of them has left;
+/// `None` where none has a limit.
+fn group_memory(groups: &Path, own: &str) -> Option<(u64, u64)> {
+    let own = groups.join(own.trim_start_matches('/'));
+    let bounded = own.ancestors().take_while(|folder| folder.starts_with(groups));
+    let bounded = bounded.filter_map(|folder| {
+        let number = |file: &str| -> Option<u64> {
+            fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
+        };
+        // One without a limit says "max".
+        let limit = number("memory.max")?;
+        Some((limit, limit.saturating_sub(number("memory.current")?)))
+    });
+    bounded.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)))
 }
 
 /// The entries of the page map for the whole pages of this memory.
@@ -169,6 +180,24 @@ mod tests {
             error.contains("was not shown to happen: ") && error.contains("pages are"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_tightest_of_all_control_groups_counts() {
+        let root = tempfile::tempdir().expect("a folder");
+        let group = |path: &str, limit: &str, used: &str| {
+            let folder = root.path().join(path);
+            fs::create_dir_all(&folder).expect("a folder");
+            fs::write(folder.join("memory.max"), limit).expect("written");
+            fs::write(folder.join("memory.current"), used).expect("written");
+        };
+        group("pod/box", "max\n", "70\n");
+        assert_eq!(group_memory(root.path(), "/pod/box"), None, "none has a limit");
+        group("pod", "1000\n", "900\n");
+        assert_eq!(group_memory(root.path(), "/pod/box"), Some((1000, 100)), "that it is in");
+        group("pod/box", "400\n", "70\n");
+        assert_eq!(group_memory(root.path(), "/pod/box"), Some((400, 100)), "the least of each");
+        assert_eq!(group_memory(root.path(), "/"), None, "what is below does not count");
     }
 
     #[test]
