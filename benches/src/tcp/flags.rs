@@ -54,7 +54,8 @@ struct Flags {
     block: Option<ByteSize>,
     /// The receiver's buffer (SO_RCVBUF) of the bulk transfer [default: one that grows]
     ///
-    /// A small one limits the transfer, and the table then says so.
+    /// A small one limits the transfer, and the table then says so. Not with --peers: iperf3 has no such
+    /// setting for the receiver alone.
     #[arg(long, value_name = "SIZE")]
     receive_buffer: Option<ByteSize>,
     /// Write the record to this file; `cargo perf report FILE` reads it
@@ -63,7 +64,12 @@ struct Flags {
 }
 
 impl Flags {
-    fn plan(&self, scale: Scale) -> Plan {
+    fn plan(&self, scale: Scale) -> Result<Plan, String> {
+        if self.peers && self.receive_buffer.is_some() {
+            return Err("--receive-buffer cannot be compared with --peers, because iperf3 sets both buffers \
+                        at both ends where ours is the receiver's alone; leave one of the two out"
+                .into());
+        }
         let mut plan = Plan::of(scale);
         plan.parts = or(self.only.clone(), &Part::ALL);
         plan.peers = self.peers;
@@ -80,7 +86,7 @@ impl Flags {
                 ByteSize::new(buffer.bytes().saturating_mul(WINDOWS)).max(plan.bulk.cell.block);
             plan.bulk.total = plan.bulk.total.min(some);
         }
-        plan
+        Ok(plan)
     }
 }
 
@@ -93,11 +99,13 @@ pub fn main() -> ExitCode {
     let Some((flags, scale)) = of_user::<Flags>("scenario_tcp", &[]) else {
         return scenario::main(&[TCP]);
     };
-    let mut record = match open_record(flags.output.as_deref()) {
-        Ok(record) => record,
+    let opened = flags.plan(scale);
+    let opened = opened.and_then(|plan| Ok((plan, open_record(flags.output.as_deref())?)));
+    let (plan, mut record) = match opened {
+        Ok(opened) => opened,
         Err(sentence) => return refuse(&sentence),
     };
-    let done = measure(&flags.plan(scale)).and_then(|rows| {
+    let done = measure(&plan).and_then(|rows| {
         // A closed pipe at the other end of a table is not the scenario's failure.
         let _closed = write!(io::stdout().lock(), "{}", table(&rows));
         let failed = rows.iter().any(|row| !row.ok);
@@ -129,11 +137,13 @@ mod tests {
     #[test]
     fn flags_go_over_what_the_scale_says_and_change_nothing_else() {
         Flags::command().debug_assert();
-        assert_eq!(parse("").expect("no flags").plan(Scale::Quick), Plan::of(Scale::Quick));
-        let line = "--peers --only bulk --rounds 3 --time 2 --congestion cubic --block 64KiB \
+        let plan = parse("").expect("no flags").plan(Scale::Quick).expect("a plan");
+        assert_eq!(plan, Plan::of(Scale::Quick));
+        assert!(parse("--peers").expect("flags").plan(Scale::Quick).expect("a plan").peers);
+        let line = "--only bulk --rounds 3 --time 2 --congestion cubic --block 64KiB \
                     --receive-buffer 4KiB";
-        let plan = parse(line).expect("flags").plan(Scale::Quick);
-        assert_eq!((plan.parts, plan.peers, plan.rounds), (vec![Part::Bulk], true, 3));
+        let plan = parse(line).expect("flags").plan(Scale::Quick).expect("a plan");
+        assert_eq!((plan.parts, plan.peers, plan.rounds), (vec![Part::Bulk], false, 3));
         assert_eq!(
             (plan.time, plan.bulk.cell.to_string()),
             (Duration::from_secs(2), "cubic/64KiB".into())
@@ -149,7 +159,7 @@ mod tests {
             assert!(said.contains("invalid value"), "{said}");
         }
         let refused = |line: &str| -> Failure {
-            let plan = parse(line).expect(line).plan(Scale::Smoke);
+            let plan = parse(line).expect(line).plan(Scale::Smoke).expect(line);
             measure(&plan).expect_err(line)
         };
         let failure = refused("--only bulk --congestion carrier-pigeon");
@@ -157,5 +167,8 @@ mod tests {
         assert!(said.contains("'carrier-pigeon'") && said.contains("allowed here: "), "{said}");
         assert_eq!(code_of(&failure), USAGE);
         assert_eq!(code_of(&refused("--only bulk --block 0")), USAGE);
+        let both = parse("--peers --receive-buffer 4KiB").expect("flags").plan(Scale::Smoke);
+        let said = both.expect_err("two things");
+        assert!(said.contains("iperf3 sets both") && said.contains("leave one"), "{said}");
     }
 }

@@ -101,7 +101,8 @@ impl Iperf3 {
         Ok(Self { server, port, _says: says })
     }
 
-    /// One turn, from the calling thread's CPU. An operation is one block.
+    /// One turn, from the calling thread's CPU. An operation is one block. Its buffers grow: what sets them
+    /// for iperf3 sets both at both ends, and ours is the receiver's alone.
     ///
     /// # Errors
     /// [`PeerError`].
@@ -126,9 +127,6 @@ impl Iperf3 {
         let block = config.cell.block.bytes();
         command.args(["-C", &config.cell.control, "-l", &block.to_string()]);
         command.args(["-n", &bytes.to_string()]);
-        if let Some(size) = config.receive_buffer {
-            command.args(["-w", &size.bytes().to_string()]);
-        }
         of_iperf3(&printed("iperf3", command)?, block)
     }
 }

@@ -21,6 +21,9 @@ pub const ARM: &str = "arm";
 /// Our own.
 pub const OWN: &str = "own";
 
+/// What made a number, by name.
+type Dimensions = Vec<(&'static str, String)>;
+
 /// One thing to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -120,7 +123,7 @@ fn rate(security: Security, plan: &Plan) -> Result<Vec<Row>, Failure> {
         return named(&cell, Vec::new(), Some((OWN, reason.to_string())));
     }
     let connections = RefCell::new(Connections::start(security)?);
-    let dimensions = connections.borrow().dimensions();
+    let [of_own, of_wrk] = of_rate(connections.borrow().dimensions(), security);
     let own = || -> Result<Pass, Failure> {
         let mut connections = connections.borrow_mut();
         let (begun, mut operations) = (Instant::now(), 0);
@@ -145,10 +148,10 @@ fn rate(security: Security, plan: &Plan) -> Result<Vec<Row>, Failure> {
         }
         Ok(pass)
     };
-    let mut arms = vec![arm(OWN, dimensions.clone(), own)];
+    let mut arms = vec![arm(OWN, of_own, own)];
     // wrk's build of Debian has another TLS than ours: it would be compared and not the connections.
     let asked = plan.peers && security == Security::Plain;
-    let missing = peer(&mut arms, asked, "wrk", dimensions, theirs);
+    let missing = peer(&mut arms, asked, "wrk", of_wrk, theirs);
     named(&cell, interleaved(&cell, plan.rounds, arms)?, missing)
 }
 
@@ -177,11 +180,8 @@ fn bulk(plan: &Plan) -> Result<Vec<Row>, Failure> {
         let server = server.as_ref().ok_or("its server does not run")?;
         Ok(server.send(&plan.bulk, blocks * block)?)
     };
-    let dimensions = vec![
-        ("bytes", block.to_string()),
-        ("congestion_control", plan.bulk.cell.control.clone()),
-        ("block_size", plan.bulk.cell.block.to_string()),
-    ];
+    let mut dimensions = of_bulk(&transfer.borrow().dimensions());
+    dimensions.push(("bytes", block.to_string()));
     let mut arms = vec![arm(OWN, dimensions.clone(), own)];
     let missing = peer(&mut arms, plan.peers, "iperf3", dimensions, theirs);
     let mut rows = interleaved(&cell, plan.rounds, arms)?;
@@ -191,9 +191,29 @@ fn bulk(plan: &Plan) -> Result<Vec<Row>, Failure> {
     named(&cell, rows, missing)
 }
 
+/// What our own arm of a rate tells of client and server, and what wrk does before the same server.
+fn of_rate(mut own: Dimensions, security: Security) -> [Dimensions; 2] {
+    // An operation of an arm is one connection.
+    own.retain(|(name, _)| *name != "connections_per_operation");
+    let mut wrk = shared(&own, &["backend", "congestion_control", "cpus", "security", "close"]);
+    // By its own word for it: it waits for all of them at once.
+    wrk.push(("connections", security.window().to_string()));
+    [own, wrk]
+}
+
+/// What is set for iperf3 as for our own connection.
+fn of_bulk(own: &Dimensions) -> Dimensions {
+    shared(own, &["backend", "congestion_control", "cpus", "block_size", "receive_buffer"])
+}
+
+/// Those that have these names.
+fn shared(dimensions: &Dimensions, names: &[&str]) -> Dimensions {
+    dimensions.iter().filter(|(name, _)| names.contains(name)).cloned().collect()
+}
+
 fn arm<'a>(
     name: &str,
-    dimensions: Vec<(&'static str, String)>,
+    dimensions: Dimensions,
     once: impl FnMut() -> Result<Pass, Failure> + 'a,
 ) -> Arm<'a, Pass> {
     Arm { name: name.to_owned(), dimensions, once: Box::new(once) }
@@ -204,7 +224,7 @@ fn peer<'a>(
     arms: &mut Vec<Arm<'a, Pass>>,
     asked: bool,
     program: &'static str,
-    dimensions: Vec<(&'static str, String)>,
+    dimensions: Dimensions,
     once: impl FnMut() -> Result<Pass, Failure> + 'a,
 ) -> Option<(&'static str, String)> {
     if !asked {
@@ -259,6 +279,24 @@ mod tests {
             assert_eq!(row.per_operation().len(), 2, "{row:?}");
         }
         assert!(rows[3].dimensions.contains_key("limited_by"));
+    }
+
+    #[test]
+    fn peers_name_what_carried_them_and_not_what_is_ours() {
+        let has =
+            |dimensions: &Dimensions, name| dimensions.iter().any(|(known, _)| *known == name);
+        let ours = Connections::start(Security::Plain).expect("start").dimensions();
+        let [own, wrk] = of_rate(ours, Security::Plain);
+        assert!(has(&own, "under_way") && !has(&wrk, "under_way"), "{wrk:?}");
+        let cell = Plan::of(Scale::Smoke).bulk.cell;
+        let both = of_bulk(&Bulk::set_up(&cell).expect("start").dimensions());
+        assert!(has(&both, "receive_buffer") && !has(&both, "limited_by"), "{both:?}");
+        for dimensions in [own, wrk, both] {
+            assert!(!has(&dimensions, "connections_per_operation"), "{dimensions:?}");
+            for name in ["backend", "congestion_control", "cpus"] {
+                assert!(has(&dimensions, name), "no {name}: {dimensions:?}");
+            }
+        }
     }
 
     #[test]
