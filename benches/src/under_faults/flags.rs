@@ -15,7 +15,7 @@ use clap::Parser;
 
 use super::run::{Plan, measure};
 use super::table::table;
-use crate::front::{code_of, of_user, open_record, refuse, told, write_record};
+use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
 use crate::grpc_matrix::flags::seconds;
 
 /// A fault at its usual strength.
@@ -23,7 +23,10 @@ macro_rules! usual {
     ($($name:literal)+) => {
         [$(Scenario {
             id: concat!("faults/", $name),
-            run: |scale| measure($name.parse()?, &Plan::of(scale)),
+            run: |scale| {
+                let rows = measure($name.parse()?, &Plan::of(scale))?;
+                unmeasured(&rows).map_or(Ok(rows), |sentence| Err(sentence.into()))
+            },
         }),+]
     };
 }
@@ -36,7 +39,8 @@ const SCENARIOS: [Scenario; 11] = usual!(
 /// Measures an echo service before, under and after one fault after another, each of which is shown to
 /// have happened.
 ///
-/// Exit codes: 0 fine, 1 it broke, 2 usage, 4 a fault was not injected or cannot be had here.
+/// Exit codes: 0 fine, 1 it broke, 2 usage, 4 a fault was not injected or cannot be had here, or no
+/// request succeeded before it or after it.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_faults", help_expected = true)]
 struct Flags {
@@ -97,6 +101,21 @@ impl Flags {
     }
 }
 
+/// Says which phases have nothing to compare with; `None` where each has. Under a fault that nothing
+/// survives there is no such row.
+fn unmeasured(rows: &[Row]) -> Option<String> {
+    let failed = rows.iter().filter(|row| !row.ok).map(|row| row.id.as_str());
+    let mut failed: Vec<&str> = failed.collect();
+    failed.dedup();
+    let ids = failed.join(", ");
+    (!failed.is_empty()).then(|| {
+        format!(
+            "no request of {ids} succeeded, so there is nothing to hold the fault against; allow more time \
+             (--duration), or see the errors of the phase"
+        )
+    })
+}
+
 /// Measures as its own flags ask, or as scenarios, as `cargo test` and `cargo perf run` do.
 pub fn main() -> ExitCode {
     let Some((flags, scale)) = of_user::<Flags>("scenario_faults", &[]) else {
@@ -108,21 +127,25 @@ pub fn main() -> ExitCode {
         Ok(opened) => opened,
         Err(sentence) => return refuse(&sentence),
     };
+    let mut missing = Vec::new();
     let done = faults.into_iter().try_for_each(|fault| -> Result<(), Failure> {
         let rows: Vec<Row> = measure(fault, &plan)?;
         // A closed pipe at the other end of a table is not the scenario's failure.
         let _closed = writeln!(io::stdout().lock(), "{}", table(&rows));
+        missing.extend(unmeasured(&rows));
         record.rows.extend(rows);
         Ok(flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?)
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if missing.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(told(&missing.join("; "), NOT_MEASURED)),
         Err(failure) => ExitCode::from(told(&failure.to_string(), code_of(&failure))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bench_core::record::Metric;
     use clap::CommandFactory as _;
 
     use super::*;
@@ -141,6 +164,32 @@ mod tests {
         assert_eq!((plan.size, plan.workers, plan.rounds), (ByteSize::kib(4), 2, 1));
         let (faults, plan) = parse("").expect("flags").plan(Scale::Smoke).expect("a plan");
         assert_eq!((faults.len(), plan), (SCENARIOS.len(), Plan::of(Scale::Smoke)));
+    }
+
+    #[test]
+    fn a_phase_that_measured_nothing_is_named() {
+        let count = |id: &str| {
+            let data = bench_core::record::Data::Count { value: 0 };
+            Row::measured(id, Metric::Operations, "1", data)
+        };
+        let none = |id: &str, metric| Row::failed(id, metric, "ns", "no operation succeeded");
+        let mut rows = vec![count("faults/reset/baseline"), count("faults/reset/after")];
+        assert_eq!(unmeasured(&rows), None);
+        rows.push(none("faults/reset/after", Metric::Latency));
+        rows.push(none("faults/reset/after", Metric::Other("service_time".to_owned())));
+        let said = unmeasured(&rows).expect("nothing after it");
+        assert!(said.starts_with("no request of faults/reset/after succeeded, so"), "{said}");
+    }
+
+    #[test]
+    fn phases_without_a_request_are_not_measured() {
+        // A processor that is used up is shown without a request.
+        let plan = Plan { time: Duration::ZERO, ..Plan::of(Scale::Smoke) };
+        let spec = "cpu_overload".parse().expect("a fault");
+        let rows = measure(spec, &plan).expect("shown");
+        let said = unmeasured(&rows).expect("nothing succeeded");
+        assert!(said.contains("/baseline") && said.contains("/after"), "{said}");
+        assert!(!said.contains("/under"), "{said}");
     }
 
     #[test]

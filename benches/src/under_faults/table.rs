@@ -1,5 +1,6 @@
 //! The rows as a table for people: a line for each phase, and below each fault what shows it.
 
+use bench_core::judge::target::P99_SAMPLES_MIN;
 use bench_core::record::{Data, Metric, Row};
 use bench_core::units::print_ns;
 
@@ -18,8 +19,14 @@ pub fn table(rows: &[Row]) -> String {
             let latency = |other: &&Row| other.id == row.id && other.metric == Metric::Latency;
             let data = rows.iter().find(latency).and_then(|row| row.data.as_ref());
             let histogram = data.and_then(|data| data.histogram().ok());
-            let ns = histogram.map(|histogram| histogram.value_at_quantile(quantile));
-            ns.map_or_else(|| "-".to_owned(), |ns| print_ns(ns as f64))
+            match histogram {
+                None => "-".to_owned(),
+                // Of too few it would be the maximum, and is named so.
+                Some(few) if quantile > 0.5 && few.len() < P99_SAMPLES_MIN => {
+                    format!("max {}", print_ns(few.max() as f64))
+                }
+                Some(all) => print_ns(all.value_at_quantile(quantile) as f64),
+            }
         };
         let count = |metric: &Metric| {
             let of = |other: &&Row| other.id == row.id && other.metric == *metric;
@@ -56,6 +63,21 @@ mod tests {
 
     use super::super::run::{Plan, measure};
     use super::*;
+
+    #[test]
+    fn a_99th_percentile_takes_a_hundred_samples() {
+        let line = |samples: u64| {
+            let mut times = hdrhistogram::Histogram::<u64>::new(3).expect("digits");
+            (1..=samples).for_each(|ms| times.record(ms * 1_000_000).expect("in range"));
+            let data = Data::from_histogram(&times);
+            let latency = Row::measured("faults/reset/under", Metric::Latency, "ns", data);
+            let count = Data::Count { value: samples };
+            let count = Row::measured("faults/reset/under", Metric::Operations, "1", count);
+            table(&[latency, count])
+        };
+        assert!(line(99).contains("max "), "{}", line(99));
+        assert!(!line(100).contains("max "), "{}", line(100));
+    }
 
     #[test]
     fn phases_have_lines_and_the_fault_its_proof() {
