@@ -101,12 +101,16 @@ pub(crate) fn code_of(failure: &Failure) -> u8 {
 
 fn of_network(error: &bench_network::Error) -> u8 {
     use bench_network::Error;
+    // What is not here broke: also a peer that never answers or is lost, and a pool that is used up, since
+    // both ends are ours.
     match error {
         Error::Unavailable { .. }
         | Error::NoBackend(_)
         | Error::OutOfTolerance { .. }
         | Error::AboveCeiling { .. }
-        | Error::Spoiled { .. } => NOT_MEASURED,
+        | Error::Spoiled { .. }
+        // The machine's, and others may have taken them.
+        | Error::PortsExhausted { .. } => NOT_MEASURED,
         Error::Link(_)
         | Error::Trace { .. }
         | Error::CongestionControl(_)
@@ -115,6 +119,7 @@ fn of_network(error: &bench_network::Error) -> u8 {
         | Error::ScriptTooLong { .. }
         | Error::CongestionControlRefused { .. }
         | Error::Block { .. }
+        | Error::Empty
         | Error::PortRange { .. }
         | Error::UnknownBackend(_) => USAGE,
         _ => BROKE,
@@ -218,6 +223,21 @@ mod tests {
         assert_eq!(code_of(&wrapped), BROKE, "an error of the system is none of ours");
         assert_eq!(worst([NOT_MEASURED, BROKE, USAGE]), Some(BROKE));
         assert_eq!((worst([NOT_MEASURED, USAGE]), worst([])), (Some(USAGE), None));
+    }
+
+    #[test]
+    fn peers_that_are_silent_broke_and_ports_that_are_taken_are_not_measured() {
+        use bench_network::Error;
+        let code = |error: Error| code_of(&error.into());
+        let peer = (std::net::Ipv4Addr::LOCALHOST, 1).into();
+        let limit = Duration::from_millis(1);
+        assert_eq!(code(Error::PoolWait { connections: 1, limit }), BROKE);
+        assert_eq!(code(Error::NoAnswer { peer, what: "answer", limit }), BROKE);
+        let source = io::ErrorKind::ConnectionReset.into();
+        assert_eq!(code(Error::Lost { peer, source }), BROKE);
+        let ports = "2 (1-2)".to_owned();
+        assert_eq!(code(Error::PortsExhausted { address: peer, made: 2, ports }), NOT_MEASURED);
+        assert_eq!(code(Error::Empty), USAGE);
     }
 
     #[test]
