@@ -124,10 +124,9 @@ fn pair(base: &Path, head: &Path) -> anyhow::Result<source::Sides> {
 /// [`Exit::NotMeasured`] where the history has nothing to draw.
 fn history(url: &str, record: &RunRecord, ui: Ui) -> anyhow::Result<Vec<Trend>> {
     let place = Place::choose(Some(url).filter(|url| !url.is_empty()))?;
-    let Past { trends, left, few } = past::trends(record, &place)?;
+    let Past { trends, left, few, all } = past::trends(record, &place)?;
     let told = format!(
-        "{few} of {} rows have fewer than {} runs in the history of this environment",
-        record.rows.len(),
+        "{few} of {all} rows have fewer than {} runs in the history of this environment",
         past::RUNS_MIN
     );
     if trends.is_empty() {

@@ -176,7 +176,8 @@ impl Store {
         rows.into_iter().map(run).collect()
     }
 
-    /// The record of a run, exactly as it was recorded; `None` where there is no such run.
+    /// The record of a run, exactly as it was recorded but for what was sampled beside scenarios, which no
+    /// history keeps; `None` where there is no such run.
     pub(crate) fn run_record(&mut self, run_id: &str) -> anyhow::Result<Option<RunRecord>> {
         let select = "SELECT r.run, r.started_at, r.rest, e.facts FROM history_runs r \
                       JOIN history_environments e ON e.environment = r.environment \

@@ -169,7 +169,7 @@ impl Batch {
             }
         }
         self.stored.runs += 1;
-        self.stored.rows += record.rows.iter().filter(|row| !row.is_of_watch()).count();
+        self.stored.rows += kept(record);
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Batch {
             Value::MaybeText(record.environment.git_commit.clone()),
             Value::MaybeWhole(record.environment.git_dirty.map(i64::from)),
             Value::Text(environment.into()),
-            Value::Whole(record.rows.len() as i64),
+            Value::Whole(kept(record) as i64),
             Value::Text(rest(record).to_string().into()),
         ];
         link.execute(insert, values).await
@@ -248,6 +248,11 @@ impl Batch {
             std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_AT_ONCE * COLUMNS));
         link.execute(statement, values).await
     }
+}
+
+/// How many rows of a record are stored.
+fn kept(record: &RunRecord) -> usize {
+    record.rows.iter().filter(|row| !row.is_of_watch()).count()
 }
 
 /// What a record holds beside environment, rows, id and time.

@@ -24,6 +24,8 @@ pub(crate) struct Past {
     pub(crate) left: usize,
     /// How many rows of the record have fewer than [`RUNS_MIN`] runs in its environment.
     pub(crate) few: usize,
+    /// How many rows it has that a history could hold.
+    pub(crate) all: usize,
 }
 
 /// The trend of each row of the record.
@@ -33,8 +35,11 @@ pub(crate) struct Past {
 pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<Past> {
     let mut store = Store::existing(place)?;
     let known = store.environments()?;
-    let (mut trends, mut few) = (Vec::new(), 0);
-    for (row, key) in record.rows.iter().zip(keys(record)) {
+    let (mut trends, mut few, mut all) = (Vec::new(), 0, 0);
+    // No history has what was sampled beside a scenario.
+    let rows = record.rows.iter().zip(keys(record)).filter(|(row, _)| !row.is_of_watch());
+    for (row, key) in rows {
+        all += 1;
         let (points, _changed_trees) =
             changes::measured(store.series(&row.id, row.metric.name(), &key.hash)?);
         if points.len() < RUNS_MIN {
@@ -58,7 +63,7 @@ pub(crate) fn trends(record: &RunRecord, place: &Place) -> anyhow::Result<Past> 
     }
     trends.sort_by_key(|trend| trend.changes.is_empty());
     let (trends, left) = bounded(trends);
-    Ok(Past { trends, left, few })
+    Ok(Past { trends, left, few, all })
 }
 
 fn step(point: Point) -> Step {
@@ -110,7 +115,7 @@ mod tests {
             .collect();
         runs.iter().for_each(|run| _ = store.record(run).expect("stored"));
         drop(store);
-        let Past { trends, left, few } = trends(&runs[19], &place).expect("read");
+        let Past { trends, left, few, .. } = trends(&runs[19], &place).expect("read");
         assert_eq!((trends.len(), trends[0].points.len(), left, few), (1, 20, 0, 0));
         assert_eq!(trends[0].changes.len(), 1);
         let change = &trends[0].changes[0];
@@ -142,8 +147,11 @@ mod tests {
         let mut store = Store::open(&place).expect("opened");
         [run(1, 7), run(2, 7)].iter().for_each(|run| _ = store.record(run).expect("stored"));
         drop(store);
-        let past = trends(&run(2, 7), &place).expect("read");
-        assert_eq!((past.trends.len(), past.few, past.left), (0, 1, 0));
+        let mut watched = run(2, 7);
+        let data = Data::Count { value: 1 };
+        watched.rows.push(Row::measured("watch/a/b", Metric::CpuTime, "ns", data));
+        let past = trends(&watched, &place).expect("read");
+        assert_eq!((past.trends.len(), past.few, past.all, past.left), (0, 1, 1, 0));
     }
 
     #[test]

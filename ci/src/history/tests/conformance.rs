@@ -36,6 +36,7 @@ pub(super) fn conform(place: &Place) {
     environments_keep_values_apart(&mut store);
     an_error_on_the_way_stores_nothing(&mut store);
     more_rows_than_fit_a_statement_are_stored(&mut store);
+    what_was_sampled_beside_a_scenario_is_left_out_and_not_counted(&mut store);
 }
 
 fn nothing_is_known_of_what_was_never_recorded(store: &mut Store) {
@@ -209,6 +210,16 @@ fn more_rows_than_fit_a_statement_are_stored(store: &mut Store) {
     let many = record(0, rows);
     assert_eq!(store.record(&many).expect("stored").rows, 1_001);
     assert_eq!(store.run_record(&many.run_id).expect("read"), Some(many));
+}
+
+fn what_was_sampled_beside_a_scenario_is_left_out_and_not_counted(store: &mut Store) {
+    let mut watched = record(0, vec![count("watched/run", 1), count("watch/watched/run", 2)]);
+    assert_eq!(store.record(&watched).expect("stored").rows, 1);
+    let runs = store.runs().expect("read");
+    let run = runs.iter().find(|run| run.run_id == watched.run_id).expect("there");
+    assert_eq!(run.rows, 1);
+    watched.rows.pop();
+    assert_eq!(store.run_record(&watched.run_id).expect("read"), Some(watched));
 }
 
 /// Does this to the store by another connection, as another program would.
