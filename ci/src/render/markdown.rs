@@ -103,7 +103,6 @@ fn others(out: &mut String, room: &Room<'_>) {
     }
 }
 
-/// The machine and what it could not tell.
 fn saturated(out: &mut String, view: &View<'_>) {
     let lines = words::saturated(view.record);
     if lines.is_empty() {
@@ -115,6 +114,7 @@ fn saturated(out: &mut String, view: &View<'_>) {
     }
 }
 
+/// The machine and what it could not tell.
 pub(crate) fn machine(out: &mut String, view: &View<'_>) {
     out.push_str("\n## Machine\n\n| | |\n|---|---|\n");
     for (name, value) in words::facts(&view.record.environment) {
