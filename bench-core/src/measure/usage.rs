@@ -77,7 +77,7 @@ struct Reading {
 
 impl Meter {
     /// Begins. Threads of this process whose names begin with `aside` belong to neither side, as
-    /// those of an emulated link; nor does that of a [watch](super::watch).
+    /// those of an emulated link; nor does that of a watch (`measure::watch`).
     pub fn start(other: Other, aside: Option<&'static str>) -> Self {
         let memory = restart_peak(Path::new("/proc/self"));
         let other_memory = process(other).and_then(|folder| restart_peak(&folder));

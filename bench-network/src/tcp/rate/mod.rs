@@ -3,7 +3,7 @@
 //!
 //! Of the ports that could run out nothing is used up: the server resets each connection, which frees
 //! its port at once at both ends. Connecting from more addresses of 127.0.0.0/8 would only put the end
-//! off. What happens where there are none left is said by [`LocalPorts`](super::ports::LocalPorts).
+//! off. What happens where there are none left is said by [`LocalPorts`].
 
 pub mod client;
 pub mod server;
