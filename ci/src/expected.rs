@@ -23,6 +23,8 @@ pub(crate) struct Expected {
     count: Counts,
     #[serde(default)]
     timed: Timed,
+    #[serde(default)]
+    scenario: Timed,
     #[serde(default, rename = "budget")]
     budgets: Vec<Budget>,
 }
@@ -37,7 +39,7 @@ struct Counts {
     varies: Vec<Glob>,
 }
 
-/// Ids whose time is measured: at this scale and at every larger one.
+/// Ids of one kind of target whose time is measured: at this scale and at every larger one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Timed {
@@ -76,10 +78,10 @@ impl Expected {
         policy::parse(path, text)
     }
 
-    /// Whether the time of this id must be measured, at whatever scale; `None` where no list says.
+    /// Whether the time of this id must be measured by itself, at whatever scale; `None` where no list
+    /// says.
     pub(crate) fn expects_time(&self, id: &str) -> Option<bool> {
-        let Timed { smoke, quick, full, asked } = &self.timed;
-        let mut listed = [smoke, quick, full, asked].into_iter().flatten().peekable();
+        let mut listed = self.timed.all().peekable();
         listed.peek()?;
         Some(listed.any(|listed| listed == id))
     }
@@ -115,8 +117,12 @@ impl Expected {
         };
         let (counted, timed) = (measured(true), measured(false));
         let counts = self.count.ids.iter().filter(|id| !counted.contains(id.as_str()));
-        let asked = self.timed.asked.iter().filter(|_| self.asks(scale, only));
-        let times = self.timed(scale).chain(asked).filter(|id| !timed.contains(id.as_str()));
+        let asked = self.asked().filter(|_| self.asks(scale, only));
+        let times = self
+            .timed(scale)
+            .chain(self.scenario.at(scale))
+            .chain(asked)
+            .filter(|id| !timed.contains(id.as_str()));
         counts.chain(times).filter(|id| only.wants(id)).cloned().collect()
     }
 
@@ -136,26 +142,40 @@ impl Expected {
         // What a bench of its own measures is no part of another.
         let measures =
             |bench: &str, id: &String| bench == id || (!alone.contains(id) && part(bench, id));
-        benches.retain(|bench| !self.timed.asked.iter().any(|id| measures(&bench.id, id)));
+        benches.retain(|bench| !self.asked().any(|id| measures(&bench.id, id)));
         all - benches.len()
     }
 
     /// The measured ids that stand in no list; none where nothing is expected at all. What was watched
     /// beside them is expected of nobody.
     pub(crate) fn unlisted<'a>(&self, rows: &'a [Row]) -> BTreeSet<&'a str> {
-        let Timed { smoke, quick, full, asked } = &self.timed;
-        let lists = [&self.count.ids, smoke, quick, full, asked];
-        let listed: BTreeSet<&String> = lists.into_iter().flatten().collect();
+        let lists = self.count.ids.iter().chain(self.timed.all()).chain(self.scenario.all());
+        let listed: BTreeSet<&String> = lists.collect();
         let new =
             |row: &&Row| !listed.is_empty() && !listed.contains(&row.id) && !row.is_of_watch();
         rows.iter().filter(new).map(|row| row.id.as_str()).collect()
     }
 
-    /// The ids whose time must be measured at this scale.
+    /// The ids whose time must be measured at this scale, each by itself: no scenario.
     pub(crate) fn timed(&self, scale: Scale) -> impl Iterator<Item = &String> {
-        let Timed { smoke, quick, full, asked: _ } = &self.timed;
+        self.timed.at(scale)
+    }
+
+    fn asked(&self) -> impl Iterator<Item = &String> {
+        self.timed.asked.iter().chain(&self.scenario.asked)
+    }
+}
+
+impl Timed {
+    fn at(&self, scale: Scale) -> impl Iterator<Item = &String> {
+        let Self { smoke, quick, full, asked: _ } = self;
         let by_scale = [(Scale::Smoke, smoke), (Scale::Quick, quick), (Scale::Full, full)];
         by_scale.into_iter().filter(move |(from, _)| *from <= scale).flat_map(|(_, ids)| ids)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &String> {
+        let Self { smoke, quick, full, asked } = self;
+        [smoke, quick, full, asked].into_iter().flatten()
     }
 }
 
@@ -217,8 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_measured_on_demand_is_left_out_until_somebody_asks() {
-        let text =
-            "[timed]\nquick = ['a/b']\nasked = ['m/read/default/1MiB', 'm/read/fast/1MiB']\n";
+        let text = "[timed]\nquick = ['a/b']\n[scenario]\nasked = ['m/read/default/1MiB', 'm/read/fast/1MiB']\n";
         let expected = expected(text).expect("sound");
         let bench = |id: &str| Bench { id: id.into(), target: "t".into(), executable: "e".into() };
         let all = Only::default();
@@ -242,13 +261,27 @@ mod tests {
 
     #[test]
     fn ids_that_a_scenario_names_as_it_likes_are_left_out_with_it() {
-        let text = "[timed]\nasked = ['r/quorum/read/eu', 'r/quorum/script', 'w/x/1KiB']\n";
+        let text = "[scenario]\nasked = ['r/quorum/read/eu', 'r/quorum/script', 'w/x/1KiB']\n";
         let expected = expected(text).expect("sound");
         let bench = |id: &str| Bench { id: id.into(), target: "t".into(), executable: "e".into() };
         let mut benches = ["r/quorum", "r/quo", "w/x", "w/x/1KiB"].map(bench).to_vec();
         assert_eq!(expected.leave_out(Scale::Quick, &Only::default(), &mut benches), 2);
         let left: Vec<&str> = benches.iter().map(|bench| bench.id.as_str()).collect();
         assert_eq!(left, ["r/quo", "w/x"]);
+    }
+
+    #[test]
+    fn scenarios_are_expected_of_a_run_and_of_no_comparison() {
+        let text = "[timed]\nsmoke = ['a/b']\n[scenario]\nsmoke = ['s/x']\nasked = ['m/x']\n";
+        let expected = expected(text).expect("sound");
+        let all = Only::default();
+        assert_eq!(expected.missing(Scale::Smoke, &all, &[]), ["a/b", "s/x"]);
+        assert_eq!(expected.missing(Scale::Full, &all, &[]), ["a/b", "s/x", "m/x"]);
+        assert_eq!(expected.timed(Scale::Full).collect::<Vec<_>>(), ["a/b"]);
+        assert_eq!(
+            (expected.expects_time("a/b"), expected.expects_time("s/x")),
+            (Some(true), Some(false))
+        );
     }
 
     #[test]

@@ -214,7 +214,8 @@ mod tests {
             &[("wall_a", &["a/x", "a/gone", "a/lost"]), ("wall_b", &["b/x"])];
         let head: &[(&str, &[&str])] = &[("wall_a", &["a/x", "b/x", "a/new"])];
         let base = side(folder.path(), "main", base, None);
-        let list = "[timed]\nsmoke = ['a/x', 'b/x', 'a/lost', 'a/never']\nfull = ['a/full']\n";
+        let list = "[timed]\nsmoke = ['a/x', 'b/x', 'a/lost', 'a/never']\nfull = ['a/full']\n\
+            [scenario]\nsmoke = ['s/load']\n";
         let head = side(folder.path(), "next", head, Some(list));
         let found = ask(&base, &head, &Only::default(), folder.path()).expect("two in common");
         let both: Vec<_> =
