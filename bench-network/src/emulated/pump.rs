@@ -23,10 +23,14 @@ use crate::wait::Waiter;
 
 /// The largest packet that the kernel hands over, with its header.
 const PACKET_BYTES: usize = VIRTIO_BYTES + 65_536;
-/// So many are fetched before what is due is looked at again.
+/// So many are fetched before the bell is looked at again.
 const FETCHED: usize = 64;
-/// What may lie unused for the next burst.
+/// A packet that fills that much of its buffer keeps it on its way; a smaller one is copied, so that no
+/// small packet holds a large buffer.
+const KEPT_BYTES_MIN: usize = PACKET_BYTES / 2;
+/// What may lie unused for the next burst: of buffers for small packets, and for any.
 const SPARE_MAX: usize = 4096;
+const WHOLE_MAX: usize = 256;
 const LATENESS_NS_MAX: u64 = 10_000_000_000;
 const BELL: u64 = 0;
 const PACKETS: u64 = 1;
@@ -106,6 +110,8 @@ pub(super) struct Pump {
     waiting: BinaryHeap<Waiting>,
     made: u64,
     spare: Vec<Vec<u8>>,
+    /// Of [`PACKET_BYTES`] each; the last one used is the next, because it is still in a cache.
+    whole: Vec<Vec<u8>>,
     tally: Arc<Mutex<Tally>>,
     start: Instant,
 }
@@ -114,7 +120,9 @@ pub(super) struct Pump {
 struct Waiting {
     due_ns: u64,
     made: u64,
-    bytes: Vec<u8>,
+    buffer: Vec<u8>,
+    /// How much of the buffer it is.
+    bytes: usize,
 }
 
 impl Ord for Waiting {
@@ -153,6 +161,7 @@ impl Pump {
         epoll::add(&epoll, &from, EventData::new_u64(PACKETS), EventFlags::IN)
             .map_err(Error::io("watch an interface"))?;
         let (waiting, spare, start) = (BinaryHeap::new(), Vec::new(), Instant::now());
+        let whole = Vec::new();
         let (before, cut, made) = (Counts::default(), false, 0);
         Ok(Self {
             epoll,
@@ -165,6 +174,7 @@ impl Pump {
             waiting,
             made,
             spare,
+            whole,
             tally,
             start,
         })
@@ -178,7 +188,6 @@ impl Pump {
         lock(&self.tally).thread = Some(gettid().as_raw_nonzero().get());
         let waiter = Waiter::new();
         let mut events = Vec::with_capacity(4);
-        let mut fetched = vec![0; PACKET_BYTES];
         let mut more = false;
         loop {
             let start = self.start;
@@ -189,29 +198,44 @@ impl Pump {
             if events.iter().any(|event| event.data.u64() == BELL) {
                 return;
             }
-            more = self.fetch(&mut fetched);
+            more = self.fetch();
             self.hand_on();
+            self.tell();
         }
     }
 
-    /// Lets in what the kernel has. Whether it may have more.
-    fn fetch(&mut self, fetched: &mut [u8]) -> bool {
+    /// Lets in what the kernel has, and hands on between what is due then. Whether there may be more.
+    fn fetch(&mut self) -> bool {
         for _ in 0..FETCHED {
-            match self.from.read(fetched) {
-                Ok(bytes) => self.enter(&fetched[..bytes]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => (),
-                Err(_) => return false, // Nothing there now; the epoll tells when there is.
+            let mut buffer = self.whole.pop().unwrap_or_else(|| vec![0; PACKET_BYTES]);
+            match self.from.read(&mut buffer) {
+                Ok(bytes) => {
+                    match self.enter(&buffer[..bytes]) {
+                        Some(due_ns) => self.push(due_ns, buffer, bytes),
+                        None => self.recycle(buffer),
+                    }
+                    // Before the next one takes its place in the processor's cache.
+                    self.hand_on();
+                }
+                Err(error) => {
+                    self.recycle(buffer);
+                    if error.kind() != ErrorKind::Interrupted {
+                        return false; // Nothing there now; the epoll tells when there is.
+                    }
+                }
             }
         }
         true
     }
 
-    /// Asks the model for each segment, and keeps those together that arrive together.
-    fn enter(&mut self, packet: &[u8]) {
+    /// Asks the model for each segment, and keeps those together that arrive together. When all of a
+    /// large packet arrives as it came its buffer is not copied, but kept by the caller until the time
+    /// that is returned.
+    fn enter(&mut self, packet: &[u8]) -> Option<u64> {
         let now_ns = elapsed_ns(self.start);
         let Some(shape) = Shape::of(packet) else {
             lock(&self.tally).refused += 1;
-            return;
+            return None;
         };
         if let Some(next) = self.control.take() {
             self.cut = next.cut;
@@ -222,7 +246,7 @@ impl Pump {
         }
         if self.cut {
             lock(&self.tally).cut += shape.segments() as u64;
-            return;
+            return None;
         }
         let mut run: Option<(Range<usize>, u64)> = None;
         for segment in 0..shape.segments() {
@@ -251,9 +275,12 @@ impl Pump {
                 }
             }
         }
-        if let Some((range, due_ns)) = run {
-            self.keep(packet, shape, range, due_ns, None);
+        let (range, due_ns) = run?;
+        if range == (0..shape.segments()) && packet.len() >= KEPT_BYTES_MIN {
+            return Some(due_ns);
         }
+        self.keep(packet, shape, range, due_ns, None);
+        None
     }
 
     fn keep(
@@ -270,27 +297,45 @@ impl Pump {
             packet::finish_checksum(&mut bytes);
             packet::flip(&mut bytes, bit);
         }
-        self.made += 1;
-        self.waiting.push(Waiting { due_ns, made: self.made, bytes });
+        let length = bytes.len();
+        self.push(due_ns, bytes, length);
     }
 
-    /// Writes what is due, and tells how late that was.
-    fn hand_on(&mut self) {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let now_ns = elapsed_ns(self.start);
-            let Some(next) = self.waiting.peek().filter(|next| next.due_ns <= now_ns) else {
-                break;
-            };
-            tally.lateness.saturating_record(now_ns - next.due_ns);
-            let next = self.waiting.pop().expect("just seen");
-            if self.to.write(&next.bytes).is_err() {
-                tally.refused += 1;
-            }
-            if self.spare.len() < SPARE_MAX {
-                self.spare.push(next.bytes);
-            }
+    fn push(&mut self, due_ns: u64, buffer: Vec<u8>, bytes: usize) {
+        self.made += 1;
+        self.waiting.push(Waiting { due_ns, made: self.made, buffer, bytes });
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        let (list, most) = match buffer.len() {
+            PACKET_BYTES => (&mut self.whole, WHOLE_MAX),
+            _ => (&mut self.spare, SPARE_MAX),
+        };
+        if list.len() < most {
+            list.push(buffer);
         }
+    }
+
+    /// Writes what is due, and counts how late that was.
+    fn hand_on(&mut self) {
+        while let Some(due_ns) = self.waiting.peek().map(|next| next.due_ns) {
+            let now_ns = elapsed_ns(self.start);
+            if due_ns > now_ns {
+                break;
+            }
+            let next = self.waiting.pop().expect("just seen");
+            let written = self.to.write(&next.buffer[..next.bytes]);
+            self.recycle(next.buffer);
+            // Held for no system call: whoever asks for a report would hold packets up.
+            let mut tally = lock(&self.tally);
+            tally.lateness.saturating_record(now_ns - due_ns);
+            tally.refused += u64::from(written.is_err());
+        }
+    }
+
+    /// What the model did so far, and the processor time of it.
+    fn tell(&mut self) {
+        let mut tally = lock(&self.tally);
         tally.segments = self.before + self.model.counts();
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         tally.cpu = Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
@@ -311,7 +356,7 @@ mod tests {
 
     #[test]
     fn packets_leave_by_their_time_and_then_in_the_order_they_came() {
-        let waiting = |due_ns, made| Waiting { due_ns, made, bytes: Vec::new() };
+        let waiting = |due_ns, made| Waiting { due_ns, made, buffer: Vec::new(), bytes: 0 };
         let mut heap: BinaryHeap<Waiting> =
             [waiting(5, 1), waiting(3, 2), waiting(5, 0), waiting(4, 3)].into();
         let order: Vec<_> =

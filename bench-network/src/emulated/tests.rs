@@ -29,6 +29,7 @@ macro_rules! over_every_carrier {
 over_every_carrier! {
     connecting_takes_a_round_trip_and_so_does_an_echo
     every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts
+    every_byte_of_large_packets_arrives_though_many_are_on_their_way
     a_rate_is_not_exceeded
     the_packet_of_the_script_is_lost_and_no_other
     two_links_at_once_do_not_meet
@@ -111,6 +112,14 @@ fn every_byte_arrives_over_a_link_that_loses_doubles_and_corrupts<C: Carrier>() 
     // 1,449 segments at least, and one in a hundred of each.
     assert!(up.segments.offered >= 1_449 && up.segments.lost > 0, "{up:?}");
     assert!(up.segments.duplicated > 0 && up.segments.corrupted > 0, "{up:?}");
+}
+
+fn every_byte_of_large_packets_arrives_though_many_are_on_their_way<C: Carrier>() {
+    let Some(link) = link::<C>(&rtt(20 * MS)) else { return };
+    let (client, server) = pair(&link);
+    transfer(client, server, ByteSize::mib(16));
+    let up = link.report().expect("alive").up;
+    assert!(up.segments.offered >= 11_586 && up.refused == 0, "{up:?}");
 }
 
 fn a_rate_is_not_exceeded<C: Carrier>() {
