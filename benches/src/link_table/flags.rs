@@ -41,7 +41,7 @@ struct Flags {
     /// Of loss and jitter [default: 42]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// Measure how exact the emulator is, beside theory and the kernel's own; takes two minutes
+    /// Measure how exact the emulator is, beside theory and the kernel's own; takes three minutes
     ///
     /// Round trips from 1 to 180 ms, goodput from 10 to 1000 Mbit/s in turns with the kernel's token
     /// bucket, loss of 200,000 packets, the ceiling in turns with a bare veth pair, and TCP against
