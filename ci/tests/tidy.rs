@@ -191,8 +191,12 @@ fn expected_ids_are_unique_and_those_that_count_targets_declare() {
         .flat_map(|(_, text)| declared_ids(text))
         .collect::<BTreeSet<_>>();
     assert_eq!(declared, counted, "benches/expected.toml and the count targets differ");
-    let timed = &expected["timed"];
-    let timed = unique("timed", ["smoke", "quick", "full", "asked"].map(|scale| &timed[scale]));
+    let lists = |kind: &'static str| {
+        let scales = ["smoke", "quick", "full", "asked"].into_iter();
+        scales.filter_map(|scale| expected[kind].get(scale)).collect::<Vec<_>>()
+    };
+    unique("timed and scenario", lists("timed").into_iter().chain(lists("scenario")));
+    let timed = unique("timed", lists("timed"));
     // Odd sizes are counted only: they are there for the code that small and uneven sizes take.
     let workload =
         |id: &String| id.rsplit_once('/').map_or(id.as_str(), |(workload, _)| workload).to_owned();
