@@ -18,7 +18,7 @@ use bench_core::workload::Failure;
 use bench_network::Error;
 use bench_network::echo::service::EchoService;
 use bench_network::fault::{
-    CpuOverload, DiskPressure, FaultError, FaultSpec, MemoryPressure, Proof,
+    CpuOverload, DiskPressure, FaultError, FaultSpec, MemoryPressure, Proof, StreamFault,
 };
 use bench_network::link::LinkProfile;
 use bench_network::proxy::DelayProxy;
@@ -54,6 +54,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What strikes a connection after a time needs connections that live that long: they are never
+    /// given up, where others are after so many requests.
+    fn fit_for(&self, spec: FaultSpec) -> Self {
+        use StreamFault::{Reset, TimeOut};
+        let late = matches!(spec, FaultSpec::Stream(Reset { .. } | TimeOut { .. }));
+        let requests_each = if late { u32::MAX } else { self.requests_each };
+        Self { requests_each, ..self.clone() }
+    }
+
     /// What the scale has time for.
     pub fn of(scale: Scale) -> Self {
         let ms = Duration::from_millis;
@@ -110,6 +119,7 @@ struct Bench {
 /// [`FaultError`] where the fault makes no sense, cannot be had here, or was not shown; what the
 /// system refused.
 pub fn measure(spec: FaultSpec, plan: &Plan) -> Result<Vec<Row>, Failure> {
+    let plan = &plan.fit_for(spec);
     let mut bench = Bench::start(spec, plan)?;
     let mut phases: [Option<Driven>; 3] = Default::default();
     let mut proofs = Vec::new();
@@ -216,12 +226,16 @@ impl Bench {
     }
 
     fn dimensions(&self, plan: &Plan, cell: &str, phase: Phase) -> BTreeMap<String, String> {
+        let requests = match plan.requests_each {
+            u32::MAX => "unlimited".to_owned(),
+            some => some.to_string(),
+        };
         let told = [
             (CELL, cell.to_owned()),
             (PHASE, phase.name().to_owned()),
             ("backend", bench_network::socket::BACKEND.to_owned()),
             ("size", plan.size.to_string()),
-            ("requests_per_connection", plan.requests_each.to_string()),
+            ("requests_per_connection", requests),
             ("patience", format!("{:?}", plan.patience)),
             ("rounds", plan.rounds.to_string()),
         ];
@@ -250,7 +264,7 @@ fn add(total: &mut Option<Driven>, part: Driven) {
 #[cfg(test)]
 mod tests {
     use bench_core::record::{Data, Metric};
-    use bench_network::fault::{StreamFault, Ways};
+    use bench_network::fault::Ways;
 
     use super::*;
     use crate::front::{NOT_MEASURED, USAGE, code_of};
@@ -291,6 +305,14 @@ mod tests {
         let errors = |phase| count(&rows, phase, Metric::Errors);
         assert!(errors(Phase::Under) > 0, "{rows:?}");
         assert_eq!((errors(Phase::Baseline), errors(Phase::After)), (0, 0));
+    }
+
+    #[test]
+    fn connections_live_until_a_late_fault_strikes_them() {
+        let plan = Plan::of(Scale::Smoke);
+        let requests = |text: &str| plan.fit_for(text.parse().expect("a fault")).requests_each;
+        assert_eq!((requests("reset:30ms"), requests("time_out:30ms")), (u32::MAX, u32::MAX));
+        assert_eq!(requests("slow_close:20ms"), plan.requests_each, "there is something to close");
     }
 
     #[test]
