@@ -1,6 +1,5 @@
 //! The command line, and from there to rows, a table and an exit code.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,8 +12,8 @@ use clap::Parser;
 
 use super::cell::{Cell, Verdict};
 use super::measure::{Compared, Plan, compare};
-use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::{aligned, show};
+use crate::front::{NOT_MEASURED, failed, of_user, open_record, refuse, told, write_record};
 
 /// Exit code: a simulated time stands for no real one.
 const DIFFERS: u8 = 3;
@@ -67,16 +66,15 @@ pub fn main() -> ExitCode {
         Err(sentence) => return refuse(&sentence),
     };
     let done = all(&flags.plan(scale)).and_then(|compared| {
-        // A closed pipe at the other end of a table is not the scenario's failure.
-        let _closed = write!(io::stdout().lock(), "{}", table(&compared));
+        show(table(&compared));
         record.rows = compared.iter().flat_map(Compared::rows).collect();
-        flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?;
+        write_record(&record, flags.output.as_deref())?;
         Ok(judged(&compared))
     });
     match done {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some((sentence, code))) => ExitCode::from(told(&sentence, code)),
-        Err(failure) => ExitCode::from(told(&failure.to_string(), code_of(&failure))),
+        Err(failure) => ExitCode::from(failed(&failure)),
     }
 }
 

@@ -24,7 +24,7 @@ use super::run::{Failed, again};
 use super::site::Site;
 use super::theirs::{installed, theirs};
 use crate::front::{
-    NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst, write_record,
+    BROKE, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst, write_record,
 };
 
 /// By which interface, how deep, past the page cache.
@@ -120,9 +120,8 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
         };
         progress.inc(1);
         let _closed = progress.suspend(|| writeln!(out, "{line}"));
-        if let Some(path) = flags.record() {
-            write_record(&record, path).map_err(|error| told(&error.to_string(), 1))?;
-        }
+        let written = write_record(&record, flags.record());
+        written.map_err(|error| told(&error.to_string(), BROKE))?;
     }
     progress.finish_and_clear();
     end(stop.load(Ordering::Relaxed), &codes, cells.len(), fio.is_some())

@@ -12,7 +12,10 @@ use super::json;
 use super::rows::rows;
 use super::run::{Report, together};
 use super::summary::summary;
-use crate::front::{NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst, write_record};
+use crate::front::text::show;
+use crate::front::{
+    BROKE, NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst, write_record,
+};
 
 /// Runs the jobs, group by group; the exit code says how it went.
 pub fn run(session: &Session) -> ExitCode {
@@ -34,19 +37,17 @@ fn run_quietly(session: &Session) -> Result<(), u8> {
         }
         for report in together(group, number, &stop) {
             if session.format == Format::Normal {
-                // A closed pipe at the other end is not the job's failure.
-                let _closed = io::stdout().write_all(summary(&report).as_bytes());
+                show(summary(&report));
             }
             record.rows.extend(rows(&report));
             reports.push(report);
         }
-        if let Some(path) = &session.output {
-            write_record(&record, path).map_err(|error| told(&error.to_string(), 1))?;
-        }
+        let written = write_record(&record, session.output.as_deref());
+        written.map_err(|error| told(&error.to_string(), BROKE))?;
         write_json(session, &reports, &record).map_err(|why| told(&why, 1))?;
     }
     if session.format == Format::Json {
-        let _closed = io::stdout().write_all(json::print(&reports, &record).as_bytes());
+        show(json::print(&reports, &record));
     }
     end(&reports, stop.load(Ordering::Relaxed))
 }

@@ -1,6 +1,5 @@
 //! The command line, and from there to rows and a table.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,7 +12,8 @@ use clap::Parser;
 
 use super::rounds::{ID, Plan, measure};
 use super::table::table;
-use crate::front::{code_of, of_user, open_record, refuse, told, write_record};
+use crate::front::text::show;
+use crate::front::{failed, of_user, open_record, refuse, write_record};
 
 const REQUESTS: Scenario =
     Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?)) };
@@ -73,14 +73,13 @@ pub fn main() -> ExitCode {
         Err(sentence) => return refuse(&sentence),
     };
     let done = measure(plan).and_then(|rows| {
-        // A closed pipe at the other end of a table is not the scenario's failure.
-        let _closed = write!(io::stdout().lock(), "{}", table(&rows));
+        show(table(&rows));
         record.rows = rows;
-        Ok(flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?)
+        Ok(write_record(&record, flags.output.as_deref())?)
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => ExitCode::from(told(&failure.to_string(), code_of(&failure))),
+        Err(failure) => ExitCode::from(failed(&failure)),
     }
 }
 
@@ -90,7 +89,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::front::{NOT_MEASURED, USAGE};
+    use crate::front::{NOT_MEASURED, USAGE, code_of};
 
     fn parse(line: &str) -> Result<Flags, String> {
         let words = std::iter::once("scenario_fuse").chain(line.split_whitespace());

@@ -5,7 +5,7 @@ use bench_core::record::{Data, Metric, Row};
 use bench_storage::fuse::{Caching, Kind};
 
 use super::rounds::{ALL, ARM, METADATA, metric_of};
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 /// The share of these requests that an arm saves, beside the arm that remembers nothing; `None` where
 /// one of the two has no such row, or there was nothing to save.

@@ -15,6 +15,7 @@ use super::caller::Protocol;
 use super::link::Between;
 use super::plan::{CHUNK, Cell, Effort, PROFILES, SIZES};
 use super::setup::{Place, Setup};
+use crate::front::values::{milliseconds, named, or, seconds};
 
 /// Measures throughput over gRPC: profiles × operations × sizes, each cell by all profiles in turns.
 ///
@@ -224,26 +225,6 @@ impl Flags {
     }
 }
 
-/// What was asked for, each once, or all there is.
-pub(crate) fn or<T: Copy + PartialEq>(asked: Vec<T>, all: &[T]) -> Vec<T> {
-    let source = if asked.is_empty() { all } else { &asked };
-    let mut unique = Vec::new();
-    for item in source {
-        if !unique.contains(item) {
-            unique.push(*item);
-        }
-    }
-    unique
-}
-
-pub(crate) fn named<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
-    let found = known.iter().find(|(name, _)| *name == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        format!("write one of {}", names.join(", "))
-    })
-}
-
 fn operation(text: &str) -> Result<Operation, String> {
     named(text, &Operation::ALL.map(|operation| (operation.name(), operation)))
 }
@@ -274,26 +255,6 @@ fn link(text: &str) -> Result<LinkProfile, String> {
 fn count(text: &str) -> Result<usize, String> {
     let count: usize = text.parse().map_err(|_| "write a whole number".to_owned())?;
     if (1..=10_000).contains(&count) { Ok(count) } else { Err("write 1 to 10000".to_owned()) }
-}
-
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    time(text, 1.0)
-}
-
-pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
-    time(text, 1e-3)
-}
-
-/// Up to an hour.
-fn time(text: &str, unit: f64) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| "write a number, as in 20".to_owned())?;
-    let seconds = number * unit;
-    let fine = seconds > 0.0 && seconds <= 3600.0;
-    if fine {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err("write more than 0, up to an hour".to_owned())
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 mod grpcio;
 mod ratios;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bench_core::fixture::Payload;
@@ -24,6 +23,7 @@ use super::round::{Watch, measure};
 use super::run::{Session, boxed};
 use super::setup::{Place, Setup};
 use super::table::table;
+use crate::front::text::show;
 
 /// Ours.
 const SEGMENTS: &str = "segments";
@@ -58,7 +58,7 @@ fn measured(matrix: &Matrix, layout: Layout, arms: usize) -> Result<(), u8> {
     let no_ceiling = matrix.setup.ceiling().err().map(|why| format!("{why}\n"));
     let text =
         format!("{}{}\n{}", table(rows), no_ceiling.unwrap_or_default(), ratios::table(rows));
-    let _closed = write!(io::stdout().lock(), "{text}");
+    show(text);
     session.end()
 }
 

@@ -1,6 +1,5 @@
 //! From flags to rows, a table and the recommendation.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use super::round::{Watch, measure};
 use super::setup::{Place, Setup};
 use super::table::table;
 use super::tally::Tally;
+use crate::front::text::show;
 use crate::front::{
     BROKE, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record,
 };
@@ -55,8 +55,7 @@ fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
     let no_ceiling = matrix.setup.ceiling().err().map(|why| format!("{why}\n"));
     let no_ceiling = no_ceiling.unwrap_or_default();
     let text = format!("{}{no_ceiling}\n{}", table(rows), words(&ranking, &link_in_words(rows)));
-    // A closed pipe at the other end of a table is not the matrix's failure.
-    let _closed = write!(io::stdout().lock(), "{text}");
+    show(text);
     session.end()
 }
 
@@ -110,12 +109,8 @@ impl Session {
         }
         self.progress.bar.set_message(cell.scenario());
         self.record.rows.extend(measure(&mut self.progress));
-        match &self.output {
-            Some(path) => {
-                write_record(&self.record, path).map_err(|error| told(&error.to_string(), 1))
-            }
-            None => Ok(()),
-        }
+        let written = write_record(&self.record, self.output.as_deref());
+        written.map_err(|error| told(&error.to_string(), BROKE))
     }
 
     /// What was measured by now.

@@ -8,6 +8,7 @@ use bench_core::units::{GIB, MIB};
 
 use super::arm::{CLIENT, COVERS, EACH};
 use super::tally::CEILING;
+use crate::front::text::aligned;
 
 /// The titles. Processor time is that of both ends, and faults and memory, too, or they say that
 /// they are the client's.
@@ -124,32 +125,6 @@ fn quantile(row: Option<&Row>, q: f64) -> String {
 
 fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
-}
-
-/// Columns two blanks apart, all but the first aligned to the right; a line with fewer cells than
-/// titles ends in text.
-pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let whole = |line: &&Vec<String>| line.len() == columns;
-    let width = |column: usize| {
-        let first = lines.iter().filter(|line| column == 0 || whole(line));
-        first.map(|line| line[column].chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for line in lines {
-        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            let gap = " ".repeat(width.saturating_sub(cell.chars().count()));
-            match column {
-                0 => text.extend([cell, gap.as_str()]),
-                _ if line.len() < columns => text.extend(["  ", cell]),
-                _ => text.extend(["  ", gap.as_str(), cell]),
-            }
-        }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The command line, and from there to rows and a table.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bench_core::measure::scenario::{self, Scenario};
@@ -15,7 +14,8 @@ use super::figures;
 use super::measure::{Plan, measure, rows};
 use super::profile::LinkFlags;
 use super::table::table;
-use crate::front::{NOT_MEASURED, USAGE, code_of, of_user, open_record, told, write_record};
+use crate::front::text::show;
+use crate::front::{NOT_MEASURED, USAGE, failed, of_user, open_record, told, write_record};
 
 const LTE: Scenario = Scenario { id: "link/table/lte", run: rows };
 
@@ -74,8 +74,7 @@ pub fn main() -> ExitCode {
     let Some((flags, scale)) = of_user::<Flags>("scenario_link", &[]) else {
         return scenario::main(&[LTE]);
     };
-    let code =
-        run(&flags, scale).unwrap_or_else(|failure| told(&failure.to_string(), code_of(&failure)));
+    let code = run(&flags, scale).unwrap_or_else(|failure| failed(&failure));
     ExitCode::from(code)
 }
 
@@ -91,17 +90,12 @@ fn run(flags: &Flags, scale: Scale) -> Result<u8, Failure> {
         figures::measure(plan.backend, plan.config.seed)?
     } else {
         let rows = measure(&plan)?;
-        say(&table(&rows));
+        show(table(&rows));
         let code = code_of_rows(&rows);
         (rows, code)
     };
-    output.map_or(Ok(()), |path: &Path| write_record(&record, path))?;
+    write_record(&record, output)?;
     Ok(code)
-}
-
-/// A closed pipe at the other end of a table is not the scenario's failure.
-pub(super) fn say(text: &str) {
-    let _closed = write!(io::stdout().lock(), "{text}");
 }
 
 fn code_of_rows(rows: &[Row]) -> u8 {
@@ -114,6 +108,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::front::code_of;
 
     fn parse(line: &str) -> Result<Flags, String> {
         let words = std::iter::once("scenario_link").chain(line.split_whitespace());

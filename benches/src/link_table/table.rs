@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bench_core::record::Row;
 
 use super::measure::{ASKED, TOLERATED, USED};
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 const TITLES: [&str; 6] = ["", "asked", "used", "measured", "off", "tolerated"];
 

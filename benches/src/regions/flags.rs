@@ -1,7 +1,6 @@
 //! The command line, and from there to rows and tables.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,10 +19,11 @@ use clap::Parser;
 use super::measure::measure;
 use super::plan::Plan;
 use super::table::table;
+use crate::front::text::show;
+use crate::front::values::{milliseconds, seconds};
 use crate::front::{
-    BROKE, NOT_MEASURED, USAGE, code_of, of_user, open_record, refuse, told, worst, write_record,
+    BROKE, NOT_MEASURED, USAGE, failed, of_user, open_record, refuse, told, worst, write_record,
 };
-use crate::grpc_matrix::flags::{milliseconds, seconds};
 
 const SCENARIOS: [Scenario; 2] = [
     Scenario { id: "regions/quorum", run: |scale| rows(Mode::Quorum, scale) },
@@ -159,14 +159,12 @@ fn run(flags: &Flags, plan: &Plan, mut record: RunRecord) -> ExitCode {
                 codes.extend(code);
             }
             Err(failure) => {
-                codes.push(told(&failure.to_string(), code_of(&failure)));
+                codes.push(failed(&failure));
                 break;
             }
         }
     }
-    if let Some(path) = &flags.output
-        && let Err(error) = write_record(&record, path)
-    {
+    if let Err(error) = write_record(&record, flags.output.as_deref()) {
         codes.push(told(&error.to_string(), BROKE));
     }
     ExitCode::from(worst(codes).unwrap_or(0))
@@ -174,8 +172,7 @@ fn run(flags: &Flags, plan: &Plan, mut record: RunRecord) -> ExitCode {
 
 fn one(flags: &Flags, plan: &Plan, mode: Mode) -> Result<(Vec<Row>, Vec<u8>), Failure> {
     let measured = measure(plan, mode)?;
-    // A closed pipe at the other end of a table is not the run's failure.
-    let _closed = writeln!(io::stdout().lock(), "{}", table(&measured));
+    show(table(&measured) + "\n");
     if let Some(folder) = &flags.history {
         fs::write(folder.join(format!("{mode}.jsonl")), print(&measured.run.history))?;
     }
@@ -198,8 +195,7 @@ fn check(path: &Path) -> ExitCode {
     match linearizable(&history) {
         Ok(witness) => {
             let (reads, writes) = (witness.reads, witness.writes);
-            let _closed =
-                writeln!(io::stdout().lock(), "linearizable: {reads} reads, {writes} writes");
+            show(format_args!("linearizable: {reads} reads, {writes} writes\n"));
             ExitCode::SUCCESS
         }
         Err(anomaly) => ExitCode::from(told(&format!("not linearizable: {anomaly}"), BROKE)),

@@ -10,7 +10,7 @@ use bench_network::register::outage::{FailOver, by_second};
 use hdrhistogram::Histogram;
 
 use super::measure::Measured;
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 const TITLES: [&str; 11] = [
     "region",

@@ -1,6 +1,5 @@
 //! The command line, and from there to rows and a table.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,8 +11,9 @@ use clap::Parser;
 
 use super::run::{Part, Plan, measure};
 use super::table::table;
-use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
-use crate::grpc_matrix::flags::{named, or, seconds};
+use crate::front::text::show;
+use crate::front::values::{named, or, seconds};
+use crate::front::{NOT_MEASURED, failed, of_user, open_record, refuse, write_record};
 
 /// What is sent at once through a receive buffer that is given, as many times its size.
 const WINDOWS: u64 = 1024;
@@ -106,18 +106,17 @@ pub fn main() -> ExitCode {
         Err(sentence) => return refuse(&sentence),
     };
     let done = measure(&plan).and_then(|rows| {
-        // A closed pipe at the other end of a table is not the scenario's failure.
-        let _closed = write!(io::stdout().lock(), "{}", table(&rows));
-        let failed = rows.iter().any(|row| !row.ok);
+        show(table(&rows));
+        let missing = rows.iter().any(|row| !row.ok);
         record.rows = rows;
-        flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?;
-        Ok(failed)
+        write_record(&record, flags.output.as_deref())?;
+        Ok(missing)
     });
     match done {
         Ok(false) => ExitCode::SUCCESS,
         // The table has said which, and what to do.
         Ok(true) => ExitCode::from(NOT_MEASURED),
-        Err(failure) => ExitCode::from(told(&failure.to_string(), code_of(&failure))),
+        Err(failure) => ExitCode::from(failed(&failure)),
     }
 }
 
@@ -127,7 +126,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::front::USAGE;
+    use crate::front::{USAGE, code_of};
 
     fn parse(line: &str) -> Result<Flags, String> {
         let words = std::iter::once("scenario_tcp").chain(line.split_whitespace());

@@ -6,7 +6,7 @@ use bench_core::record::Row;
 
 use super::run::{ARM, OWN};
 use super::{reuse, time_outs};
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 /// A line for each row, and below what a reader has to know of a number.
 pub fn table(rows: &[Row]) -> String {

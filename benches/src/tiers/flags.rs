@@ -9,7 +9,7 @@ use bench_storage::source::DelayConfig;
 use bench_storage::tiers::{Objects, TieredConfig};
 use clap::Parser;
 
-use crate::grpc_matrix::flags::{milliseconds, named, or, seconds};
+use crate::front::values::{milliseconds, named, or, seconds};
 
 const SEED: u64 = 42;
 /// The far store is in memory.

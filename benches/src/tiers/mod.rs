@@ -10,15 +10,14 @@ pub mod popular;
 pub mod run;
 pub mod table;
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use bench_core::measure::scenario::{self, Scenario};
-use bench_core::workload::Failure;
 
 use self::flags::{Flags, Plan};
-use crate::front::{BROKE, USAGE, code_of, of_user, open_record, refuse, told, write_record};
+use crate::front::text::show;
+use crate::front::{BROKE, USAGE, failed, of_user, open_record, refuse, told, write_record};
 
 /// With the objects of a plan that nobody changed.
 const READ: Scenario =
@@ -41,13 +40,9 @@ pub fn main() -> ExitCode {
 /// The exit code, once the sentence is told.
 fn measure(plan: &Plan, output: Option<&Path>) -> Result<(), u8> {
     let mut record = open_record(output).map_err(|error| told(&error, USAGE))?;
-    let failed = |error: Failure| told(&error.to_string(), code_of(&error));
-    let arms = run::arms(plan).map_err(failed)?;
-    record.rows = run::measure(plan, arms).map_err(failed)?;
-    if let Some(path) = output {
-        write_record(&record, path).map_err(|error| told(&error.to_string(), BROKE))?;
-    }
-    // A closed pipe at the other end of a table is not the run's failure.
-    let _closed = write!(io::stdout().lock(), "{}", table::table(&record.rows));
+    let arms = run::arms(plan).map_err(|failure| failed(&failure))?;
+    record.rows = run::measure(plan, arms).map_err(|failure| failed(&failure))?;
+    write_record(&record, output).map_err(|error| told(&error.to_string(), BROKE))?;
+    show(table::table(&record.rows));
     Ok(())
 }

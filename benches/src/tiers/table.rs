@@ -5,7 +5,7 @@ use bench_core::units::MIB;
 use bench_storage::tiers::Tier;
 
 use super::run::REFUSED;
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 const TITLES: [&str; 9] =
     ["id", "reads", "memory %", "disk %", "remote %", "hit %", "MiB/s", "p50 ms", "p99 ms"];

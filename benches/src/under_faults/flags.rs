@@ -1,6 +1,5 @@
 //! The command line, and from there to rows and a table.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,8 +14,9 @@ use clap::Parser;
 
 use super::run::{Plan, measure};
 use super::table::table;
-use crate::front::{NOT_MEASURED, code_of, of_user, open_record, refuse, told, write_record};
-use crate::grpc_matrix::flags::seconds;
+use crate::front::text::show;
+use crate::front::values::seconds;
+use crate::front::{NOT_MEASURED, failed, of_user, open_record, refuse, told, write_record};
 
 /// A fault at its usual strength.
 macro_rules! usual {
@@ -130,16 +130,15 @@ pub fn main() -> ExitCode {
     let mut missing = Vec::new();
     let done = faults.into_iter().try_for_each(|fault| -> Result<(), Failure> {
         let rows: Vec<Row> = measure(fault, &plan)?;
-        // A closed pipe at the other end of a table is not the scenario's failure.
-        let _closed = writeln!(io::stdout().lock(), "{}", table(&rows));
+        show(table(&rows) + "\n");
         missing.extend(unmeasured(&rows));
         record.rows.extend(rows);
-        Ok(flags.output.as_deref().map_or(Ok(()), |path| write_record(&record, path))?)
+        Ok(write_record(&record, flags.output.as_deref())?)
     });
     match done {
         Ok(()) if missing.is_empty() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(told(&missing.join("; "), NOT_MEASURED)),
-        Err(failure) => ExitCode::from(told(&failure.to_string(), code_of(&failure))),
+        Err(failure) => ExitCode::from(failed(&failure)),
     }
 }
 

@@ -5,7 +5,7 @@ use bench_core::record::{Data, Metric, Row};
 use bench_core::units::print_ns;
 
 use super::run::PHASE;
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 /// Median and 99th percentile of latency, requests a second, and errors by kind, phase by phase.
 pub fn table(rows: &[Row]) -> String {

@@ -5,7 +5,7 @@ use bench_core::judge::stats::median;
 use bench_core::record::Row;
 
 use super::{GRPCIO, RAW_TCP, RAW_UNIX, SEGMENTS, TONIC};
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::aligned;
 
 const TITLES: [&str; 7] =
     ["segments in", "rounds", "of raw TCP", "CPU by raw TCP", "of raw Unix", "× tonic", "× grpcio"];

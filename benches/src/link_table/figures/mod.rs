@@ -27,10 +27,9 @@ use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::{LinkProfile, Source};
 use bench_network::tun::Tun;
 
-use super::flags::say;
 use super::measure::refuse;
-use crate::front::{NOT_MEASURED, USAGE, code_of, told};
-use crate::grpc_matrix::table::aligned;
+use crate::front::text::{aligned, show};
+use crate::front::{NOT_MEASURED, USAGE, failed, told};
 
 /// Exit code: a figure is not what it has to be.
 const MISSED: u8 = 3;
@@ -107,16 +106,16 @@ fn all<C: Carrier>(seed: u64) -> Result<(Vec<Row>, u8), Failure> {
         congestion::figure::<C>,
     ];
     let (mut rows, mut lines, mut broke) = (Vec::new(), Vec::new(), None);
-    say(&format!("{}, seed {seed}\n", C::BACKEND));
+    show(format_args!("{}, seed {seed}\n", C::BACKEND));
     for figure in figures {
         match figure(seed) {
             Ok(found) => {
-                say(&found.table());
+                show(found.table());
                 lines.extend(found.lines);
                 rows.extend(found.rows);
             }
             // What the others found is worth its minutes.
-            Err(failure) => broke = Some(told(&failure.to_string(), code_of(&failure))),
+            Err(failure) => broke = Some(failed(&failure)),
         }
     }
     for row in &mut rows {

@@ -1,5 +1,11 @@
 //! What scenarios with a command line of their own have in common: which words are theirs, how they
 //! end, the record they write, progress, and interrupts.
+//!
+//! - [`values`]: what stands behind their flags.
+//! - [`text`]: what people read.
+
+pub(crate) mod text;
+pub(crate) mod values;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -69,6 +75,11 @@ fn is_ours(argument: &str, also: &[&str]) -> bool {
 pub(crate) fn told(sentence: &str, code: u8) -> u8 {
     let _unread = writeln!(io::stderr(), "error: {sentence}");
     code
+}
+
+/// Tells a failure, and gives back what it ends with.
+pub(crate) fn failed(failure: &Failure) -> u8 {
+    told(&failure.to_string(), code_of(failure))
 }
 
 /// What a failure ends with: [`NOT_MEASURED`] where this machine cannot have what was asked for,
@@ -156,8 +167,9 @@ pub(crate) fn open_record(output: Option<&Path>) -> Result<RunRecord, String> {
     Ok(record)
 }
 
-/// Writes a record, with what the scenario used so far.
-pub(crate) fn write_record(record: &RunRecord, path: &Path) -> Result<(), RecordError> {
+/// Writes a record where somebody wants it, with what the scenario used so far.
+pub(crate) fn write_record(record: &RunRecord, output: Option<&Path>) -> Result<(), RecordError> {
+    let Some(path) = output else { return Ok(()) };
     match NAME.get().zip(WATCH.get()) {
         Some((name, Some(watch))) => {
             let mut record = record.clone();
