@@ -57,7 +57,8 @@ struct Sent {
     at: Duration,
 }
 
-/// Of one time, in the order in which they were made.
+/// Of one time, the script's first, the others in the order in which they were made: what is sent at the
+/// time of a cut is sent into it.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Script,
@@ -146,9 +147,13 @@ impl World {
     }
 
     fn at(&mut self, time: Duration, event: Event) {
-        self.made += 1;
-        self.events.insert(self.made, event);
-        self.queue.push(Reverse((time, self.made)));
+        let number = match event {
+            Event::Script => 0,
+            _ => self.made + 1,
+        };
+        self.made = self.made.max(number);
+        self.events.insert(number, event);
+        self.queue.push(Reverse((time, number)));
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Error> {
@@ -315,6 +320,16 @@ mod tests {
             }
             assert!(outage.recovery.iter().all(Option::is_some));
         }
+    }
+
+    #[test]
+    fn what_is_sent_at_the_time_of_a_cut_is_sent_into_it() {
+        // What asia sends at 2760 ms is answered at 2820 ms, and the cut is long enough for the answer.
+        let script = "at 2765ms heal us asia\nat 2820ms partition eu -> asia\n\
+                      at 2881ms heal eu asia\n";
+        let run = simulated(Mode::Quorum, script, 1);
+        let cut = run.effects.iter().find(|effect| effect.what == "eu -> asia cut once");
+        assert!(cut.is_some_and(|cut| cut.shown.is_ok()), "{cut:?}");
     }
 
     #[test]
