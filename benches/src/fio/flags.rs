@@ -93,7 +93,7 @@ pub struct Flags {
     ///
     /// Where fio is not installed it says so, measures ours alone, and ends with 4.
     #[cfg(feature = "peers")]
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["name", "jobfile", "output_json", "output_format"])]
     pub(super) peers: bool,
 }
 

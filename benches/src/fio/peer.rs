@@ -16,6 +16,7 @@ use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
+use bench_storage::files::cell::Engine;
 
 use super::flags::Flags;
 use super::number::print_size;
@@ -171,6 +172,9 @@ fn cells(flags: &Flags) -> Result<Vec<Options>, String> {
                 if said("bs") && !said("size") {
                     cell.size = enough(cell.block);
                 }
+                if cell.engine == Engine::Tokio {
+                    return Err("fio has no engine tokio; leave out --peers".to_owned());
+                }
                 cell.cell().map_err(|why| format!("{}: {why}", cell.label()))?;
                 cells.push(cell);
             }
@@ -225,9 +229,9 @@ fn measure(
     let jobs = std::slice::from_ref(cell);
     let mut site = Site::prepare(jobs)?;
     let mut arms = vec![arm("own", None)];
-    if fio.is_some() && !cell.engine.to_string().starts_with("tokio") {
+    if fio.is_some() {
         arms.push(arm("fio", Some(&[])));
-        if cell.engine == bench_storage::files::cell::Engine::IoUring {
+        if cell.engine == Engine::IoUring {
             arms.push(arm("fio_fixed", Some(&["--fixedbufs=1", "--registerfiles=1"])));
         }
     }

@@ -35,6 +35,18 @@ fn flags_leave_cells_open_and_refuse_what_is_no_cell() {
 }
 
 #[test]
+fn what_cannot_be_compared_with_fio_is_refused() {
+    for line in ["--ioengine=tokio", "--ioengine=tokio --rw=read --bs=4k"] {
+        let error = cells_of(&format!("--peers {line}")).expect_err(line);
+        assert_eq!(error, "fio has no engine tokio; leave out --peers");
+    }
+    for flag in ["--jobfile=x", "--output-json=x", "--output-format=json", "--name=x"] {
+        let error = Flags::try_parse_from(["scenario_files", "--peers", flag]).expect_err(flag);
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}: {error}");
+    }
+}
+
+#[test]
 fn what_fio_says_is_a_turn_and_nothing_is_none() {
     let turn = turn_of(WRITTEN).expect("sound");
     assert_eq!((turn.bytes, turn.operations), (48_390_144, 11_814));
