@@ -52,9 +52,7 @@ pub(crate) fn run(args: &ReplayArgs, ui: Ui) -> anyhow::Result<Exit> {
         all.push(told(subject, of_id, rule, args.stride));
     }
     ui.result(&render::text(&all, ui.colour()), &render::json(&all))?;
-    // An id of which no comparison came to its end has shown nothing.
-    let silent = all.iter().any(|told| told.equal.all == 0 || told.slower.all == 0);
-    Ok(if silent { Exit::NotMeasured } else { Exit::Fine })
+    Ok(render::exit(&all))
 }
 
 fn told(subject: &'static Subject, series: Series, rule: Rule, stride: usize) -> Told {

@@ -20,6 +20,15 @@ pub(crate) struct Subject {
 }
 
 impl Kind {
+    /// As a report says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "processor",
+            Self::Memory => "memory",
+            Self::Io => "input and output",
+        }
+    }
+
     /// By which share of its own time the slow arm takes longer: what must be found.
     pub(crate) fn extra_work(self) -> f64 {
         match self {
