@@ -52,7 +52,7 @@ pub(crate) struct ReplayArgs {
     /// The journal; target/perf/soak.jsonl when left out
     pub(crate) journal: Option<PathBuf>,
     /// A comparison begins so many rounds after the one before
-    #[arg(long, default_value_t = 25, value_name = "ROUNDS")]
+    #[arg(long, default_value_t = 20, value_name = "ROUNDS")]
     pub(crate) stride: usize,
 }
 
