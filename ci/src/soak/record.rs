@@ -41,8 +41,7 @@ pub(crate) fn run(args: &RecordArgs, ui: Ui) -> anyhow::Result<Exit> {
     let arms = ARMS.into_iter().map(arm).collect::<anyhow::Result<Vec<_>>>()?;
     let settings = Settings { cpus: vec![args.cpu], ..Settings::default() };
     let header = header(&arms, settings, &workspace);
-    let (mut writer, first) = open(&path, &header)?;
-    let _alone = lock(&path)?;
+    let (_alone, mut writer, first) = begin(&path, &header)?;
     let until = Instant::now() + Duration::from_secs(60 * args.minutes);
     let mut failed = BTreeMap::new();
     let mut number = first;
@@ -78,10 +77,22 @@ pub(crate) fn run(args: &RecordArgs, ui: Ui) -> anyhow::Result<Exit> {
     }
 }
 
-/// Keeps a second soak out of the journal.
+/// The journal with the number of its next round, kept from others for as long as the file lives.
+///
+/// Locked before it is opened: opening cuts off half a line, which may be the one that another soak
+/// is about to end.
+fn begin(path: &Path, header: &Header) -> anyhow::Result<(File, Writer, u32)> {
+    let alone = lock(path)?;
+    let (writer, next) = open(path, header)?;
+    Ok((alone, writer, next))
+}
+
+/// Keeps a second soak out of the journal, by a file beside it, which stays.
 fn lock(path: &Path) -> anyhow::Result<File> {
     let told = path.display();
-    let file = File::open(path).with_context(|| format!("failed to open {told}"))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let file = File::create(&beside).with_context(|| format!("failed to lock {told}"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -176,6 +187,8 @@ fn with_extra_work(arms: &[Arm], subject: &Subject) -> Vec<Arm> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -193,12 +206,31 @@ mod tests {
     }
 
     #[test]
-    fn two_soaks_never_share_a_journal() {
-        let file = tempfile::NamedTempFile::new().expect("temporary file");
-        let first = lock(file.path()).expect("free");
-        assert_eq!(crate::exit::of(&lock(file.path()).expect_err("taken")), Exit::Usage);
+    fn a_second_soak_is_refused_and_leaves_every_byte_of_the_journal() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("soak.jsonl");
+        let header = Header {
+            journal: Header::VERSION,
+            arms: BTreeMap::new(),
+            executables: BTreeMap::new(),
+            seed: SEED,
+            settings: Settings::default(),
+            ids: BTreeMap::new(),
+            extra_work: BTreeMap::new(),
+            environment: Environment::default(),
+        };
+        let first = begin(&path, &header).expect("free");
+        // The first is in the middle of a line.
+        let mut file = File::options().append(true).open(&path).expect("there");
+        file.write_all(b"{\"id\":\"a").expect("written");
+        let before = std::fs::read(&path).expect("readable");
+        let error = begin(&path, &header).expect_err("taken");
+        assert_eq!(crate::exit::of(&error), Exit::Usage);
+        assert_eq!(std::fs::read(&path).expect("readable"), before);
         drop(first);
-        lock(file.path()).expect("free again");
+        let (_alone, _writer, next) = begin(&path, &header).expect("free again");
+        assert_eq!(next, 0);
+        assert!(std::fs::read(&path).expect("readable").len() < before.len(), "half a line is cut");
     }
 
     #[test]
