@@ -59,9 +59,10 @@ pub(crate) struct GateArgs {
     /// target/perf/history.sqlite, where there is one]
     #[arg(long, value_name = "STORE")]
     pub(crate) history: Option<String>,
-    /// The change in per cent that passes, in place of every `relative` in ci/policy.toml
+    /// The change of instructions in per cent that passes, in place of every `relative` for them
     ///
-    /// For a look at a single change: floors, fences and budgets hold as before.
+    /// For a look at a single change: floors, fences, budgets and the limits of other counts in
+    /// ci/policy.toml hold as before.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) threshold: Option<f64>,
     /// Exit with 6 when an id stays undecided

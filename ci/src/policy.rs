@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use bench_core::judge::band::Bands;
-use bench_core::judge::policy::Rule;
+use bench_core::judge::policy::{Limit, Rule};
 use bench_core::judge::target::Target;
 use bench_core::judge::{Glob, Policy, TimeRule};
+use bench_core::record::Metric;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -101,22 +102,27 @@ fn written(root: &Path) -> anyhow::Result<Written> {
     parse(&path, &text)
 }
 
-/// As [`read`], with this change in per cent in place of every relative limit on counts, where the
-/// user named one.
+/// As [`read`], with this change in per cent in place of every relative limit on instructions, those
+/// of ids without a rule included, where the user named one.
 ///
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_with(root: &Path, percent: Option<f64>) -> anyhow::Result<Policy> {
     let mut policy = read(root)?;
-    if let Some(percent) = percent {
-        policy.rules.iter_mut().for_each(|rule| rule.limit.relative = percent / 100.0);
+    let Some(percent) = percent else { return Ok(policy) };
+    let relative = percent / 100.0;
+    let all = Rule { metric: Metric::Instructions, id: Glob::any(), limit: Limit::INSTRUCTIONS };
+    // The first, so that every rule that is written down has the last word.
+    policy.rules.insert(0, all);
+    for rule in policy.rules.iter_mut().filter(|rule| rule.metric == Metric::Instructions) {
+        rule.limit.relative = relative;
     }
     Ok(policy)
 }
 
-/// What a reader must know of a judgement by such a policy.
-pub(crate) fn told(percent: f64) -> String {
-    format!("changes up to {percent} % pass here, whatever ci/policy.toml says")
+/// What a reader must know of a judgement by such a policy: how far `what` may change.
+pub(crate) fn told(what: &str, percent: f64) -> String {
+    format!("{what} up to {percent} % pass here, whatever ci/policy.toml says")
 }
 
 /// The policy of the workspace that this is run in; outside of one that which this program was
@@ -148,14 +154,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentage_replaces_the_relative_limits_and_no_floor() {
-        let nowhere = Path::new("/nonexistent");
+    fn a_percentage_is_for_instructions_and_replaces_no_floor() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let nowhere = folder.path();
+        let relative = |policy: &Policy, metric: &Metric, id: &str| {
+            policy.limit(metric, id).map(|limit| limit.relative)
+        };
         let (own, with) =
             (read(nowhere).expect("own"), read_with(nowhere, Some(5.0)).expect("own"));
         assert_eq!(read_with(nowhere, None).expect("own"), own);
-        assert!(!own.rules.is_empty());
-        for (own, with) in own.rules.iter().zip(&with.rules) {
-            assert_eq!((with.limit.relative, with.limit.absolute), (0.05, own.limit.absolute));
+        for id in ["pool/cycle/4KiB", "grpc/read/default/1KiB", "network/connect/one_thread"] {
+            assert_eq!(relative(&with, &Metric::Instructions, id), Some(0.05), "{id}");
+            for metric in [Metric::Allocations, Metric::AllocatedBytes, Metric::Syscalls] {
+                assert_eq!(with.limit(&metric, id), own.limit(&metric, id), "{metric} of {id}");
+            }
+        }
+        assert_eq!(with.rules[1].limit.absolute, own.rules[0].limit.absolute);
+        // Where the policy has no rule for most ids.
+        std::fs::create_dir(nowhere.join("ci")).expect("folder");
+        let text = "[[rule]]\nmetric = 'instructions'\nid = 'a/*'\nrelative = 0.01\nabsolute = 7\n";
+        std::fs::write(nowhere.join("ci/policy.toml"), text).expect("written");
+        let with = read_with(nowhere, Some(5.0)).expect("own");
+        for (id, absolute) in [("a/b", 7.0), ("b/c", Limit::INSTRUCTIONS.absolute)] {
+            let limit = with.limit(&Metric::Instructions, id).expect("a count");
+            assert_eq!((limit.relative, limit.absolute), (0.05, absolute), "{id}");
         }
     }
 

@@ -155,11 +155,13 @@ impl Gate<'_> {
             self.ui
                 .say("the working tree has uncommitted changes; they are part of what is counted");
         }
+        let what = "changes of instructions";
+        let threshold = self.args.threshold.map(|percent| policy::told(what, percent));
         let facts = Facts {
             head_commit: head.commit.clone(),
             dirty: head.dirty,
             features: self.args.selection.features.clone(),
-            remarks: self.args.threshold.map(policy::told).into_iter().collect(),
+            remarks: threshold.into_iter().collect(),
             ..Facts::default()
         };
         Ok((head, facts))

@@ -54,7 +54,7 @@ pub(crate) fn run(
     let base = Asked { name: &args.base, kind: chosen.base, features: &[] };
     let head = Asked { name: &args.head, kind: chosen.head, features: &args.measure.features };
     let mut sides = sides(base, head, &workspace, git, ui)?;
-    sides.remarks.extend(args.measure.margin.map(policy::told));
+    sides.remarks.extend(args.measure.margin.map(|margin| policy::told("changes", margin)));
     sides.remarks.iter().for_each(|remark| ui.say(remark));
     let conditions = Conditions {
         scale: args.measure.scale.unwrap_or(Scale::Quick),
