@@ -220,18 +220,17 @@ impl Outcome {
     }
 
     /// The exit code: that of what was judged ([`standing::exit`]), unless something is known to be
-    /// left out. An interrupt says nothing of what it left out, and counts of which none gates nothing
-    /// of the tree.
+    /// left out. An interrupt says nothing of what it left out, and what is known stays known; counts
+    /// of which none gates say nothing of the tree.
     pub(crate) fn exit(&self, strict: bool) -> Exit {
-        if self.interrupted.is_some() {
-            return Exit::NotMeasured;
-        }
         if !self.spent.over.is_empty() {
             return Exit::Regressed;
         }
         let judged: Vec<_> = self.judged.iter().map(|one| (&one.pair, &one.verdict)).collect();
         match standing::exit(&judged, strict) {
-            graver @ (Exit::Regressed | Exit::Broke) => graver,
+            Exit::Regressed => Exit::Regressed,
+            _ if self.interrupted.is_some() => Exit::NotMeasured,
+            Exit::Broke => Exit::Broke,
             _ if !self.absent.is_empty() || !self.spent.unmet.is_empty() => Exit::NotMeasured,
             Exit::Fine | Exit::Undecided if !self.gates() => Exit::NotMeasured,
             exit => exit,

@@ -156,8 +156,15 @@ fn a_budget_that_is_exceeded_fails_and_one_for_nothing_does_not_pass() {
 }
 
 #[test]
-fn an_interrupted_gate_never_passes() {
-    let mut outcome = ask(&[("a", Ok(9))], &[("a", Ok(9))], None, false);
-    outcome.interrupted = Some((2, 4));
-    assert_eq!(outcome.exit(false), Exit::NotMeasured);
+fn an_interrupted_gate_never_passes_and_hides_no_regression() {
+    let interrupted = |head: Rows<'_>| {
+        let base: Rows<'_> = &[("a", Ok(9)), ("b", Ok(9))];
+        Outcome { interrupted: Some((2, 4)), ..ask(base, head, None, false) }
+    };
+    let calm: Rows<'_> = &[("a", Ok(9)), ("b", Ok(9))];
+    assert_eq!(interrupted(calm).exit(false), Exit::NotMeasured);
+    let worse: Rows<'_> = &[("a", Ok(900)), ("b", Ok(9))];
+    assert_eq!(interrupted(worse).exit(false), Exit::Regressed);
+    let hung: Rows<'_> = &[("a", Ok(9)), ("b", Err("hung"))];
+    assert_eq!(interrupted(hung).exit(false), Exit::NotMeasured);
 }
