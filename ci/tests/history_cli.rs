@@ -103,7 +103,11 @@ fn every_format_is_imported_and_the_same_file_once() {
         history(&folder, &import)
             .exits(0)
             .prints("stored 0 runs with 0 rows")
-            .prints("there already");
+            .prints("there already, in ")
+            .prints(" s\n");
+        let told = history(&folder, &[&import[..], &["--json"]].concat()).exits(0);
+        let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+        assert!(told["seconds"].is_f64(), "{told}");
         let commit = if said { "f00d" } else { "5a2c1f0d4be7" };
         history(&folder, &["show", id]).exits(0).prints(commit);
     }

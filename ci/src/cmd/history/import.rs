@@ -1,6 +1,7 @@
 //! `cargo perf history import`: reads files of other tools, writes the store.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use bench_core::record::Environment;
 use clap::Args;
@@ -60,6 +61,7 @@ pub(super) fn run(args: &ImportArgs, place: &Place, ui: Ui) -> anyhow::Result<Ex
         baseline: args.baseline.clone(),
     };
     let mut left_out = Vec::new();
+    let started = Instant::now();
     let records = records(args.format, &args.files, &said, &mut left_out)?;
     let stored = Store::open(place)?.record_all(records);
     // Said before an error: that a run has no row may be why.
@@ -70,14 +72,16 @@ pub(super) fn run(args: &ImportArgs, place: &Place, ui: Ui) -> anyhow::Result<Ex
         ui.say(&format!("warning: left out: {} more", left_out.len() - REASONS_SHOWN));
     }
     let stored = stored?;
+    let seconds = started.elapsed().as_secs_f64();
     let json = json!({
         "store": place.to_string(),
         "runs": stored.runs,
         "rows": stored.rows,
         "known": stored.known,
         "left_out": left_out,
+        "seconds": seconds,
     });
-    ui.result(&told(stored, place), &json)?;
+    ui.result(&format!("{}, in {seconds:.1} s", told(stored, place)), &json)?;
     Ok(Exit::Fine)
 }
 
