@@ -42,6 +42,9 @@ impl<P> fmt::Debug for Arm<'_, P> {
     }
 }
 
+/// Says, when it is asked before a turn, whether it is the first that does not come any more.
+pub type Stop<'a> = &'a dyn Fn() -> bool;
+
 /// The times of all arms, one row for each, over this many rounds besides the first.
 ///
 /// # Errors
@@ -49,12 +52,28 @@ impl<P> fmt::Debug for Arm<'_, P> {
 pub fn interleaved<P: Into<Pass>>(
     id: &str,
     rounds: usize,
+    arms: Vec<Arm<'_, P>>,
+) -> Result<Vec<Row>, Failure> {
+    interleaved_until(id, rounds, arms, &|| false)
+}
+
+/// The same until it is stopped. Arms that had no turn that counts by then have no row.
+///
+/// # Errors
+/// The first failure of an arm, with its name.
+pub fn interleaved_until<P: Into<Pass>>(
+    id: &str,
+    rounds: usize,
     mut arms: Vec<Arm<'_, P>>,
+    stop: Stop<'_>,
 ) -> Result<Vec<Row>, Failure> {
     let mut passes = vec![Vec::<Pass>::new(); arms.len()];
     let count = arms.len();
-    for round in 0..=rounds {
+    'rounds: for round in 0..=rounds {
         for turn in 0..count {
+            if stop() {
+                break 'rounds;
+            }
             let number = (round + turn) % count;
             let arm = &mut arms[number];
             let pass = (arm.once)().map_err(|failure| format!("{}: {failure}", arm.name))?;
@@ -63,7 +82,8 @@ pub fn interleaved<P: Into<Pass>>(
             }
         }
     }
-    let rows = arms.into_iter().zip(passes).map(|(arm, passes)| {
+    let measured = arms.into_iter().zip(passes).filter(|(_, passes)| !passes.is_empty());
+    let rows = measured.map(|(arm, passes)| {
         let values = passes.iter().map(|pass| pass.time.as_nanos() as f64).collect();
         let iterations = passes.iter().map(|pass| pass.operations).collect();
         let data = Data::Samples { values, iterations };
@@ -78,7 +98,7 @@ pub fn interleaved<P: Into<Pass>>(
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
     use super::*;
 
@@ -99,6 +119,25 @@ mod tests {
         let values: Vec<Vec<f64>> = rows.iter().map(Row::per_operation).collect();
         assert_eq!(values, [[6.0, 8.0], [4.0, 9.0], [5.0, 7.0]]);
         assert_eq!(rows[1].dimensions["arm"], "b");
+    }
+
+    #[test]
+    fn the_turn_before_which_it_is_stopped_does_not_come_and_what_was_measured_is_kept() {
+        let (turns, looks) = (Cell::new(0), Cell::new(0));
+        let arms = ["a", "b", "c"].map(|name| {
+            let turns = &turns;
+            let once = move || {
+                turns.set(turns.get() + 1);
+                Ok(Duration::from_nanos(1))
+            };
+            Arm { name: name.to_owned(), dimensions: Vec::new(), once: Box::new(once) }
+        });
+        let after = |all: u32| move || looks.replace(looks.get() + 1) == all;
+        let rows = interleaved_until("a/b", 2, arms.into(), &after(4)).expect("no arm fails");
+        assert_eq!(turns.get(), 4);
+        // Three turns do not count, and the fourth was that of the second arm.
+        let names: Vec<&str> = rows.iter().map(|row| row.dimensions["arm"].as_str()).collect();
+        assert_eq!(names, ["b"]);
     }
 
     #[test]

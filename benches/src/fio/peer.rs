@@ -25,7 +25,8 @@ use super::run::{Failed, again};
 use super::site::Site;
 use super::theirs::{installed, theirs};
 use crate::front::{
-    BROKE, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst, write_record,
+    BROKE, INTERRUPTED, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, worst,
+    write_record,
 };
 
 /// By which interface, how deep, past the page cache.
@@ -132,9 +133,7 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
 /// How it went: the codes of cells that failed, of so many; whether there was a fio.
 fn end(interrupted: bool, codes: &[u8], cells: usize, fio: bool) -> Result<(), (String, u8)> {
     match (worst(codes.iter().copied()), codes.len()) {
-        _ if interrupted => {
-            Err(("interrupted: what was measured by then is kept".to_owned(), NOT_MEASURED))
-        }
+        _ if interrupted => Err((INTERRUPTED.to_owned(), NOT_MEASURED)),
         (Some(code), failed) if failed == cells => Err(("nothing was measured".to_owned(), code)),
         (Some(code), failed) => Err((format!("{failed} of {cells} cells failed"), code)),
         (None, _) if !fio => {

@@ -14,7 +14,8 @@ use super::run::{Report, together};
 use super::summary::summary;
 use crate::front::text::show;
 use crate::front::{
-    BROKE, NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst, write_record,
+    BROKE, INTERRUPTED, NOT_MEASURED, USAGE, open_record, stop_on_signals, told, worst,
+    write_record,
 };
 
 /// Runs the jobs, group by group; the exit code says how it went.
@@ -69,9 +70,7 @@ fn end(reports: &[Report], interrupted: bool) -> Result<(), u8> {
     let first = failed.iter().find(|(one, _)| Some(*one) == code);
     match (first, interrupted) {
         // Jobs that were not even begun did nothing, which is no news.
-        (None | Some((NOT_MEASURED, _)), true) => {
-            Err(told("interrupted: what was measured by then is kept", NOT_MEASURED))
-        }
+        (None | Some((NOT_MEASURED, _)), true) => Err(told(INTERRUPTED, NOT_MEASURED)),
         (None, false) => Ok(()),
         (Some((code, why)), _) if failed.len() == reports.len() => {
             Err(told(&format!("nothing was measured: {why}"), *code))

@@ -10,7 +10,7 @@ pub(crate) mod values;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub(crate) const BROKE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// Exit code: nothing was measured, or not to its end.
 pub(crate) const NOT_MEASURED: u8 = 4;
+
+/// How a run ends that somebody stopped.
+pub(crate) const INTERRUPTED: &str = "interrupted: what was measured by then is kept";
 
 /// What a scenario that the user runs is called.
 static NAME: OnceLock<String> = OnceLock::new();
@@ -189,6 +192,14 @@ pub(crate) fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+/// Whether what was measured came to its end.
+///
+/// # Errors
+/// [`NOT_MEASURED`], once it is told that it was interrupted.
+pub(crate) fn uninterrupted(stop: &AtomicBool) -> Result<(), u8> {
+    if stop.load(Ordering::Relaxed) { Err(told(INTERRUPTED, NOT_MEASURED)) } else { Ok(()) }
 }
 
 /// How many turns of so many have passed.

@@ -1,7 +1,8 @@
 //! The command line, and from there to rows and a table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bench_core::measure::scenario::{self, Scenario};
 use bench_core::scale::Scale;
@@ -13,14 +14,18 @@ use clap::Parser;
 use super::rounds::{ID, Plan, measure};
 use super::table::table;
 use crate::front::text::show;
-use crate::front::{failed, of_user, open_record, refuse, write_record};
+use crate::front::{
+    BROKE, USAGE, failed, of_user, open_record, refuse, stop_on_signals, told, uninterrupted,
+    write_record,
+};
 
 const REQUESTS: Scenario =
-    Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?)) };
+    Scenario { id: ID, run: |scale| measure(Plan::of(scale, Choice::from_env()?), &|| false) };
 
 /// Counts what the kernel asks a FUSE server, by kind, under each way of caching, in turns.
 ///
-/// Exit codes: 0 fine, 1 it broke, 2 usage, 4 nothing can be mounted though that was asked for.
+/// Exit codes: 0 fine, 1 it broke, 2 usage, 4 interrupted, or nothing can be mounted though that was
+/// asked for.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_fuse", help_expected = true)]
 struct Flags {
@@ -66,30 +71,38 @@ pub fn main() -> ExitCode {
     let Some((flags, scale)) = of_user::<Flags>("scenario_fuse", &[]) else {
         return scenario::main(&[REQUESTS]);
     };
-    let opened = flags.plan(scale).map_err(|error| error.to_string());
-    let opened = opened.and_then(|plan| Ok((plan, open_record(flags.output.as_deref())?)));
-    let (plan, mut record) = match opened {
-        Ok(opened) => opened,
-        Err(sentence) => return refuse(&sentence),
+    let plan = match flags.plan(scale) {
+        Ok(plan) => plan,
+        Err(failure) => return refuse(&failure.to_string()),
     };
-    let done = measure(plan).and_then(|rows| {
-        show(table(&rows));
-        record.rows = rows;
-        Ok(write_record(&record, flags.output.as_deref())?)
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => ExitCode::from(failed(&failure)),
-    }
+    let stop = stop_on_signals().map_err(|error| told(&error.to_string(), BROKE));
+    let done = stop.and_then(|stop| run(plan, flags.output.as_deref(), &stop));
+    done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
+}
+
+/// Nothing is mounted any more when it returns.
+///
+/// # Errors
+/// The exit code, once the sentence is told.
+fn run(plan: Plan, output: Option<&Path>, stop: &AtomicBool) -> Result<(), u8> {
+    let mut record = open_record(output).map_err(|sentence| told(&sentence, USAGE))?;
+    let stopped = || stop.load(Ordering::Relaxed);
+    record.rows = measure(plan, &stopped).map_err(|failure| failed(&failure))?;
+    show(table(&record.rows));
+    write_record(&record, output).map_err(|error| told(&error.to_string(), BROKE))?;
+    uninterrupted(stop)
 }
 
 #[cfg(test)]
 mod tests {
+    use bench_core::record::RunRecord;
     use bench_storage::Error;
+    use bench_storage::fuse::Kind;
+    use bench_storage::scratch::ScratchDirectory;
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::front::{NOT_MEASURED, USAGE, code_of};
+    use crate::front::{NOT_MEASURED, code_of};
 
     fn parse(line: &str) -> Result<Flags, String> {
         let words = std::iter::once("scenario_fuse").chain(line.split_whitespace());
@@ -111,7 +124,7 @@ mod tests {
         let codes = [no_fuse, Error::Empty.into(), "wrong byte".into()].map(|f| code_of(&f));
         assert_eq!(codes, [NOT_MEASURED, USAGE, 1]);
         let none = Plan { size: ByteSize::new(0), ..Plan::of(Scale::Smoke, Choice::Auto) };
-        assert_ne!(code_of(&measure(none).expect_err("empty")), 1);
+        assert_ne!(code_of(&measure(none, &|| false).expect_err("empty")), 1);
     }
 
     #[test]
@@ -120,5 +133,18 @@ mod tests {
             let said = parse(line).expect_err(line);
             assert!(said.contains("invalid value"), "{said}");
         }
+    }
+
+    #[test]
+    fn an_interrupt_ends_with_a_record_of_what_was_measured_and_a_code_of_its_own() {
+        let folder = ScratchDirectory::create().expect("a folder");
+        let path = folder.path().join("record.json");
+        let plan = Plan::of(Scale::Smoke, Choice::Exact(Kind::PlainFiles));
+        let kept = |stopped| {
+            let ended = run(plan, Some(&path), &AtomicBool::new(stopped));
+            (ended, RunRecord::read(&path).expect("a record").rows.is_empty())
+        };
+        assert_eq!(kept(true), (Err(NOT_MEASURED), true));
+        assert_eq!(kept(false), (Ok(()), false));
     }
 }

@@ -3,8 +3,9 @@
 //! Requests are of all rounds, the first too, in which nothing is remembered yet: a share that leaves
 //! it out would be of a mount that was never made. Times are without it, as of all arms. Of the arm with
 //! a time-out of 5 s, what is saved falls where the turns of all arms together take longer than that.
+//! Where it is stopped, requests are of those rounds that every arm came to the end of.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, Instant};
 
 use bench_core::judge::matrix::CELL;
@@ -15,7 +16,7 @@ use bench_core::workload::Failure;
 use bench_storage::fuse::{Caching, Choice, FileTree, RequestKind, Requests, SeededTree};
 use bytes::Bytes;
 
-use crate::arms::{Arm, interleaved};
+use crate::arms::{Arm, Stop, interleaved_until};
 
 /// The scenario; the id of an arm's rows is one part longer.
 pub const ID: &str = "fuse/requests";
@@ -27,6 +28,9 @@ pub const ALL: &str = "all";
 pub const METADATA: &str = "metadata";
 
 const SEED: u64 = 42;
+
+/// How much of each kind, and together.
+type Counts = Vec<(&'static str, u64)>;
 
 /// What every arm does.
 #[derive(Clone, Copy, Debug)]
@@ -55,32 +59,34 @@ pub fn metric_of(all: &Metric, kind: &str) -> Metric {
     if kind == ALL { all.clone() } else { Metric::Other(format!("{kind}_{all}")) }
 }
 
-/// Runs the arms in turns: a row of times for each, and one of a count for each of its kinds.
+/// Runs the arms in turns until it is stopped: a row of times for each, and one of a count for each of
+/// its kinds. Nothing, where the first round did not come to its end.
 ///
 /// # Errors
 /// What the backend refused, or what was wrong with an answer.
-pub fn measure(plan: Plan) -> Result<Vec<Row>, Failure> {
+pub fn measure(plan: Plan, stop: Stop<'_>) -> Result<Vec<Row>, Failure> {
     let seeded = SeededTree { files: plan.files, size: plan.size, seed: SEED };
     let (whole, mut trees) = (OnceCell::new(), Vec::new());
     for caching in Caching::ALL {
         let tree = FileTree::start(plan.backend, seeded, caching.options())?;
         trees.push((caching, tree.requests()?, tree));
     }
-    let arms = trees.iter_mut().map(|(caching, _, tree)| Arm {
+    let counts = Caching::ALL.map(|_| RefCell::<Vec<Counts>>::default());
+    let arms = trees.iter_mut().zip(&counts).map(|((caching, before, tree), counts)| Arm {
         name: caching.to_string(),
-        dimensions: dimensions(tree, &plan),
-        once: round(tree, &whole),
+        dimensions: tree.dimensions(),
+        once: round(tree, &whole, *before, counts),
     });
-    let mut rows = interleaved(ID, plan.rounds.saturating_sub(1), arms.collect())?;
-    for (caching, before, tree) in &trees {
-        let (metric, counts) = match tree.requests()?.zip(*before) {
-            Some((now, before)) => (Metric::Requests, by_kind(&(now - before))),
-            None => (Metric::Syscalls, calls(tree)),
-        };
-        for (kind, value) in counts {
+    let rounds = plan.rounds.saturating_sub(1);
+    let mut rows = interleaved_until(ID, rounds, arms.collect(), stop)?;
+    let rounds = counts.iter().map(|counts| counts.borrow().len()).min().unwrap_or(0);
+    let Some(last) = rounds.checked_sub(1) else { return Ok(Vec::new()) };
+    for ((caching, before, tree), counts) in trees.iter().zip(&counts) {
+        let metric = before.map_or(Metric::Syscalls, |_| Metric::Requests);
+        for &(kind, value) in &counts.borrow()[last] {
             let data = Data::Count { value };
             let mut row = Row::measured(ID, metric_of(&metric, kind), "1", data);
-            let named = [(ARM, caching.to_string())].into_iter().chain(dimensions(tree, &plan));
+            let named = [(ARM, caching.to_string())].into_iter().chain(tree.dimensions());
             row.dimensions = named.map(|(name, value)| (name.to_owned(), value)).collect();
             rows.push(row);
         }
@@ -88,15 +94,19 @@ pub fn measure(plan: Plan) -> Result<Vec<Row>, Failure> {
     for row in &mut rows {
         row.id = format!("{ID}/{}", row.dimensions[ARM]);
         row.dimensions.insert(CELL.to_owned(), ID.to_owned());
+        row.dimensions.insert("rounds".to_owned(), rounds.to_string());
     }
     Ok(rows)
 }
 
 /// One round: every file, each answer looked at outside the time, against the content of all files,
 /// which arms share: a comparison takes a tenth of what making it anew does, and time-outs do not wait.
+/// What was asked for by then is counted after it.
 fn round<'a>(
     tree: &'a mut FileTree,
     whole: &'a OnceCell<Bytes>,
+    before: Option<Requests>,
+    counts: &'a RefCell<Vec<Counts>>,
 ) -> Box<dyn FnMut() -> Result<Duration, Failure> + 'a> {
     let seeded = *tree.tree();
     let whole = whole.get_or_init(|| seeded.payload().to_bytes());
@@ -119,28 +129,26 @@ fn round<'a>(
                 seeded.verify(number, &content[..read])?;
             }
         }
+        let now = tree.requests()?.zip(before);
+        let count = now.map_or_else(|| calls(tree), |(now, before)| by_kind(&(now - before)));
+        counts.borrow_mut().push(count);
         Ok(time)
     })
 }
 
-fn dimensions(tree: &FileTree, plan: &Plan) -> Vec<(&'static str, String)> {
-    let mut dimensions = tree.dimensions();
-    dimensions.push(("rounds", plan.rounds.to_string()));
-    dimensions
-}
-
-fn by_kind(requests: &Requests) -> Vec<(&'static str, u64)> {
+fn by_kind(requests: &Requests) -> Counts {
     let kinds = RequestKind::ALL.into_iter().map(|kind| (kind.name(), requests.of(kind)));
     kinds.chain([(METADATA, requests.metadata()), (ALL, requests.all())]).collect()
 }
 
-fn calls(tree: &FileTree) -> Vec<(&'static str, u64)> {
+fn calls(tree: &FileTree) -> Counts {
     let calls = tree.calls();
     calls.by_kind().into_iter().chain([(METADATA, calls.stat), (ALL, calls.all())]).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::collections::BTreeSet;
 
     use bench_storage::fuse::Kind;
@@ -150,7 +158,7 @@ mod tests {
 
     fn rows(backend: Choice) -> Vec<Row> {
         let plan = Plan { files: 4, size: ByteSize::mib(1), ..Plan::of(Scale::Smoke, backend) };
-        measure(Plan { rounds: 10, ..plan }).expect("measured")
+        measure(Plan { rounds: 10, ..plan }, &|| false).expect("measured")
     }
 
     #[test]
@@ -184,5 +192,24 @@ mod tests {
         assert_eq!(saved(&rows, Caching::Ttl5s.name(), ALL), Some(0.0));
         let text = table(&rows);
         assert!(text.contains("nothing is saved by plain_files: it was asked for"), "{text}");
+    }
+
+    #[test]
+    fn where_it_is_stopped_every_arm_is_counted_over_the_same_rounds() {
+        let plan = Plan::of(Scale::Smoke, Choice::Exact(Kind::PlainFiles));
+        let plan = Plan { rounds: 10, ..plan };
+        assert!(measure(plan, &|| true).expect("not begun").is_empty());
+        let looks = Cell::new(0);
+        // Two whole rounds of three arms, and one arm of the third.
+        let rows = measure(plan, &|| looks.replace(looks.get() + 1) == 7).expect("stopped");
+        let times = rows.iter().filter(|row| row.metric == Metric::WallTime);
+        let samples: Vec<usize> = times.map(|row| row.per_operation().len()).collect();
+        assert_eq!(samples, [1, 1, 2]);
+        let calls: Vec<&Row> = rows.iter().filter(|row| row.metric == Metric::Syscalls).collect();
+        assert_eq!(calls.len(), 3);
+        for row in calls {
+            assert_eq!(row.data, Some(Data::Count { value: 2 * 2 * 7 }));
+            assert_eq!(row.dimensions["rounds"], "2");
+        }
     }
 }

@@ -27,7 +27,7 @@ use super::table::table;
 use super::tally::Tally;
 use crate::front::text::show;
 use crate::front::{
-    BROKE, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record,
+    BROKE, INTERRUPTED, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record,
 };
 
 /// The arm of the raw socket. It is in the rows of the others, and has one of its own only where it
@@ -132,7 +132,7 @@ impl Session {
 /// a cell failed for another reason or any operation did.
 fn code_of(rows: &[Row], interrupted: bool) -> Result<(), u8> {
     if interrupted {
-        return Err(told("interrupted: what was measured by then is kept", NOT_MEASURED));
+        return Err(told(INTERRUPTED, NOT_MEASURED));
     }
     let failed: Vec<&Row> = rows.iter().filter(|row| !row.ok).collect();
     let first = failed.first().map(|row| {

@@ -17,7 +17,8 @@ const STORE_MAX: ByteSize = ByteSize::mib(4096);
 
 /// Reads far objects through tiers of memory and disk, and through none, in turns.
 ///
-/// Exit codes: 0 fine, 1 a read failed or was wrong, 2 usage.
+/// Exit codes: 0 fine, 1 a read failed or was wrong, 2 usage, 4 interrupted, or what is on the disk
+/// stays in the page cache.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scenario_tiers", help_expected = true)]
 pub struct Flags {
