@@ -102,8 +102,9 @@ pub struct OnDisk {
     pub refused: Option<u64>,
 }
 
-/// A way to read whole objects, one at a time. After each read comes [`cool`](Self::cool), after the
-/// last for now [`rest`](Self::rest), both outside the time that is measured.
+/// A way to read whole objects, one at a time. After each read come [`rest`](Self::rest) and
+/// [`cool`](Self::cool), both outside the time that is measured: what one path writes before it returns
+/// and another afterwards, no read waits for.
 pub trait ReadPath: fmt::Debug {
     /// The object and the tier that it came from. Dropping it before the next read lets its memory be
     /// used for that.
@@ -121,7 +122,7 @@ pub trait ReadPath: fmt::Debug {
         Ok(())
     }
 
-    /// Waits for what goes on in the background, which would fall into the time of others.
+    /// Waits for what goes on in the background, which would fall into the time of the next read.
     fn rest(&mut self) {}
 
     /// The tier on the disk, where there is one.

@@ -114,8 +114,9 @@ pub fn measure(plan: &Plan, mut all: Arms, stop: Stop<'_>) -> Result<Vec<Row>, F
 }
 
 impl Arm {
-    /// One round. Only the reads are timed: content is checked and the disk's tier taken out of the page
-    /// cache between them, counts are checked after all. When it is over, nothing of it goes on.
+    /// One round. Only the reads are timed: between them content is checked, what a path still writes in
+    /// the background comes to its end, for ours as for others, and the disk's tier is taken out of the
+    /// page cache; counts are checked after all.
     fn turn(
         &mut self,
         plan: &Plan,
@@ -125,7 +126,7 @@ impl Arm {
     ) -> Result<(), Failure> {
         let (before, fetched) = (self.path.served(), self.remote.fetched());
         let (mut time, mut reads, mut seen) = (Duration::ZERO, 0, Served::default());
-        self.path.cool()?;
+        self.settle()?;
         while match plan.effort {
             Effort::Reads(all) => reads < all,
             Effort::Time(all) => time < all,
@@ -136,14 +137,13 @@ impl Arm {
             let (tier, content) = self.path.read(object)?;
             let took = start.elapsed();
             plan.objects.payload(object).verify_all(&content)?;
-            self.path.cool()?;
+            self.settle()?;
             seen.count(tier, content.len());
             (self.next, reads, time) = (self.next + 1, reads + 1, time + took);
             if counts {
                 self.latency_ns.record(u64::try_from(took.as_nanos())?)?;
             }
         }
-        self.path.rest();
         let from_remote = seen.reads[Tier::Remote as usize];
         let fetched = self.remote.fetched() - fetched;
         if self.path.served().since(before) != seen || fetched != from_remote {
@@ -155,6 +155,12 @@ impl Arm {
             self.served = self.served.and(seen);
         }
         Ok(())
+    }
+
+    /// Nothing of the last read goes on when it returns, and nothing of it is in the page cache.
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.path.rest();
+        Ok(self.path.cool()?)
     }
 
     fn rows(&self, plan: &Plan) -> Vec<Row> {

@@ -101,33 +101,47 @@ fn no_file_of_ours_is_in_the_page_cache_after_a_turn() {
     }
 }
 
-/// Remembers where its reader may run.
+/// Remembers where its reader may run, and fails a read while the one before still goes on.
 #[derive(Debug)]
-struct Spy(Uncached, Arc<Mutex<Vec<Vec<usize>>>>);
+struct Spy {
+    path: Uncached,
+    seen: Arc<Mutex<Vec<Vec<usize>>>>,
+    under_way: bool,
+}
 
 impl ReadPath for Spy {
     fn read(&mut self, object: u64) -> Result<(Tier, Bytes), bench_storage::Error> {
-        self.1.lock().expect("no panic").push(allowed().expect("CPUs"));
-        self.0.read(object)
+        assert!(!std::mem::replace(&mut self.under_way, true), "the last read still goes on");
+        self.seen.lock().expect("no panic").push(allowed().expect("CPUs"));
+        self.path.read(object)
+    }
+
+    fn cool(&mut self) -> Result<(), bench_storage::Error> {
+        assert!(!self.under_way, "what is written later stays in the page cache");
+        Ok(())
+    }
+
+    fn rest(&mut self) {
+        self.under_way = false;
     }
 
     fn served(&self) -> Served {
-        self.0.served()
+        self.path.served()
     }
 
     fn backend(&self) -> String {
-        self.0.backend()
+        self.path.backend()
     }
 }
 
 #[test]
-fn the_reader_stays_on_its_cpu_while_it_measures_and_no_longer() {
+fn the_reader_stays_on_its_cpu_and_no_read_begins_while_the_last_goes_on() {
     let before = allowed().expect("CPUs");
     let plan = Plan { ways: vec![Way::None], ..Plan::of(Scale::Smoke) };
     let mut all = arms(&plan).expect("arms");
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let inner = Uncached::new(Arc::clone(&all.arms[0].remote)).expect("a path");
-    all.arms[0].path = Box::new(Spy(inner, Arc::clone(&seen)));
+    let path = Uncached::new(Arc::clone(&all.arms[0].remote)).expect("a path");
+    all.arms[0].path = Box::new(Spy { path, seen: Arc::clone(&seen), under_way: false });
     measure(&plan, all, &|| false).expect("rows");
     let seen = seen.lock().expect("no panic").clone();
     assert!(!seen.is_empty() && seen.iter().all(|cpus| *cpus == [before[0]]), "{seen:?}");
