@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use bench_core::fixture::{BufferPool, Payload, PooledBuf};
 use bench_core::units::ByteSize;
 use bench_storage::Error;
+use bench_storage::clock::MonotonicClock;
 use bench_storage::prefetch::{Policy, PrefetchConfig, Prefetcher};
-use bench_storage::source::{Fault, Faulty, MemorySource, Source};
+use bench_storage::source::{DelayConfig, Delayed, Fault, Faulty, MemorySource, Source};
 use proptest::prelude::*;
 
 const CHUNK: ByteSize = ByteSize::kib(4);
@@ -79,6 +82,12 @@ fn drain(prefetcher: &Prefetcher) -> (u64, Option<Error>) {
         }
     }
     (offset, None)
+}
+
+fn drain_all(prefetcher: &Prefetcher) {
+    let (delivered, error) = drain(prefetcher);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(delivered, PAYLOAD.size.bytes());
 }
 
 #[test]
@@ -192,18 +201,14 @@ fn a_source_that_panics_ends_the_stream_and_hangs_nobody() {
 #[test]
 fn short_reads_make_whole_chunks() {
     let faulty = Faulty::new(memory(), &[Fault::Short { most: 1000 }]);
-    let (delivered, error) = drain(&prefetcher(Arc::new(faulty), &pool_of(8), ADAPTIVE));
-    assert!(error.is_none());
-    assert_eq!(delivered, PAYLOAD.size.bytes());
+    drain_all(&prefetcher(Arc::new(faulty), &pool_of(8), ADAPTIVE));
 }
 
 #[test]
 fn a_stream_takes_no_more_than_the_pool_has() {
     for chunks in 1..6 {
         let pool = pool_of(chunks);
-        let (delivered, error) = drain(&prefetcher(Arc::new(memory()), &pool, Policy::Fixed(64)));
-        assert!(error.is_none(), "{error:?}");
-        assert_eq!(delivered, PAYLOAD.size.bytes());
+        drain_all(&prefetcher(Arc::new(memory()), &pool, Policy::Fixed(64)));
         assert!(pool.stats().high_water_bytes.bytes() <= chunks * 4096);
         assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
     }
@@ -230,6 +235,56 @@ fn chunks_fetched_for_one_reader_make_room_for_what_another_waits_for() {
         offset += chunk.len() as u64;
     }
     assert_eq!(offset, PAYLOAD.size.bytes());
+}
+
+#[test]
+fn memory_that_workers_fill_for_another_reader_is_waited_for() {
+    let delay = DelayConfig::latency(Duration::from_millis(50));
+    let source = Delayed::new(memory(), delay, Arc::new(MonotonicClock::start()));
+    let source = Counting::new(source);
+    let prefetcher = prefetcher(source.clone(), &pool_of(3), Policy::Fixed(3));
+    thread::scope(|scope| {
+        scope.spawn(|| drain_all(&prefetcher));
+        // All memory is under way for the stream; not one chunk of it can be given up.
+        while source.reads().len() < 3 {
+            thread::yield_now();
+        }
+        let mut reader = prefetcher.reader();
+        for offset in [9 * 4096, 3 * 4096, 7 * 4096] {
+            let bytes = reader.read_at(offset, 4096).expect("the memory of a chunk that is done");
+            PAYLOAD.verify(offset, &bytes).expect("content");
+        }
+    });
+}
+
+#[test]
+fn chunks_fetched_from_one_source_make_room_for_reads_of_another() {
+    let pool = pool_of(4);
+    let first = prefetcher(Arc::new(memory()), &pool, Policy::Fixed(3));
+    let second = first.for_source(Arc::new(memory())).expect("on the same pool");
+    let mut idle = first.stream(..);
+    let held = idle.next().expect("a chunk").expect("read");
+    assert_eq!(pool.stats().in_use_bytes, ByteSize::new(4 * 4096));
+    drain_all(&second);
+    drop((idle, held));
+    drop((first, second));
+    assert_eq!(pool.stats().in_use_bytes, ByteSize::new(0));
+}
+
+#[test]
+fn one_buffer_for_each_reader_is_enough() {
+    let pool = pool_of(4);
+    let first = prefetcher(Arc::new(memory()), &pool, Policy::Fixed(3));
+    let second = first.for_source(Arc::new(memory())).expect("on the same pool");
+    thread::scope(|scope| {
+        for prefetcher in [&first, &first, &second, &second] {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    drain_all(prefetcher);
+                }
+            });
+        }
+    });
 }
 
 #[test]

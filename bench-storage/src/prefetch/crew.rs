@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
@@ -10,6 +10,7 @@ use std::{fmt, io};
 use bench_core::fixture::PooledBuf;
 
 use super::exchange::Exchange;
+use super::readers::Readers;
 use super::sync::{Condvar, Mutex, lock, wait};
 use crate::clock::Clock;
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub(super) struct Extent {
 pub(super) struct Crew {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// Of this source, and of all that share its memory.
+    readers: Arc<Readers>,
 }
 
 struct Shared {
@@ -45,8 +48,6 @@ struct Shared {
     clock: Arc<dyn Clock>,
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// Every reader's chunks, for a reader that needs memory which another only keeps ready.
-    readers: Mutex<Vec<Weak<ChunkExchange>>>,
 }
 
 #[derive(Default)]
@@ -66,15 +67,15 @@ impl Crew {
         source: Arc<dyn Source>,
         clock: Arc<dyn Clock>,
         workers: u32,
+        readers: Arc<Readers>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             source,
             clock,
             queue: Mutex::new(Queue::default()),
             changed: Condvar::new(),
-            readers: Mutex::new(Vec::new()),
         });
-        let mut crew = Self { shared, workers: Vec::new() };
+        let mut crew = Self { shared, workers: Vec::new(), readers };
         for number in 0..workers {
             let shared = Arc::clone(&crew.shared);
             let worker = thread::Builder::new().name(format!("prefetch-{number}"));
@@ -92,13 +93,12 @@ impl Crew {
         self.shared.clock.now()
     }
 
-    /// The chunks of a new reader.
-    pub(super) fn enlist(&self) -> Arc<ChunkExchange> {
-        let exchange = Arc::new(ChunkExchange::default());
-        let mut readers = lock(&self.shared.readers);
-        readers.retain(|reader| reader.strong_count() > 0);
-        readers.push(Arc::downgrade(&exchange));
-        exchange
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.clock)
+    }
+
+    pub(super) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
     }
 
     /// Tells a worker of a chunk that was issued.
@@ -106,12 +106,6 @@ impl Crew {
         let job = Job { exchange: Arc::clone(exchange), extent };
         lock(&self.shared.queue).jobs.push_back(job);
         self.shared.changed.notify_one();
-    }
-
-    /// Has another reader give up the chunk that it will need last. Says whether one did.
-    pub(super) fn have_others_yield(&self, asking: &Arc<ChunkExchange>) -> bool {
-        let others: Vec<_> = lock(&self.shared.readers).iter().filter_map(Weak::upgrade).collect();
-        others.iter().any(|other| !Arc::ptr_eq(other, asking) && other.yield_farthest())
     }
 
     /// Reads on the caller's thread.

@@ -10,6 +10,9 @@
 //!                                         └─issue─▶ Running: wanted again in time
 //! ```
 //!
+//! What it gives up is dropped under the lock: memory that is in no exchange any more is free, or
+//! was delivered.
+//!
 //! Generic in what is handed over (`E`, an empty buffer) and what comes back (`F`), so that a model
 //! checker runs all interleavings of it with numbers.
 
@@ -28,6 +31,8 @@ pub struct Exchange<E, F> {
 struct Chunks<E, F> {
     slots: BTreeMap<u64, Slot<E, F>>,
     tally: Tally,
+    /// Chunks that workers are done with.
+    finished: u64,
 }
 
 #[derive(Debug)]
@@ -62,7 +67,7 @@ pub enum Taken<E, F> {
 
 impl<E, F> Default for Exchange<E, F> {
     fn default() -> Self {
-        let chunks = Chunks { slots: BTreeMap::new(), tally: Tally::default() };
+        let chunks = Chunks { slots: BTreeMap::new(), tally: Tally::default(), finished: 0 };
         Self { chunks: Mutex::new(chunks), changed: Condvar::new() }
     }
 }
@@ -104,20 +109,17 @@ impl<E, F> Exchange<E, F> {
 
     /// A worker is done with a chunk that it had started.
     pub fn finish(&self, chunk: u64, fetched: F) {
-        // Dropped after the lock is free, where it is not wanted.
-        let mut unwanted = None;
         let mut chunks = lock(&self.chunks);
+        chunks.finished += 1;
         match chunks.slots.get_mut(&chunk) {
             Some(slot @ Slot::Running) => *slot = Slot::Ready(fetched),
             Some(Slot::Abandoned) => {
                 chunks.slots.remove(&chunk);
-                unwanted = Some(fetched);
+                drop(fetched);
             }
             _ => unreachable!("only a worker takes a chunk out of the states it is in at work"),
         }
         drop(chunks);
-        // Before the reader is woken, so that memory it waits for is back.
-        drop(unwanted);
         self.changed.notify_all();
     }
 
@@ -152,7 +154,6 @@ impl<E, F> Exchange<E, F> {
     /// Gives up all chunks but those in `keep`. Returns the chunks that were, or are being, fetched
     /// for nothing.
     pub fn cancel_but(&self, keep: std::ops::Range<u64>) -> Vec<u64> {
-        let mut dropped = Vec::new();
         let mut wasted = Vec::new();
         let mut chunks = lock(&self.chunks);
         let numbers: Vec<u64> =
@@ -164,11 +165,11 @@ impl<E, F> Exchange<E, F> {
                     wasted.push(number);
                 }
                 Some(Slot::Ready(_)) => {
-                    dropped.extend(chunks.slots.remove(&number));
+                    chunks.slots.remove(&number);
                     wasted.push(number);
                 }
                 Some(Slot::Queued(_)) => {
-                    dropped.extend(chunks.slots.remove(&number));
+                    chunks.slots.remove(&number);
                     chunks.tally.cancelled += 1;
                 }
                 Some(Slot::Abandoned) | None => {}
@@ -177,8 +178,6 @@ impl<E, F> Exchange<E, F> {
         let count = wasted.len() as u64;
         chunks.tally.wasted += count;
         chunks.tally.wasted_at_once = chunks.tally.wasted_at_once.max(count);
-        drop(chunks);
-        drop(dropped);
         wasted
     }
 
@@ -189,29 +188,27 @@ impl<E, F> Exchange<E, F> {
         let holds = |slot: &Slot<E, F>| matches!(slot, Slot::Ready(_) | Slot::Queued(_));
         let farthest = chunks.slots.iter().rev().find(|(_, slot)| holds(slot));
         let Some(farthest) = farthest.map(|(number, _)| *number) else { return false };
-        let dropped = chunks.slots.remove(&farthest);
-        match dropped {
+        match chunks.slots.remove(&farthest) {
             Some(Slot::Ready(_)) => chunks.tally.wasted += 1,
             _ => chunks.tally.cancelled += 1,
         }
-        drop(chunks);
-        drop(dropped);
         true
     }
 
     /// Waits until a worker is done with one of these chunks, wanted or not. Says whether any
     /// worker was at one.
     pub fn wait_for_worker(&self) -> bool {
-        let at_work = |chunks: &Chunks<E, F>| {
-            let busy = |slot: &&Slot<E, F>| matches!(slot, Slot::Running | Slot::Abandoned);
-            chunks.slots.values().filter(busy).count()
-        };
+        let busy = |slot: &Slot<E, F>| matches!(slot, Slot::Running | Slot::Abandoned);
         let mut chunks = lock(&self.chunks);
-        let before = at_work(&chunks);
-        while before > 0 && at_work(&chunks) >= before {
+        if !chunks.slots.values().any(busy) {
+            return false;
+        }
+        // Counted, because as many others may have been started by the time this one wakes up.
+        let before = chunks.finished;
+        while chunks.finished == before {
             chunks = wait(&self.changed, chunks);
         }
-        before > 0
+        true
     }
 
     /// Chunks that were issued and not delivered.

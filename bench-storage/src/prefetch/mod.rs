@@ -7,7 +7,10 @@
 //! its turn, errors included, is the [`exchange`]'s.
 //!
 //! Memory comes from the pool that the caller gives. Fetching ahead takes only what the pool has to
-//! spare, never waits for it, and gives it up for a read that is waited for.
+//! spare, never waits for it, and gives it up for a read that is waited for: of every reader of the
+//! pool, where the sources come from one prefetcher ([`Prefetcher::for_source`]). A read fails for
+//! want of memory only where all of it was delivered, or is being read into in place: a pool has one
+//! buffer for each reader, and those that its callers keep.
 //!
 //! What it does not do: it does not write, it does not keep chunks that were delivered (it is no
 //! cache), and it does not join small reads of many files.
@@ -17,6 +20,7 @@ pub mod detector;
 pub mod exchange;
 pub mod planner;
 mod reader;
+mod readers;
 mod stats;
 mod stream;
 mod sync;
@@ -29,6 +33,7 @@ use bench_core::fixture::{AcquireError, BufferPool};
 use bench_core::units::ByteSize;
 
 use self::crew::Crew;
+use self::readers::Readers;
 use self::window::{Chunks, Window};
 use crate::clock::{Clock, MonotonicClock};
 use crate::error::Error;
@@ -108,11 +113,32 @@ impl Prefetcher {
         config: PrefetchConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
+        Self::drawing_on(pool, source, config, clock, Arc::default())
+    }
+
+    /// A prefetcher of another source on the same pool, with threads of its own: what is fetched
+    /// ahead of either makes room for what the readers of the other wait for. Two prefetchers that
+    /// know nothing of each other should have a pool each.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_source(&self, source: Arc<dyn Source>) -> Result<Self, Error> {
+        let readers = Arc::clone(self.crew.readers());
+        Self::drawing_on(self.pool.clone(), source, self.config, self.crew.clock(), readers)
+    }
+
+    fn drawing_on(
+        pool: BufferPool,
+        source: Arc<dyn Source>,
+        config: PrefetchConfig,
+        clock: Arc<dyn Clock>,
+        readers: Arc<Readers>,
+    ) -> Result<Self, Error> {
         check(&config, source.alignment())?;
         if let Err(error @ AcquireError::TooLarge { .. }) = pool.try_acquire(config.chunk) {
             return Err(error.into());
         }
-        let crew = Crew::start(source, clock, config.policy.most()).map_err(|error| {
+        let crew = Crew::start(source, clock, config.policy.most(), readers).map_err(|error| {
             Error::InvalidPrefetch(format!(
                 "failed to start {} threads to fetch with: {error}; ask for a smaller depth",
                 config.policy.most()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench_core::fixture::{AcquireError, BufferPool, PooledBuf, Priority};
+use bench_core::fixture::{BufferPool, PooledBuf};
 use bench_core::units::ByteSize;
 
 use super::crew::{ChunkExchange, Crew, Extent, Fetched};
@@ -56,7 +56,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(crew: Arc<Crew>, pool: BufferPool, chunks: Chunks, policy: Policy) -> Self {
-        let exchange = crew.enlist();
+        let exchange = crew.readers().enlist();
         let planner = Planner::new(policy, chunks.count(), crew.source().reads_ahead());
         let stats = PrefetchStats { depth: planner.depth(), ..PrefetchStats::default() };
         let dropped = BTreeSet::new();
@@ -172,14 +172,13 @@ impl Window {
         for number in self.planner.wanted() {
             let extent = self.chunks.extent(number);
             let size = ByteSize::new(extent.length as u64);
-            let spare = self.pool.try_acquire_for(size, Priority::Prefetch);
-            // Who waits for memory, waits for it now.
-            let Some(empty) = spare.ok().filter(|_| !self.pool.is_contended()) else {
+            let readers = self.crew.readers();
+            let Some(new) = readers.issue_spare(&self.exchange, number, &self.pool, size) else {
                 self.stats.refused += 1;
                 self.planner.refused();
                 break;
             };
-            if self.exchange.issue(number, empty) {
+            if new {
                 self.stats.issued += 1;
                 self.stats.duplicate += u64::from(self.dropped.contains(&number));
                 self.crew.tell(&self.exchange, extent);
@@ -189,18 +188,10 @@ impl Window {
         self.stats.depth_most = self.stats.depth_most.max(self.planner.depth());
     }
 
-    /// Memory for a read that is waited for: fetched chunks that are not give theirs up, this
-    /// reader's first and then those of others.
+    /// Memory for a read that is waited for.
     pub(super) fn demand(&self, length: usize) -> Result<PooledBuf, Error> {
-        loop {
-            match self.pool.try_acquire(ByteSize::new(length as u64)) {
-                Err(AcquireError::Exhausted { .. })
-                    if self.exchange.yield_farthest()
-                        || self.crew.have_others_yield(&self.exchange)
-                        || self.exchange.wait_for_worker() => {}
-                other => return Ok(other?),
-            }
-        }
+        let size = ByteSize::new(length as u64);
+        Ok(self.crew.readers().demand(&self.exchange, &self.pool, size)?)
     }
 
     /// Goes on at this chunk: within the window what lies before it is given up, elsewhere all is.
