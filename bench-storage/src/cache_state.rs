@@ -11,6 +11,10 @@ use crate::error::Error;
 use crate::page_cache::{CachedFile, PageCacheState};
 use crate::residency::{Residency, Witness};
 
+/// How often a file is brought into its state again, where pages on their way in from a read-ahead
+/// came behind the look.
+const REACH_ROUNDS: u32 = 8;
+
 /// A state that a file can be brought into.
 pub trait CacheState: fmt::Debug + Send + Sync + 'static {
     /// The state as a value.
@@ -22,8 +26,11 @@ pub trait CacheState: fmt::Debug + Send + Sync + 'static {
     /// Whether reads go past the page cache (`O_DIRECT`).
     const DIRECT: bool;
 
+    /// Whether what is seen before operations is this state.
+    fn met(before: Residency) -> bool;
+
     /// Whether what is seen after reads agrees with the state they were to meet.
-    fn held(seen: Residency) -> bool;
+    fn held(after: Residency) -> bool;
 }
 
 /// No page is in memory; a read goes through the page cache and fills it. What is touched again is
@@ -44,6 +51,10 @@ impl CacheState for Cold {
     const SPENT_BY_READING: bool = true;
     const DIRECT: bool = false;
 
+    fn met(before: Residency) -> bool {
+        before.is_cold()
+    }
+
     fn held(_after: Residency) -> bool {
         true // The read itself has warmed it.
     }
@@ -54,8 +65,12 @@ impl CacheState for Warm {
     const SPENT_BY_READING: bool = false;
     const DIRECT: bool = false;
 
+    fn met(before: Residency) -> bool {
+        before.is_warm()
+    }
+
     fn held(after: Residency) -> bool {
-        after.is_warm()
+        Self::met(after)
     }
 }
 
@@ -64,8 +79,12 @@ impl CacheState for Direct {
     const SPENT_BY_READING: bool = false;
     const DIRECT: bool = true;
 
+    fn met(before: Residency) -> bool {
+        before.is_cold()
+    }
+
     fn held(after: Residency) -> bool {
-        after.is_cold()
+        Self::met(after)
     }
 }
 
@@ -83,15 +102,30 @@ impl CachedFile {
     /// eviction takes milliseconds, and its work is not the operation's.
     ///
     /// # Errors
-    /// [`Error::StayedResident`] or [`Error::NotResident`] where the state cannot be reached.
+    /// [`Error::StayedResident`] or [`Error::NotResident`] where the state cannot be reached,
+    /// [`Error::StateLost`] where it does not last until it was looked at.
     pub fn reach<S: CacheState>(&self) -> Result<Reached<S>, Error> {
-        self.bring_to(S::STATE)?;
-        Ok(Reached {
-            seen: self.residency()?,
-            witness: self.witness(),
-            file_system: self.file_system().to_owned(),
-            state: PhantomData,
-        })
+        self.reach_while(|| self.bring_to(S::STATE))
+    }
+
+    fn reach_while<S: CacheState>(
+        &self,
+        bring: impl Fn() -> Result<(), Error>,
+    ) -> Result<Reached<S>, Error> {
+        let mut seen = self.residency()?;
+        for _ in 0..REACH_ROUNDS {
+            bring()?;
+            seen = self.residency()?;
+            if S::met(seen) {
+                return Ok(Reached {
+                    seen,
+                    witness: self.witness(),
+                    file_system: self.file_system().to_owned(),
+                    state: PhantomData,
+                });
+            }
+        }
+        Err(lost::<S>(self, seen))
     }
 }
 
@@ -107,27 +141,16 @@ impl<S: CacheState> Reached<S> {
     /// [`Error::StateLost`] where it is not: some operations met another state.
     pub fn held(&self, file: &CachedFile) -> Result<(), Error> {
         let seen = file.residency()?;
-        if S::held(seen) {
-            return Ok(());
-        }
-        Err(self.lost(file, seen))
+        if S::held(seen) { Ok(()) } else { Err(lost::<S>(file, seen)) }
     }
 
-    /// Asserts, before the operations, that nothing since has moved a page in or out.
+    /// Asserts, before the operations, that the file still is in the state.
     ///
     /// # Errors
-    /// [`Error::StateLost`] where something has.
+    /// [`Error::StateLost`] where something since has moved a page in or out.
     pub fn held_before(&self, file: &CachedFile) -> Result<(), Error> {
         let seen = file.residency()?;
-        if seen.resident == self.seen.resident {
-            return Ok(());
-        }
-        Err(self.lost(file, seen))
-    }
-
-    fn lost(&self, file: &CachedFile, seen: Residency) -> Error {
-        let Residency { resident, pages, .. } = seen;
-        Error::StateLost { path: file.path().to_owned(), state: S::STATE, resident, pages }
+        if S::met(seen) { Ok(()) } else { Err(lost::<S>(file, seen)) }
     }
 
     /// What a record says of the state.
@@ -142,8 +165,14 @@ impl<S: CacheState> Reached<S> {
     }
 }
 
+fn lost<S: CacheState>(file: &CachedFile, seen: Residency) -> Error {
+    let Residency { resident, pages, .. } = seen;
+    Error::StateLost { path: file.path().to_owned(), state: S::STATE, resident, pages }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::os::unix::fs::FileExt;
 
     use bench_core::fixture::Payload;
@@ -181,5 +210,36 @@ mod tests {
         assert!(lost.contains("is no longer direct"), "{lost}");
         cold.held(cached).expect("a cold read ends warm");
         cold.held_before(cached).expect_err("and does not begin so");
+    }
+
+    #[test]
+    fn pages_that_come_back_behind_the_first_look_are_no_state() {
+        let scratch = ScratchDirectory::create().expect("scratch");
+        let payload = Payload::seeded(1, ByteSize::kib(300));
+        let file = ScratchFile::create(&scratch, "file", payload).expect("create");
+        let cached = file.cached();
+        if lives_in_memory(cached.file_system()) {
+            return;
+        }
+        // What a read-ahead that was under way does: evicted and asserted, and then a page is back.
+        let rounds = Cell::new(0);
+        let late_until = |last| {
+            rounds.set(0);
+            move |rounds: &Cell<u32>| {
+                cached.evict()?;
+                rounds.set(rounds.get() + 1);
+                if rounds.get() <= last {
+                    cached.file().read_exact_at(&mut [0], 0).expect("read");
+                }
+                Ok(())
+            }
+        };
+        let bring = late_until(2);
+        let cold: Reached<Cold> = cached.reach_while(|| bring(&rounds)).expect("at the third");
+        assert_eq!((rounds.get(), cold.residency().resident), (3, 0));
+        let bring = late_until(u32::MAX);
+        let lost = cached.reach_while::<Direct>(|| bring(&rounds)).expect_err("never").to_string();
+        assert!(lost.contains("is no longer direct"), "{lost}");
+        assert_eq!(rounds.get(), REACH_ROUNDS);
     }
 }
