@@ -1,9 +1,9 @@
 //! Which blocks are touched in which order.
 //!
 //! Random offsets are whole multiples of the block, each of them as likely as any other at every
-//! step, whatever came before: a random word by the number of the step, multiplied into the range
-//! (Lemire 2019), whose bias is below one in 2^40 for any file here. Blocks repeat, and some are
-//! never touched; fio, which touches each block once, calls this `norandommap`.
+//! step, whatever came before: a random word by the number of the step, brought into the range
+//! ([`Stream::below`]), whose bias is below one in 2^40 for any file here. Blocks repeat, and some
+//! are never touched; fio, which touches each block once, calls this `norandommap`.
 
 use bench_core::fixture::Stream;
 use bench_core::units::ByteSize;
@@ -30,16 +30,10 @@ pub fn steps(pattern: Pattern, size: ByteSize, block: ByteSize, seed: u64) -> Ve
     match pattern {
         Pattern::Sequential => (0..size.div_ceil(block)).map(|n| at(n * block)).collect(),
         Pattern::Random => {
-            let blocks = size / block;
-            (0..blocks).map(|n| at(uniform(seed, n, blocks) * block)).collect()
+            let (blocks, stream) = (size / block, Stream::seeded(seed));
+            (0..blocks).map(|n| at(stream.below(n, blocks) * block)).collect()
         }
     }
-}
-
-/// The `n`-th number below `bound`.
-pub(super) fn uniform(seed: u64, n: u64, bound: u64) -> u64 {
-    let word = Stream::seeded(seed).word(n);
-    ((u128::from(word) * u128::from(bound)) >> 64) as u64
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use bench_core::fixture::Stream;
 
 use super::{JobCell, Kind};
 use crate::files::cell::Pattern;
-use crate::files::steps::uniform;
 
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +83,7 @@ impl Iterator for Plan {
         }
         let kind = self.kind();
         let block = match self.pattern {
-            Pattern::Random => uniform(self.seed, self.number, self.blocks),
+            Pattern::Random => Stream::seeded(self.seed).below(self.number, self.blocks),
             Pattern::Sequential => {
                 let at = &mut self.at[usize::from(kind == Kind::Write)];
                 let block = *at;

@@ -4,12 +4,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench_core::fixture::{BufferPool, Payload, class_for};
+use bench_core::fixture::{BufferPool, Payload, PooledBytes, Stream, class_for};
 use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
 use super::{DEPTH, FILE_CHUNK, SEED, Streamed, pool_of, verify};
 use crate::error::Error;
+use crate::prefetch::detector::Detector;
 use crate::prefetch::exchange::{Exchange, Taken};
 use crate::prefetch::planner::Planner;
 use crate::prefetch::{Policy, PrefetchConfig, Prefetcher, Reader};
@@ -77,12 +78,29 @@ struct Random {
     reader: Reader,
     offsets: Vec<u64>,
     block: usize,
-    /// Reads that came whole, and the first failure.
-    whole: usize,
-    failure: Option<Failure>,
+    /// What came of each read, the last one whole, and the first failure.
+    ends: Vec<Ends>,
+    last: Option<PooledBytes>,
+    failure: Option<Error>,
 }
 
 const READS: u64 = 256;
+
+/// A block by its length and what it begins and ends with: to keep all of every block would outweigh
+/// what is measured.
+#[derive(Debug, PartialEq, Eq)]
+struct Ends {
+    length: usize,
+    first: Option<u8>,
+    last: Option<u8>,
+}
+
+impl Ends {
+    fn of(bytes: &[u8]) -> Self {
+        let (first, last) = (bytes.first().copied(), bytes.last().copied());
+        Self { length: bytes.len(), first, last }
+    }
+}
 
 impl Random {
     fn set_up(block: &ByteSize) -> Result<Self, Failure> {
@@ -94,56 +112,79 @@ impl Random {
         let pool = BufferPool::builder(limit).class(class).class(chunk).build()?;
         let config = PrefetchConfig { chunk, policy: Policy::Adaptive { most: DEPTH } };
         let prefetcher = Prefetcher::new(Arc::clone(&source), pool.clone(), config)?;
-        // An odd step visits every block of a power of two once, in no order.
         let blocks = payload.size.bytes() / block.bytes().max(1);
-        if blocks < 2 {
+        let stream = Stream::seeded(SEED);
+        let offsets = (0..READS).map(|n| stream.below(n, blocks) * block.bytes());
+        let offsets: Vec<u64> = offsets.collect();
+        // Of few blocks, some follow each other by chance.
+        let mut detector = Detector::default();
+        let mut again = offsets.iter().chain(&offsets);
+        if blocks < 2 || again.any(|&offset| detector.in_order(offset, block.bytes())) {
             return Err(format!("blocks of {block} are too large to read at random").into());
         }
-        let offsets = (0..READS).map(|n| (n * 7919 + 5) % blocks * block.bytes()).collect();
         let reader = prefetcher.reader();
-        let block = block.len();
-        Ok(Self { payload, source, pool, reader, offsets, block, whole: 0, failure: None })
+        let (block, ends) = (block.len(), Vec::with_capacity(offsets.len()));
+        Ok(Self { payload, source, pool, reader, offsets, block, ends, last: None, failure: None })
+    }
+
+    fn forget(&mut self) {
+        self.ends.clear();
+        self.last = None;
     }
 
     fn read_through_handle(&mut self) {
-        self.whole = 0;
-        for &offset in &self.offsets {
-            match self.reader.read_at(offset, self.block) {
-                Ok(bytes) => self.whole += usize::from(self.is_right(offset, &bytes)),
-                Err(error) => self.failure = Some(error.into()),
-            }
+        self.forget();
+        for number in 0..self.offsets.len() {
+            self.last = None;
+            let read = self.reader.read_at(self.offsets[number], self.block);
+            self.keep(read);
         }
     }
 
     fn read_plainly(&mut self) {
-        self.whole = 0;
-        for &offset in &self.offsets {
-            let read = self.pool.try_acquire(ByteSize::new(self.block as u64)).map_err(Error::from);
-            match read {
-                Ok(mut buffer) => {
-                    let read = self.source.read_at(offset, self.block, &mut buffer);
-                    let bytes = buffer.freeze();
-                    let right = read.is_ok() && self.is_right(offset, &bytes);
-                    self.whole += usize::from(right);
-                }
-                Err(error) => self.failure = Some(error.into()),
-            }
+        self.forget();
+        for number in 0..self.offsets.len() {
+            self.last = None;
+            let read = self.read_one(self.offsets[number]);
+            self.keep(read);
         }
     }
 
-    /// The whole block, by its length and first byte: more would outweigh what is measured.
-    fn is_right(&self, offset: u64, bytes: &[u8]) -> bool {
-        bytes.len() == self.block && bytes[0] == self.payload.byte_at(offset)
+    fn read_one(&self, offset: u64) -> Result<PooledBytes, Error> {
+        let mut buffer = self.pool.try_acquire(ByteSize::new(self.block as u64))?;
+        let read = self.source.read_at(offset, self.block, &mut buffer);
+        read.map_err(|source| Error::Chunk { number: offset / self.block as u64, offset, source })?;
+        Ok(buffer.freeze())
+    }
+
+    fn keep(&mut self, read: Result<PooledBytes, Error>) {
+        match read {
+            Ok(bytes) => {
+                self.ends.push(Ends::of(&bytes));
+                self.last = Some(bytes);
+            }
+            Err(error) => self.failure = Some(error),
+        }
     }
 
     fn check(&mut self) -> Result<(), Failure> {
         if let Some(failure) = self.failure.take() {
-            return Err(failure);
+            return Err(failure.into());
         }
-        let whole = std::mem::take(&mut self.whole);
-        if whole != self.offsets.len() {
-            return Err(format!("{whole} of {} reads were right", self.offsets.len()).into());
+        let end = self.block as u64 - 1;
+        let byte_at = |offset| Some(self.payload.byte_at(offset));
+        let right = self.offsets.iter().zip(self.ends.drain(..)).filter(|(offset, ends)| {
+            let (first, last) = (byte_at(**offset), byte_at(**offset + end));
+            *ends == Ends { length: self.block, first, last }
+        });
+        let right = right.count();
+        let (Some(offset), Some(last)) = (self.offsets.last(), self.last.take()) else {
+            return Err("nothing was read".into());
+        };
+        if right != self.offsets.len() {
+            return Err(format!("{right} of {} reads were right", self.offsets.len()).into());
         }
+        self.payload.verify(*offset, &last)?;
         let issued = self.reader.stats().issued;
         if issued > 0 {
             return Err(format!("{issued} chunks were fetched ahead of random reads").into());
@@ -170,7 +211,7 @@ macro_rules! random {
                 Some(ByteSize::new(READS * self.0.block as u64))
             }
             fn prepare(&mut self) -> Result<(), Failure> {
-                self.0.whole = 0;
+                self.0.forget();
                 Ok(())
             }
             fn run(&mut self) {
@@ -284,6 +325,31 @@ impl<O: ToChunks> Workload for Chunks<O> {
         match std::mem::take(&mut self.right) {
             right if right == self.chunks => Ok(()),
             right => Err(format!("only {right} of {} chunks came out right", self.chunks).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn random_reads_have_no_stride_and_are_judged_by_what_they_brought() {
+        let mut random = Random::set_up(&ByteSize::kib(4)).expect("a set-up");
+        let size = random.payload.size.bytes();
+        let way = |pair: &[u64]| (pair[1] + size - pair[0]) % size;
+        let ways: BTreeSet<u64> = random.offsets.windows(2).map(way).collect();
+        assert!(ways.len() > 200, "{} ways from one read to the next", ways.len());
+
+        for read in [Random::read_through_handle, Random::read_plainly] {
+            read(&mut random);
+            random.check().expect("as it is");
+            read(&mut random);
+            random.ends[17].last = random.ends[17].last.map(|byte| byte ^ 1);
+            let told = random.check().expect_err("a flipped bit").to_string();
+            assert_eq!(told, "255 of 256 reads were right");
         }
     }
 }
