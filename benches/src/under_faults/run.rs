@@ -136,7 +136,10 @@ pub fn measure(spec: FaultSpec, plan: &Plan) -> Result<Vec<Row>, Failure> {
                 Phase::Baseline | Phase::After => bench.drive(plan),
             };
             if round >= warm_up {
-                add(total, driven);
+                match total {
+                    None => *total = Some(driven),
+                    Some(total) => total.absorb(driven),
+                }
             }
         }
     }
@@ -209,18 +212,15 @@ impl Bench {
         plan: &Plan,
         proof: impl Fn() -> Result<Proof, Error>,
     ) -> Result<(Driven, Proof), Error> {
-        let (begin, mut total) = (Instant::now(), None);
+        let begin = Instant::now();
+        let mut total = self.drive(plan);
         loop {
-            add(&mut total, self.drive(plan));
-            match (proof(), total.take()) {
-                (Ok(proof), Some(driven)) => return Ok((driven, proof)),
-                (Err(Error::Fault(FaultError::NotShown { .. })), driven)
-                    if begin.elapsed() < plan.grace =>
-                {
-                    total = driven;
+            match proof() {
+                Ok(proof) => return Ok((total, proof)),
+                Err(Error::Fault(FaultError::NotShown { .. })) if begin.elapsed() < plan.grace => {
+                    total.absorb(self.drive(plan));
                 }
-                (Err(error), _) => return Err(error),
-                (Ok(_), None) => unreachable!("it was driven just now"),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -242,23 +242,6 @@ impl Bench {
         let all = told.into_iter().chain(self.proxy.dimensions());
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
-}
-
-/// Adds a part of a phase to what there is of it.
-fn add(total: &mut Option<Driven>, part: Driven) {
-    let Some(total) = total else {
-        *total = Some(part);
-        return;
-    };
-    total.operations += part.operations;
-    for (kind, count) in part.errors {
-        *total.errors.entry(kind).or_default() += count;
-    }
-    total.latency += part.latency;
-    total.service_time += part.service_time;
-    total.saturated += part.saturated;
-    total.elapsed += part.elapsed;
-    total.lateness_max = total.lateness_max.max(part.lateness_max);
 }
 
 #[cfg(test)]

@@ -69,9 +69,27 @@ impl Driven {
     }
 
     pub(super) fn failed(&mut self, kind: String) {
+        self.failed_times(kind, 1);
+    }
+
+    fn failed_times(&mut self, kind: String, times: u64) {
         let room = self.errors.len() < ERROR_KINDS_MAX || self.errors.contains_key(&kind);
         let kind = if room { kind } else { OTHER_ERRORS.to_owned() };
-        *self.errors.entry(kind).or_default() += 1;
+        *self.errors.entry(kind).or_default() += times;
+    }
+
+    /// Adds a run of the same configuration that came after this one: operations, errors and times come
+    /// together, and so does the time that both took.
+    pub fn absorb(&mut self, later: Self) {
+        self.operations += later.operations;
+        for (kind, times) in later.errors {
+            self.failed_times(kind, times);
+        }
+        self.latency += later.latency;
+        self.service_time += later.service_time;
+        self.saturated += later.saturated;
+        self.elapsed += later.elapsed;
+        self.lateness_max = self.lateness_max.max(later.lateness_max);
     }
 
     /// Failed operations of all kinds.
