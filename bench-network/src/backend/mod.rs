@@ -258,17 +258,21 @@ impl Kind {
     fn start(self, link: &LinkProfile, config: &Config) -> Result<Box<dyn Backend>, Error> {
         self.available()?;
         let seed = config.seed;
-        Ok(match self {
-            Self::Tun => Box::new(Real::over(TunLink::start(link, seed)?, link, config)?),
-            Self::Packet => Box::new(Real::over(PacketLink::start(link, seed)?, link, config)?),
-            Self::Netem => Box::new(Real::over_netem(NetemLink::start(link, seed)?, link, config)?),
-            Self::Proxy => Box::new(Real::over_proxy(
-                |server| DelayProxy::start_with_seed(server, link, seed),
-                link,
-                config,
-            )?),
-            Self::Simulation => Box::new(Simulated::new(link, config)?),
-        })
+        let real = match self {
+            Self::Tun => Real::over(TunLink::start(link, seed)?, TunLink::listen, link, config),
+            Self::Packet => {
+                Real::over(PacketLink::start(link, seed)?, PacketLink::listen, link, config)
+            }
+            Self::Netem => {
+                Real::over(NetemLink::start(link, seed)?, NetemLink::listen, link, config)
+            }
+            Self::Proxy => {
+                let start = |server| DelayProxy::start_with_seed(server, link, seed);
+                Real::over_proxy(start, link, config)
+            }
+            Self::Simulation => return Ok(Box::new(Simulated::new(link, config)?)),
+        };
+        Ok(Box::new(real?))
     }
 }
 

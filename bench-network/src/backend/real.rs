@@ -50,24 +50,14 @@ pub(super) trait Wire: Send {
 }
 
 impl Real {
-    /// Over a link with networks of its own.
-    pub(super) fn over<C: Carrier>(
-        link: EmulatedLink<C>,
+    /// Over a link with networks of its own; `listen` listens in its server's.
+    pub(super) fn over<W: Wire + 'static>(
+        link: W,
+        listen: fn(&W) -> Result<TcpListener, Error>,
         profile: &LinkProfile,
         config: &Config,
     ) -> Result<Self, Error> {
-        let listener = link.listen()?;
-        let address = listener.local_addr().map_err(Error::io("read the port"))?;
-        Self::new(Box::new(link), listener, address, profile, config)
-    }
-
-    /// Over the kernel's own.
-    pub(super) fn over_netem(
-        link: NetemLink,
-        profile: &LinkProfile,
-        config: &Config,
-    ) -> Result<Self, Error> {
-        let listener = link.listen()?;
+        let listener = listen(&link)?;
         let address = listener.local_addr().map_err(Error::io("read the port"))?;
         Self::new(Box::new(link), listener, address, profile, config)
     }
