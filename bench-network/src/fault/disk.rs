@@ -20,7 +20,7 @@ use bench_core::units::{ByteSize, print_rate};
 use rustix::fs::{Mode, OFlags, fstatvfs, open};
 use rustix::thread::gettid;
 
-use super::{FaultError, Proof, absurd, not_shown};
+use super::{Demand, FaultError, Proof, absurd, not_shown};
 use crate::error::Error;
 
 /// What the thread is called, so that its time can be told from that of the service.
@@ -122,19 +122,8 @@ impl Drop for DiskPressure {
 }
 
 fn check(size: ByteSize, total: u64, available: u64) -> Result<(), FaultError> {
-    let reserve = (total / 20).max(RESERVE_MIN);
-    let left = available.saturating_sub(size.bytes());
-    if left >= reserve {
-        return Ok(());
-    }
-    let whole = |bytes: u64| ByteSize::mib(bytes >> 20);
-    Err(FaultError::TooMuch {
-        fault: format!("disk_pressure {size}"),
-        what: "the disk".to_owned(),
-        left: whole(left),
-        reserve: whole(reserve),
-        most: whole(available.saturating_sub(reserve)),
-    })
+    let (fault, reserve) = (format!("disk_pressure {size}"), (total / 20).max(RESERVE_MIN));
+    Demand { fault, what: "the disk", size, reserve }.check(available)
 }
 
 fn judge(

@@ -15,7 +15,7 @@ use std::path::Path;
 use bench_core::fixture::page_size;
 use bench_core::units::ByteSize;
 
-use super::{FaultError, Proof, absurd, not_shown};
+use super::{Demand, FaultError, Proof, absurd, not_shown};
 use crate::error::Error;
 
 /// What stays free: a tenth of all and at least this.
@@ -95,20 +95,8 @@ fn name(size: ByteSize) -> String {
 }
 
 fn check(size: ByteSize, total: u64, available: u64) -> Result<(), FaultError> {
-    let reserve = (total / 10).max(RESERVE_MIN);
-    let left = available.saturating_sub(size.bytes());
-    if left >= reserve {
-        return Ok(());
-    }
-    // In whole MiB, as people ask for it.
-    let whole = |bytes: u64| ByteSize::mib(bytes >> 20);
-    Err(FaultError::TooMuch {
-        fault: name(size),
-        what: "the memory".to_owned(),
-        left: whole(left),
-        reserve: whole(reserve),
-        most: whole(available.saturating_sub(reserve)),
-    })
+    let (fault, reserve) = (name(size), (total / 10).max(RESERVE_MIN));
+    Demand { fault, what: "the memory", size, reserve }.check(available)
 }
 
 /// Where control groups (version 2) are.

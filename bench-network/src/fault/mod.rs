@@ -27,6 +27,8 @@ pub use memory::MemoryPressure;
 pub use spec::FaultSpec;
 pub use stream::{StreamFault, Ways};
 
+use bench_core::units::ByteSize;
+
 /// That a fault happened, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a proof that nobody keeps proves nothing"]
@@ -55,6 +57,31 @@ impl Proof {
 /// A fault for which there is no sign.
 pub(crate) fn not_shown(fault: impl ToString, reason: impl Into<String>) -> FaultError {
     FaultError::NotShown { fault: fault.to_string(), reason: reason.into() }
+}
+
+/// What `fault` wants of `what`, and what has to stay free of it in any case.
+pub(crate) struct Demand {
+    pub(crate) fault: String,
+    pub(crate) what: &'static str,
+    pub(crate) size: ByteSize,
+    pub(crate) reserve: u64,
+}
+
+impl Demand {
+    /// # Errors
+    /// [`FaultError::TooMuch`] where less would stay free of what is available.
+    pub(crate) fn check(self, available: u64) -> Result<(), FaultError> {
+        let Self { fault, what, size, reserve } = self;
+        let left = available.saturating_sub(size.bytes());
+        if left >= reserve {
+            return Ok(());
+        }
+        // In whole MiB, as people ask for it.
+        let whole = |bytes: u64| ByteSize::mib(bytes >> 20);
+        let most = whole(available.saturating_sub(reserve));
+        let (left, reserve) = (whole(left), whole(reserve));
+        Err(FaultError::TooMuch { fault, what: what.to_owned(), left, reserve, most })
+    }
 }
 
 /// A number that the fault cannot have.
