@@ -12,15 +12,12 @@
 
 use std::net::Ipv4Addr;
 
-use rustix::net::sockopt::{
-    set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_send_buffer_size,
-    set_socket_send_buffer_size_force,
-};
 use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
 
 use crate::emulated::{Carrier, EmulatedLink, Plugged, Port};
 use crate::error::Error;
 use crate::network::{Namespace, kernel, veth};
+use crate::socket::{set_receive_buffer, set_send_buffer};
 
 /// How ids and rows call this backend.
 pub const BACKEND: &str = "AF_PACKET emulator";
@@ -49,10 +46,8 @@ impl Carrier for AfPacket {
             let socket = kernel::packet_socket(index);
             let socket = socket.map_err(Error::io("make a packet socket"))?;
             // Where neither is granted it has the system's default, and drops are told.
-            let _refused = set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES)
-                .or_else(|_| set_socket_recv_buffer_size(&socket, BUFFER_BYTES));
-            let _refused = set_socket_send_buffer_size_force(&socket, BUFFER_BYTES)
-                .or_else(|_| set_socket_send_buffer_size(&socket, BUFFER_BYTES));
+            let _refused = set_receive_buffer(&socket, BUFFER_BYTES);
+            let _refused = set_send_buffer(&socket, BUFFER_BYTES);
             Ok(Port::packets(socket))
         })?;
         Ok(Plugged { namespace, port })

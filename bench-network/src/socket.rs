@@ -25,6 +25,25 @@ pub fn set_nodelay(socket: impl AsFd) -> Result<(), Error> {
     sockopt::set_tcp_nodelay(socket, true).map_err(Error::io("switch TCP_NODELAY on"))
 }
 
+/// Gives this socket room for so much that was not read yet: above the system's limit where this process
+/// may, else up to it.
+///
+/// # Errors
+/// What the system refused.
+pub(crate) fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> rustix::io::Result<()> {
+    sockopt::set_socket_recv_buffer_size_force(&socket, bytes)
+        .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, bytes))
+}
+
+/// As [`set_receive_buffer`], of what was not sent yet.
+///
+/// # Errors
+/// What the system refused.
+pub(crate) fn set_send_buffer(socket: impl AsFd, bytes: usize) -> rustix::io::Result<()> {
+    sockopt::set_socket_send_buffer_size_force(&socket, bytes)
+        .or_else(|_| sockopt::set_socket_send_buffer_size(&socket, bytes))
+}
+
 /// Makes closing the socket send RST and keep nothing of the connection.
 ///
 /// # Errors

@@ -3,8 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use rustix::net::sockopt;
-
 use super::Namespace;
 use crate::calibrate::bulk::{Bulk, Goodput, bulk};
 use crate::error::Error;
@@ -71,8 +69,7 @@ impl Ends {
             Way::Down => [server, client],
         };
         // Not fatal, see above; only the host's root may have more than the system's limit.
-        let _refused = sockopt::set_socket_recv_buffer_size_force(&to, RECEIVE_BYTES)
-            .or_else(|_| sockopt::set_socket_recv_buffer_size(&to, RECEIVE_BYTES));
+        let _refused = socket::set_receive_buffer(&to, RECEIVE_BYTES);
         to.set_read_timeout(Some(Duration::from_millis(50)))
             .map_err(Error::io("set a time limit"))?;
         Ok([from, to])
