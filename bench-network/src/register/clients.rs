@@ -74,7 +74,13 @@ impl Clients {
         replica: &mut dyn Replica,
         outputs: &mut Vec<Output>,
     ) {
-        let Some(due) = self.due() else { return };
+        if let Some((op, action)) = self.begin(now) {
+            replica.invoke(now, op, action, outputs);
+        }
+    }
+
+    fn begin(&mut self, now: Duration) -> Option<(u64, Action)> {
+        let due = self.due()?;
         let writes = self.stream.unit(self.invoked) < self.config.writes;
         self.invoked += 1;
         // No two nodes write one value, and none writes 0.
@@ -86,7 +92,7 @@ impl Clients {
         });
         self.open.insert(self.invoked, Open { action, due, process });
         self.note(now, process, Kind::Invoke, action, None);
-        replica.invoke(now, self.invoked, action, outputs);
+        Some((self.invoked, action))
     }
 
     fn note(
@@ -125,8 +131,12 @@ impl Clients {
         self.log.samples.push(Sample { node: self.me, function, due, took, served });
     }
 
-    /// What they saw, with whatever is not over as not known.
+    /// What they saw, with whatever is not over as not known, and as failed what a busy machine never
+    /// let begin: left out, it would hide how busy that was.
     pub(super) fn end(mut self, now: Duration) -> Log {
+        while let Some((op, _)) = self.begin(now) {
+            self.over(now, op, Outcome::Failed("the run was over before it could begin"));
+        }
         let open: Vec<u64> = self.open.keys().copied().collect();
         for op in open {
             self.over(now, op, Outcome::Unknown("the run was over"));
@@ -146,4 +156,26 @@ pub(super) fn summed_up(topology: &Topology, applied: Vec<Applied>, logs: Vec<Lo
     let effects = effects(topology, &applied, &legs);
     let outages = outages(&applied, &samples, nodes);
     Run { history, samples, replicated, applied, effects, outages }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::register::{Mode, Timing};
+
+    #[test]
+    fn what_never_began_has_failed_and_is_not_left_out() {
+        const MS: Duration = Duration::from_millis(1);
+        let timing = Timing::of(8 * MS, 10 * MS);
+        let (mode, every, length) = (Mode::Quorum, 10 * MS, 100 * MS);
+        let config = RunConfig { mode, timing, every, writes: 0.5, length, seed: 42 };
+        let (mut clients, mut outputs) = (Clients::new(0, 3, config), Vec::new());
+        clients.invoke(10 * MS, mode.replica(0, 3, timing).as_mut(), &mut outputs);
+        let log = clients.end(150 * MS);
+        let served = log.samples.iter().filter(|sample| sample.served).count();
+        assert_eq!((log.samples.len(), served), (9, 0));
+        let of = |kind| log.history.iter().filter(|entry| entry.kind == kind).count();
+        assert_eq!([Kind::Invoke, Kind::Fail, Kind::Info].map(of), [9, 8, 1]);
+        assert_eq!(log.samples.iter().map(|sample| sample.took).max(), Some(140 * MS));
+    }
 }
