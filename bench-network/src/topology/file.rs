@@ -24,6 +24,10 @@ use crate::link::{LinkProfile, named};
 /// When the last event of a script may be: a run as long as that is watched by nobody.
 const SCRIPT_MAX: Duration = Duration::from_secs(3600);
 
+/// Of a link, and of a way, whether or not it says the same again.
+const TWICE: &str = "this was described above; say it once, and where there and back differ write \
+                     `delay A B 30ms` and `delay B A 40ms` instead of both";
+
 /// What is known of the link between two regions, the smaller first.
 enum Known {
     Link(Box<LinkProfile>),
@@ -138,7 +142,7 @@ impl Read {
         let link = if a < b { link } else { super::turn(link) };
         match self.links.insert((a.min(b), a.max(b)), Known::Link(Box::new(link))) {
             None => Ok(()),
-            Some(_) => Err("this link has been described above; say it once".to_owned()),
+            Some(_) => Err(TWICE.to_owned()),
         }
     }
 
@@ -151,7 +155,7 @@ impl Read {
                 ways[usize::from(from > to)] = Some(time);
                 Ok(())
             }
-            _ => Err("this way has been described above; say it once".to_owned()),
+            _ => Err(TWICE.to_owned()),
         }
     }
 

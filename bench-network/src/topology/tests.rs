@@ -119,8 +119,14 @@ fn every_bad_line_is_named_with_its_number_and_what_to_write() {
     for (line, reason) in [
         ("rtt eu", "'rtt' begins no statement"),
         ("region asia", "regions are named before"),
-        ("rtt eu us 70ms", "described above; say it once"),
-        ("delay eu us 70ms", "described above; say it once"),
+        (
+            "rtt eu us 70ms",
+            "described above; say it once, and where there and back differ write `delay A B",
+        ),
+        (
+            "delay eu us 70ms",
+            "described above; say it once, and where there and back differ write `delay A B",
+        ),
         ("rtt eu mars 7ms", "no region is called 'mars'; above this line there are: eu, us"),
         ("rtt eu eu 7ms", "a link is between two regions"),
         ("link eu us fiber", "did you mean fibre?"),
