@@ -58,6 +58,23 @@ fn what_is_listed_as_varying_passes_and_is_said() {
 }
 
 #[test]
+fn what_a_budget_bounds_is_counted_too() {
+    let checkout = counting("true");
+    let file = checkout.folder.path().join("asked");
+    let log = format!("case \"$*\" in *collect-systime*) echo $F >> '{}';; esac", file.display());
+    let script = checkout.read_tool("count_a");
+    let body = script.strip_prefix("#!/bin/sh\n").expect("a script");
+    checkout.tool("count_a", &body.replace("\nN=", &format!("\n{log}\nN=")));
+    let list = checkout.root().join("benches/expected.toml");
+    let budget = "[count]\nids = []\n[[budget]]\nid = 'pool/cycle/*'\nsyscalls = 9\n";
+    std::fs::write(&list, budget).expect("written");
+    // The script leaves no profile, so the system calls are not there: no pass.
+    expect(&audit(&checkout, &[]), 1, &["pool/cycle/4KiB"]);
+    let asked = std::fs::read_to_string(&file).expect("asked for");
+    assert_eq!(asked.lines().collect::<Vec<_>>(), ["cycle"; 12]);
+}
+
+#[test]
 fn what_varies_by_no_more_than_the_gate_lets_pass_may_gate() {
     let once =
         |more: u64| counting(&format!("case $GUNGRAUN_HOME in */i001) N=$((N + {more}));; esac"));

@@ -11,9 +11,10 @@ use bench_core::record::Row;
 use super::condition::Condition;
 use super::neighbour::Neighbours;
 use crate::bench::build::Executables;
-use crate::bench::count::{Job, Metrics, Place, count};
+use crate::bench::count::{Job, Place, count};
 use crate::bench::ids::{Bench, Only};
 use crate::gate::sides::link;
+use crate::gate::tree::Wanted;
 use crate::process;
 use crate::ui::Ui;
 
@@ -49,7 +50,8 @@ pub(crate) struct Plan<'a> {
     /// How often under each condition.
     pub(crate) repeats: usize,
     pub(crate) deadline: Duration,
-    pub(crate) metrics: Metrics,
+    /// Of each id.
+    pub(crate) wanted: Wanted<'a>,
 }
 
 /// Counts what the user asked for, condition by condition. An interrupt ends it; what was counted
@@ -58,7 +60,7 @@ pub(crate) struct Plan<'a> {
 /// # Errors
 /// When the disk refuses, a target can't list its benches, or a filter matches nothing.
 pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Observed> {
-    let (mut observed, metrics) = (Observed::default(), plan.metrics);
+    let mut observed = Observed::default();
     for condition in Condition::ALL {
         if process::interrupted() {
             break;
@@ -72,7 +74,9 @@ pub(crate) fn observe(plan: Plan<'_>, only: &Only, ui: Ui) -> anyhow::Result<Obs
             .iter()
             .enumerate()
             .flat_map(|(number, (place, benches))| {
-                benches.iter().map(move |bench| (number + 1, Job { place, bench, metrics }))
+                benches.iter().map(move |bench| {
+                    (number + 1, Job { place, bench, metrics: plan.wanted.of(&bench.id) })
+                })
             })
             .collect();
         // As many under every condition, those that an interrupt comes before included.
@@ -142,7 +146,7 @@ mod tests {
             scratch: &folder.path().join("scratch"),
             repeats: 3,
             deadline: Duration::from_secs(60),
-            metrics: Metrics::INSTRUCTIONS,
+            wanted: Wanted { asked: &[], budgets: &[], baseline: None },
         };
         let length = |condition, repetition| {
             let (place, benches) =

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::condition::Condition;
 use super::observe::{Plan, lay_out};
-use crate::bench::count::{Counted, Job, Place, count};
+use crate::bench::count::{Counted, Job, Metrics, Place, count};
 use crate::bench::ids::{Bench, Only};
 use crate::exit::Exit;
 use crate::gate::outcome;
@@ -109,7 +109,7 @@ fn counts<'a>(
     jobs: impl Iterator<Item = (&'a Place, &'a Bench)>,
     ui: Ui,
 ) -> Vec<(Option<u64>, Option<String>)> {
-    let job = |(place, bench)| Job { place, bench, metrics: plan.metrics };
+    let job = |(place, bench)| Job { place, bench, metrics: Metrics::INSTRUCTIONS };
     let jobs: Vec<Job<'_>> = jobs.map(job).collect();
     let of = |counted: Option<Counted>| match counted.as_ref().and_then(|c| c.rows.first()) {
         Some(row) => (outcome::count(row), row.error.clone()),

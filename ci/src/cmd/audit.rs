@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::Selection;
+use crate::args::{Counting, Selection};
 use crate::audit::cause::causes;
 use crate::audit::evidence::gather;
 use crate::audit::observe::{Observed, Plan, observe};
@@ -17,12 +17,12 @@ use crate::audit::render;
 use crate::audit::sensitivity::{self, Sensitivity};
 use crate::audit::series::{Series, series};
 use crate::bench::build::{Build, bench_executables};
-use crate::bench::count::Metrics;
 use crate::bench::ids::Only;
 use crate::cmd::run::counts;
 use crate::cmd::setup;
 use crate::exit::Exit;
 use crate::expected::{Expected, absent};
+use crate::gate::tree::Wanted;
 use crate::policy;
 use crate::process;
 use crate::render::disk;
@@ -40,10 +40,12 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "N", default_value = "3",
           value_parser = clap::value_parser!(u8).range(2..=20))]
     pub(crate) repeats: u8,
-    /// Count allocation calls and bytes as well: a second run of each bench, under DHAT
+    /// Count allocation calls and bytes of every id: a second run of each bench, under DHAT
+    ///
+    /// Of ids that a budget bounds by them, they are counted anyway; so are system calls.
     #[arg(long)]
     pub(crate) allocations: bool,
-    /// Count system calls as well
+    /// Count system calls of every id
     #[arg(long)]
     pub(crate) syscalls: bool,
     /// Instead: count each bench plain and with max(50, 0.3 %) instructions more, and see whether the
@@ -74,17 +76,16 @@ pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
         return Err(only.matches_nothing());
     }
     let scratch = workspace.scratch()?;
+    let asked = [(args.allocations, Counting::Allocations), (args.syscalls, Counting::Syscalls)];
+    let asked: Vec<Counting> =
+        asked.into_iter().filter_map(|(on, counting)| on.then_some(counting)).collect();
     let plan = Plan {
         executables: &executables,
         folder: &workspace.root.join("benches"),
         scratch: scratch.path(),
         repeats: args.repeats.into(),
         deadline: args.selection.deadline.unwrap_or(DEADLINE),
-        metrics: Metrics {
-            allocations: args.allocations,
-            syscalls: args.syscalls,
-            ..Metrics::INSTRUCTIONS
-        },
+        wanted: Wanted { asked: &asked, budgets: expected.budgets(), baseline: None },
     };
     if args.sensitivity {
         let trials = sensitivity::trials(plan, &only, &policy, ui)?;
