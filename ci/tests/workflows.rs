@@ -10,6 +10,10 @@ use std::process::Command;
 const GITHUB: &str = ".github/workflows/perf.yml";
 const GITLAB: &str = "ci/gitlab/weighbridge.gitlab-ci.yml";
 
+/// What follows a command after which GitLab goes on, and how such a script ends.
+const LATER: &str = " || first=${first:-$?}";
+const END: &str = "exit ${first:-0}";
+
 /// Keys of GitLab's that are no jobs.
 const NO_JOBS: [&str; 1] = ["variables"];
 
@@ -49,9 +53,9 @@ fn github_commands(lines: &[String]) -> Vec<String> {
     lines.iter().filter_map(run).collect()
 }
 
-/// What the jobs run, on GitLab: the items below the three keys for scripts.
-fn gitlab_commands(lines: &[String]) -> Vec<String> {
-    let mut commands = Vec::new();
+/// What the jobs run, on GitLab, script by script: the items below the three keys for scripts.
+fn gitlab_scripts(lines: &[String]) -> Vec<Vec<String>> {
+    let mut scripts: Vec<Vec<String>> = Vec::new();
     let mut within = None;
     for line in lines {
         let key = line.trim().trim_end_matches(':');
@@ -61,16 +65,23 @@ fn gitlab_commands(lines: &[String]) -> Vec<String> {
         match within {
             Some(_) => {
                 let command = line.trim().strip_prefix("- ").expect("one command an item");
-                commands.push(command.to_owned());
+                scripts.last_mut().expect("begun").push(command.to_owned());
             }
             None if ["script", "before_script", "after_script"].contains(&key) => {
                 assert!(line.ends_with(':'), "commands stand below their key: {line}");
                 within = Some(indent(line));
+                scripts.push(Vec::new());
             }
             None => assert!(!line.contains("script:"), "commands stand below their key: {line}"),
         }
     }
-    commands
+    scripts
+}
+
+/// The calls alone, without what GitLab's shell does with their exit codes.
+fn gitlab_commands(lines: &[String]) -> Vec<String> {
+    let commands = gitlab_scripts(lines).into_iter().flatten().filter(|command| command != END);
+    commands.map(|command| command.strip_suffix(LATER).unwrap_or(&command).to_owned()).collect()
 }
 
 fn all_commands() -> Vec<String> {
@@ -155,6 +166,58 @@ fn a_command_of_another_kind_is_seen() {
     }
     let right = words("cargo perf gate --base \"$BASE\" --only a/*").expect("a call");
     assert_eq!(right, ["cargo", "perf", "gate", "--base", "origin/main", "--only", "a/*"]);
+}
+
+/// The steps of a job on GitHub.
+fn steps(lines: &[String]) -> Vec<Vec<String>> {
+    let mut steps: Vec<Vec<String>> = Vec::new();
+    for line in lines {
+        match line.starts_with("      - ") {
+            true => steps.push(vec![line.clone()]),
+            false => steps.last_mut().into_iter().for_each(|step| step.push(line.clone())),
+        }
+    }
+    steps
+}
+
+#[test]
+fn what_a_run_measured_is_kept_whatever_its_exit_code() {
+    let mut runs = 0;
+    for (job, lines) in jobs(GITHUB, 2) {
+        let steps = steps(&lines);
+        let is_run = |step: &Vec<String>| step.iter().any(|line| line.contains("cargo perf run "));
+        let Some(at) = steps.iter().position(is_run) else { continue };
+        runs += 1;
+        for step in &steps[at + 1..] {
+            let goes_on = |line: &String| {
+                line.trim().starts_with("if: ")
+                    && (line.contains("!cancelled()") || line.contains("always()"))
+            };
+            assert!(step.iter().any(goes_on), "{job}: {}", step[0]);
+        }
+    }
+    for (job, lines) in jobs(GITLAB, 0) {
+        for script in gitlab_scripts(&lines) {
+            let is_run = |command: &String| command.starts_with("cargo perf run ");
+            runs += usize::from(script.iter().any(is_run));
+            let kept = |command: &String| command.ends_with(LATER);
+            let Some(at) = script.iter().position(|one| kept(one) || is_run(one)) else { continue };
+            let (end, later) = script[at..].split_last().expect("there is one");
+            assert_eq!(end, END, "{job} ends as if nothing had failed");
+            assert!(later.iter().all(kept), "{job}: {later:?}");
+        }
+    }
+    assert_eq!(runs, 6, "the reading is broken");
+}
+
+#[test]
+fn a_script_that_goes_on_ends_with_the_first_code() {
+    for (codes, first) in [(["0", "0", "0"], 0), (["0", "3", "0"], 3), (["4", "0", "1"], 4)] {
+        let calls = codes.map(|code| format!("(exit {code}){LATER}\n")).concat();
+        let script = format!("set -eu\n{calls}{END}");
+        let ended = Command::new("sh").args(["-c", &script]).status().expect("sh starts");
+        assert_eq!(ended.code(), Some(first), "{script}");
+    }
 }
 
 #[test]
