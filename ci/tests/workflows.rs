@@ -211,6 +211,21 @@ fn what_a_run_measured_is_kept_whatever_its_exit_code() {
 }
 
 #[test]
+fn the_history_is_kept_after_a_failure_too() {
+    let lines = lines(GITLAB);
+    let caches = lines.split(|line| line.trim().starts_with("- key:")).skip(1);
+    let saved = |cache: &&[String]| {
+        let has = |text: &str| cache.iter().any(|line| line.contains(text));
+        cache.iter().take(3).any(|line| line.contains("history.sqlite")) && !has("policy: pull")
+    };
+    let saved: Vec<&[String]> = caches.filter(saved).collect();
+    assert!(!saved.is_empty(), "the reading is broken");
+    for cache in saved {
+        assert!(cache.iter().take(3).any(|line| line.trim() == "when: always"), "{cache:?}");
+    }
+}
+
+#[test]
 fn a_script_that_goes_on_ends_with_the_first_code() {
     for (codes, first) in [(["0", "0", "0"], 0), (["0", "3", "0"], 3), (["4", "0", "1"], 4)] {
         let calls = codes.map(|code| format!("(exit {code}){LATER}\n")).concat();
