@@ -211,6 +211,28 @@ fn what_a_run_measured_is_kept_whatever_its_exit_code() {
 }
 
 #[test]
+fn a_gate_knows_the_history_and_does_not_write_it() {
+    let (_, gate) = jobs(GITHUB, 2).into_iter().find(|(job, _)| job == "gate").expect("a gate");
+    let steps = steps(&gate);
+    let has = |step: &Vec<String>, text: &str| step.iter().any(|line| line.contains(text));
+    let of_history: Vec<_> =
+        steps.iter().filter(|step| has(step, "target/perf/history.sqlite")).collect();
+    assert_eq!(of_history.len(), 1);
+    assert!(has(of_history[0], "actions/cache/restore@"), "{of_history:?}");
+    assert!(has(of_history[0], "restore-keys: perf-history-"), "{of_history:?}");
+    for (job, lines) in jobs(GITLAB, 0).iter().filter(|(job, _)| job.starts_with("perf-gate")) {
+        assert!(lines.contains(&"  extends: .perf-gate".to_owned()), "{job}");
+    }
+    let lines = lines(GITLAB);
+    let mut below = lines.iter().skip_while(|line| *line != ".perf-gate:").skip(1);
+    let of_gate: Vec<&String> = below.by_ref().take_while(|line| indent(line) > 0).collect();
+    let at = of_gate.iter().position(|line| line.contains("key: perf-history"));
+    let cache: Vec<&str> = of_gate[at.expect("the history")..].iter().map(|l| l.trim()).collect();
+    let read = ["- key: perf-history", "paths: [target/perf/history.sqlite]", "policy: pull"];
+    assert_eq!(cache[..3], read);
+}
+
+#[test]
 fn the_history_is_kept_after_a_failure_too() {
     let lines = lines(GITLAB);
     let caches = lines.split(|line| line.trim().starts_with("- key:")).skip(1);
