@@ -14,6 +14,15 @@ const GITLAB: &str = "ci/gitlab/weighbridge.gitlab-ci.yml";
 const LATER: &str = " || first=${first:-$?}";
 const END: &str = "exit ${first:-0}";
 
+/// A flag that is given where its variable is not empty, and what it then is.
+const OPTIONAL: [(&str, &str); 2] = [
+    (r#"${THRESHOLD:+--threshold "$THRESHOLD"}"#, r#"--threshold "$THRESHOLD""#),
+    (
+        r#"${WEIGHBRIDGE_THRESHOLD:+--threshold "$WEIGHBRIDGE_THRESHOLD"}"#,
+        r#"--threshold "$WEIGHBRIDGE_THRESHOLD""#,
+    ),
+];
+
 /// Keys of GitLab's that are no jobs.
 const NO_JOBS: [&str; 1] = ["variables"];
 
@@ -88,7 +97,10 @@ fn all_commands() -> Vec<String> {
     let github = github_commands(&lines(GITHUB));
     let gitlab = gitlab_commands(&lines(GITLAB));
     assert!(github.len() >= 20 && gitlab.len() >= 20, "the reading is broken");
-    [github, gitlab].concat()
+    let whole = |command: String| {
+        OPTIONAL.iter().fold(command, |command, (may, is)| command.replace(may, is))
+    };
+    github.into_iter().chain(gitlab).map(whole).collect()
 }
 
 /// The words of a command as a shell reads them; `None` where it would do more than call a program.
@@ -254,6 +266,30 @@ fn a_script_that_goes_on_ends_with_the_first_code() {
         let script = format!("set -eu\n{calls}{END}");
         let ended = Command::new("sh").args(["-c", &script]).status().expect("sh starts");
         assert_eq!(ended.code(), Some(first), "{script}");
+    }
+}
+
+#[test]
+fn the_policy_holds_where_no_threshold_is_named() {
+    for name in [GITHUB, GITLAB] {
+        let named = lines(name).into_iter().filter(|line| line.contains("--threshold"));
+        let named: Vec<String> = named.collect();
+        assert!(!named.is_empty(), "the reading is broken");
+        let may = |line: &String| OPTIONAL.iter().any(|(may, _)| line.contains(may));
+        assert!(named.iter().all(may), "{name}: {named:?}");
+    }
+    for (flag, _) in OPTIONAL {
+        for (value, words) in
+            [("", "0:"), ("0.5", "2:--threshold 0.5"), ("a b", "2:--threshold a b")]
+        {
+            let script = format!("set -eu\nset -- {flag}\necho \"$#:$*\"");
+            let sh = Command::new("sh")
+                .args(["-c", &script])
+                .envs(["THRESHOLD", "WEIGHBRIDGE_THRESHOLD"].map(|name| (name, value)))
+                .output();
+            let told = String::from_utf8(sh.expect("sh starts").stdout).expect("text");
+            assert_eq!(told.trim_end(), words, "{flag} with '{value}'");
+        }
     }
 }
 
