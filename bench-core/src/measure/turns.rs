@@ -10,9 +10,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::fixture::cpus::{Pinned, available};
 use crate::record::{Data, Metric, Row};
 use crate::scale::Scale;
 use crate::workload::Failure;
@@ -28,6 +28,8 @@ const WARM_UP: usize = 256;
 pub struct Arm<'a> {
     /// The last part of the id.
     pub name: String,
+    /// Threads that work at the same time, each on a CPU of its own; at least one.
+    pub threads: usize,
     /// Called on each thread, with its number, at the start of each round: gives the batch.
     pub worker: Box<dyn Fn(usize) -> Batch<'a> + Sync + 'a>,
 }
@@ -38,8 +40,6 @@ pub type Batch<'a> = Box<dyn FnMut() -> u64 + 'a>;
 /// How turns are taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
-    /// Threads that work at the same time, each on a CPU of its own.
-    pub threads: usize,
     /// Rounds that count.
     pub rounds: usize,
     /// How long an arm works in a round.
@@ -48,9 +48,9 @@ pub struct Turns {
 
 impl Turns {
     /// As many rounds as a scale has time for, of 50 ms for each arm (1 ms for smoke).
-    pub fn of(scale: Scale, threads: usize) -> Self {
+    pub fn of(scale: Scale) -> Self {
         let (rounds, slice_ms) = scale.pick((1, 1), (9, 50), (25, 50));
-        Self { threads, rounds, slice: Duration::from_millis(slice_ms) }
+        Self { rounds, slice: Duration::from_millis(slice_ms) }
     }
 }
 
@@ -61,13 +61,13 @@ impl Turns {
 /// # Errors
 /// When there are fewer CPUs than threads, or a thread cannot be pinned, or an arm did nothing.
 pub fn take_turns(id: &str, arms: &[Arm<'_>], turns: Turns) -> Result<Vec<Row>, Failure> {
-    let cpus = cpus(turns.threads)?;
+    let cpus = cpus(arms.iter().map(|arm| arm.threads).max().unwrap_or(0))?;
     let mut samples = vec![Samples::default(); arms.len()];
     for round in 0..=turns.rounds {
         for step in 0..arms.len() {
             // Nobody always comes after the same neighbour.
             let index = (round + step) % arms.len();
-            let turn = work_until_done(&arms[index], turns, &cpus)?.ok_or_else(|| {
+            let turn = work_until_done(&arms[index], turns.slice, cpus)?.ok_or_else(|| {
                 let name = &arms[index].name;
                 format!("{id}/{name}: nothing was done in {ATTEMPTS} times {:?}", turns.slice)
             })?;
@@ -76,12 +76,12 @@ pub fn take_turns(id: &str, arms: &[Arm<'_>], turns: Turns) -> Result<Vec<Row>, 
             }
         }
     }
-    let list: Vec<String> = cpus.iter().map(usize::to_string).collect();
-    let dimensions = BTreeMap::from([
-        ("threads".to_owned(), turns.threads.to_string()),
-        ("cpus".to_owned(), list.join(",")),
-    ]);
     let rows = |(arm, samples): (&Arm<'_>, Samples)| {
+        let list: Vec<String> = cpus[..arm.threads].iter().map(usize::to_string).collect();
+        let dimensions = BTreeMap::from([
+            ("threads".to_owned(), arm.threads.to_string()),
+            ("cpus".to_owned(), list.join(",")),
+        ]);
         let id = format!("{id}/{}", arm.name);
         let Samples { wall_ns, cpu_ns, operations } = samples;
         [(Metric::WallTime, wall_ns), (Metric::CpuTime, cpu_ns)].map(|(metric, values)| {
@@ -118,9 +118,13 @@ impl Samples {
 
 /// One arm in one round. Where others use the machine too, two threads that need each other may not
 /// meet in a slice; they get another.
-fn work_until_done(arm: &Arm<'_>, turns: Turns, cpus: &[usize]) -> Result<Option<Turn>, Failure> {
+fn work_until_done(
+    arm: &Arm<'_>,
+    slice: Duration,
+    cpus: &[usize],
+) -> Result<Option<Turn>, Failure> {
     for _ in 0..ATTEMPTS {
-        let turn = work(arm, turns, cpus)?;
+        let turn = work(arm, slice, cpus)?;
         if turn.operations > 0 {
             return Ok(Some(turn));
         }
@@ -128,20 +132,20 @@ fn work_until_done(arm: &Arm<'_>, turns: Turns, cpus: &[usize]) -> Result<Option
     Ok(None)
 }
 
-fn work(arm: &Arm<'_>, turns: Turns, cpus: &[usize]) -> Result<Turn, Failure> {
-    let together = Barrier::new(turns.threads);
+fn work(arm: &Arm<'_>, slice: Duration, cpus: &[usize]) -> Result<Turn, Failure> {
+    let together = Barrier::new(arm.threads);
     let thread = |number: usize| -> Result<(Duration, Duration, u64), Failure> {
-        let pinned = pin(cpus[number]);
+        let pinned = Pinned::to(cpus[number]);
         let mut batch = (arm.worker)(number);
         (0..WARM_UP).for_each(|_| _ = batch());
         // Before the error is returned, or the others would wait for ever.
         together.wait();
-        pinned?;
+        let _here = pinned?;
         let (started, busy_before, mut operations) = (Instant::now(), busy(), 0);
         loop {
             operations += (0..BATCHES_PER_LOOK).map(|_| batch()).sum::<u64>();
             let elapsed = started.elapsed();
-            if elapsed >= turns.slice {
+            if elapsed >= slice {
                 // What the batch holds is dropped here, outside the time.
                 return Ok((elapsed, busy().saturating_sub(busy_before), operations));
             }
@@ -149,14 +153,14 @@ fn work(arm: &Arm<'_>, turns: Turns, cpus: &[usize]) -> Result<Turn, Failure> {
     };
     let outcomes: Vec<_> = thread::scope(|scope| {
         let spawn = |number| scope.spawn(move || thread(number));
-        let threads: Vec<_> = (0..turns.threads).map(spawn).collect();
+        let threads: Vec<_> = (0..arm.threads).map(spawn).collect();
         threads.into_iter().map(|thread| thread.join().expect("a worker panicked")).collect()
     });
     let mut total = Turn::default();
     for outcome in outcomes {
         let (elapsed, busy, operations) = outcome?;
-        total.wall_ns += elapsed.as_nanos() as f64 / turns.threads as f64;
-        total.cpu_ns += busy.as_nanos() as f64 / turns.threads as f64;
+        total.wall_ns += elapsed.as_nanos() as f64 / arm.threads as f64;
+        total.cpu_ns += busy.as_nanos() as f64 / arm.threads as f64;
         total.operations += operations;
     }
     Ok(total)
@@ -172,35 +176,26 @@ fn busy() -> Duration {
 ///
 /// # Errors
 /// When there are fewer.
-pub fn cpus(threads: usize) -> Result<Vec<usize>, Failure> {
-    let allowed = sched_getaffinity(None)?;
-    let cpus: Vec<usize> =
-        (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).take(threads).collect();
-    if cpus.len() < threads {
-        return Err(format!(
-            "{threads} threads need as many CPUs, and this process may use {}",
-            cpus.len()
-        )
-        .into());
-    }
-    Ok(cpus)
-}
-
-fn pin(cpu: usize) -> Result<(), Failure> {
-    let mut one = CpuSet::new();
-    one.set(cpu);
-    Ok(sched_setaffinity(None, &one)?)
+pub fn cpus(threads: usize) -> Result<&'static [usize], Failure> {
+    let all = available()?;
+    all.get(..threads).ok_or_else(|| {
+        let few = all.len();
+        format!("{threads} threads need as many CPUs, and this process may use {few}").into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
     use std::sync::Mutex;
 
-    const SMOKE: Turns = Turns { threads: 1, rounds: 2, slice: Duration::from_micros(100) };
+    use super::*;
+    use crate::fixture::cpus::allowed;
+
+    const SMOKE: Turns = Turns { rounds: 2, slice: Duration::from_micros(100) };
 
     fn arm<'a>(name: &str, worker: impl Fn(usize) -> Batch<'a> + Sync + 'a) -> Arm<'a> {
-        Arm { name: name.to_owned(), worker: Box::new(worker) }
+        Arm { name: name.to_owned(), threads: 1, worker: Box::new(worker) }
     }
 
     #[test]
@@ -225,6 +220,34 @@ mod tests {
     }
 
     #[test]
+    fn arms_of_one_run_may_differ_in_their_threads() {
+        if cpus(2).is_err() {
+            return;
+        }
+        let seen = Mutex::new(BTreeSet::new());
+        let note = |threads: usize| {
+            let seen = &seen;
+            let worker = move |number: usize| -> Batch<'_> {
+                let cpu = allowed().expect("CPUs");
+                seen.lock().expect("no panic").insert((threads, number, cpu));
+                Box::new(|| 1)
+            };
+            Arm { threads, ..arm(&threads.to_string(), worker) }
+        };
+        let rows = take_turns("a/b", &[note(1), note(2)], SMOKE).expect("two CPUs");
+        let all = available().expect("CPUs");
+        let list = format!("{},{}", all[0], all[1]);
+        for (row, threads, cpus) in [(&rows[0], "1", all[0].to_string()), (&rows[2], "2", list)] {
+            assert_eq!(row.id, format!("a/b/{threads}"));
+            assert_eq!(row.dimensions["threads"], threads);
+            assert_eq!(row.dimensions["cpus"], cpus);
+        }
+        let seen = seen.into_inner().expect("no panic");
+        let each = [(1, 0, vec![all[0]]), (2, 0, vec![all[0]]), (2, 1, vec![all[1]])];
+        assert_eq!(seen, BTreeSet::from(each));
+    }
+
+    #[test]
     fn an_arm_that_does_nothing_is_an_error() {
         let error = take_turns("a/b", &[arm("idle", |_| Box::new(|| 0))], SMOKE)
             .expect_err("nothing was done");
@@ -233,8 +256,8 @@ mod tests {
 
     #[test]
     fn more_threads_than_cpus_are_an_error() {
-        let turns = Turns { threads: 100_000, ..SMOKE };
-        let error = take_turns("a/b", &[arm("x", |_| Box::new(|| 1))], turns).expect_err("few");
+        let many = Arm { threads: 100_000, ..arm("x", |_| Box::new(|| 1)) };
+        let error = take_turns("a/b", &[many], SMOKE).expect_err("few");
         assert!(error.to_string().starts_with("100000 threads need as many CPUs"), "{error}");
     }
 }

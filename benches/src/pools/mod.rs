@@ -81,11 +81,8 @@ impl Pool for Malloc {
 /// # Errors
 /// When there are not enough CPUs, or a pool gave nothing.
 pub fn compare(id: &str, work: Work, threads: usize, scale: Scale) -> Result<Vec<Row>, Failure> {
-    if scale == Scale::Smoke
-        && let Err(reason) = cpus(threads)
-    {
-        let reason = format!("skipped: {reason}");
-        return Ok(vec![Row::failed(id, Metric::WallTime, "ns", &reason)]);
+    if let Some(row) = skipped(id, threads, scale) {
+        return Ok(vec![row]);
     }
     let (own, malloc) = (Own::new(), Malloc::new());
     #[cfg(feature = "peers")]
@@ -93,34 +90,71 @@ pub fn compare(id: &str, work: Work, threads: usize, scale: Scale) -> Result<Vec
     #[cfg(feature = "peers-c")]
     let allocators = allocators::Allocators::new();
     let arms: Vec<Arm<'_>> = vec![
-        work.arm(&own),
-        work.arm(&malloc),
+        work.arm(&own, threads),
+        work.arm(&malloc, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.array_queue),
+        work.arm(&peers.array_queue, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.opool),
+        work.arm(&peers.opool, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.opool_owned),
+        work.arm(&peers.opool_owned, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.object_pool),
+        work.arm(&peers.object_pool, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.object_pool_owned),
+        work.arm(&peers.object_pool_owned, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.linear),
+        work.arm(&peers.linear, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.linear_owned),
+        work.arm(&peers.linear_owned, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.sharded_slab),
+        work.arm(&peers.sharded_slab, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.sharded_slab_owned),
+        work.arm(&peers.sharded_slab_owned, threads),
         #[cfg(feature = "peers")]
-        work.arm(&peers.deadpool),
+        work.arm(&peers.deadpool, threads),
         #[cfg(feature = "peers-c")]
-        work.arm(&allocators.mimalloc),
+        work.arm(&allocators.mimalloc, threads),
         #[cfg(feature = "peers-c")]
-        work.arm(&allocators.jemalloc),
+        work.arm(&allocators.jemalloc, threads),
     ];
-    let mut rows = take_turns(id, &arms, Turns::of(scale, threads))?;
+    turns(id, &arms, scale)
+}
+
+/// The rows of our pool on one thread and on two, which only turns of one run make comparable. At smoke
+/// scale as [`compare`].
+///
+/// # Errors
+/// As [`compare`].
+pub fn scaling(id: &str, scale: Scale) -> Result<Vec<Row>, Failure> {
+    if let Some(row) = skipped(id, 2, scale) {
+        return Ok(vec![row]);
+    }
+    let arms = [
+        (Work::Cycle, 1, "cycle_1_thread"),
+        (Work::Cycle, 2, "cycle_2_threads"),
+        (Work::Hold32, 1, "hold_32_1_thread"),
+        (Work::Hold32, 2, "hold_32_2_threads"),
+    ];
+    let pools = arms.map(|_| Own::new());
+    let arms: Vec<Arm<'_>> = arms
+        .iter()
+        .zip(&pools)
+        .map(|(&(work, threads, name), pool)| Arm {
+            name: name.to_owned(),
+            ..work.arm(pool, threads)
+        })
+        .collect();
+    turns(id, &arms, scale)
+}
+
+/// Why there is nothing to run at smoke scale.
+fn skipped(id: &str, threads: usize, scale: Scale) -> Option<Row> {
+    let reason = cpus(threads).err().filter(|_| scale == Scale::Smoke)?;
+    Some(Row::failed(id, Metric::WallTime, "ns", &format!("skipped: {reason}")))
+}
+
+fn turns(id: &str, arms: &[Arm<'_>], scale: Scale) -> Result<Vec<Row>, Failure> {
+    let mut rows = take_turns(id, arms, Turns::of(scale))?;
     for row in &mut rows {
         row.dimensions.insert(CELL.to_owned(), id.to_owned());
     }
@@ -129,28 +163,40 @@ pub fn compare(id: &str, work: Work, threads: usize, scale: Scale) -> Result<Vec
 
 #[cfg(test)]
 mod tests {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use bench_core::fixture::cpus::available;
 
     use super::*;
 
     #[test]
-    fn with_one_cpu_a_smoke_run_of_two_threads_is_skipped_and_says_so() {
-        // On a thread of its own, which nobody else's work runs on.
-        std::thread::spawn(|| {
-            let allowed = sched_getaffinity(None).expect("which CPUs it may use");
-            let mut one = CpuSet::new();
-            (0..CpuSet::MAX_CPU)
-                .find(|&cpu| allowed.is_set(cpu))
-                .into_iter()
-                .for_each(|cpu| one.set(cpu));
-            sched_setaffinity(None, &one).expect("fewer");
-            let rows = compare("a/b", Work::Cycle, 2, Scale::Smoke).expect("no failure");
-            let expected = "skipped: 2 threads need as many CPUs, and this process may use 1";
-            assert_eq!(rows.len(), 1);
-            assert_eq!((rows[0].ok, rows[0].error.as_deref()), (false, Some(expected)));
-            compare("a/b", Work::Cycle, 2, Scale::Quick).expect_err("a figure needs both");
-        })
-        .join()
-        .expect("no panic");
+    fn with_too_few_cpus_a_smoke_run_is_skipped_and_says_so() {
+        let many = available().expect("CPUs").len() + 1;
+        let rows = compare("a/b", Work::Cycle, many, Scale::Smoke).expect("no failure");
+        let expected = format!(
+            "skipped: {many} threads need as many CPUs, and this process may use {}",
+            many - 1
+        );
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].ok, rows[0].error.as_deref()), (false, Some(expected.as_str())));
+        compare("a/b", Work::Cycle, many, Scale::Quick).expect_err("a figure needs all");
+    }
+
+    #[test]
+    fn our_pool_on_one_thread_and_on_two_is_of_one_run() {
+        let rows = scaling("a/b", Scale::Smoke).expect("rows");
+        if available().expect("CPUs").len() < 2 {
+            assert!(!rows[0].ok);
+            return;
+        }
+        let times = rows.iter().filter(|row| row.metric == Metric::WallTime);
+        let said: Vec<(&str, &str)> =
+            times.map(|row| (row.id.as_str(), row.dimensions["threads"].as_str())).collect();
+        let expected = [
+            ("a/b/cycle_1_thread", "1"),
+            ("a/b/cycle_2_threads", "2"),
+            ("a/b/hold_32_1_thread", "1"),
+            ("a/b/hold_32_2_threads", "2"),
+        ];
+        assert_eq!(said, expected);
+        assert!(rows.iter().all(|row| row.dimensions[CELL] == "a/b"));
     }
 }

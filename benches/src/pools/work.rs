@@ -27,8 +27,8 @@ pub enum Work {
 }
 
 impl Work {
-    /// This work on this pool.
-    pub fn arm<'a, P: Pool>(self, pool: &'a P) -> Arm<'a> {
+    /// This work on this pool, by so many threads at once.
+    pub fn arm<'a, P: Pool>(self, pool: &'a P, threads: usize) -> Arm<'a> {
         let worker: Worker<'a> = match self {
             Self::Cycle => Box::new(move |_| Box::new(move || cycle(pool))),
             Self::Hold32 => Box::new(move |_| {
@@ -37,7 +37,7 @@ impl Work {
             }),
             Self::HandOff => hand_off(pool),
         };
-        Arm { name: P::NAME.to_owned(), worker }
+        Arm { name: P::NAME.to_owned(), threads, worker }
     }
 }
 
