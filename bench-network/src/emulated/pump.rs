@@ -186,7 +186,7 @@ impl Pump {
     /// When the system refuses to wait, which an emulator cannot go on without.
     pub(super) fn run(mut self) {
         lock(&self.tally).thread = Some(gettid().as_raw_nonzero().get());
-        let waiter = Waiter::new();
+        let mut waiter = Waiter::new();
         let mut events = Vec::with_capacity(4);
         let mut more = false;
         loop {

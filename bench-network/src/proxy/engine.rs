@@ -121,7 +121,7 @@ impl Engine {
     /// # Panics
     /// When the system refuses to wait or to accept, which a proxy cannot go on without.
     pub(super) fn run(mut self) {
-        let waiter = Waiter::new();
+        let mut waiter = Waiter::new();
         let mut events = Vec::with_capacity(EVENTS);
         let mut until_ns = None;
         loop {
