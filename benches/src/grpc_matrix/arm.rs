@@ -8,6 +8,7 @@ use bench_core::workload::Failure;
 use hdrhistogram::Histogram;
 
 use super::tally;
+use super::watch::Watch;
 
 /// What one arm did in one turn.
 #[derive(Clone, Debug)]
@@ -65,13 +66,17 @@ pub trait Arm {
     fn name(&self) -> &str;
 
     /// Moves the payload this many times; whatever fails is counted in the turn.
-    fn turn(&mut self, operations: u64) -> Turn;
+    ///
+    /// # Errors
+    /// That the turn has no end of its own: a call hung, and so would the next ones, or whoever
+    /// watches wants to stop.
+    fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String>;
 
     /// Moves it once, outside any clock, and looks at every byte.
     ///
     /// # Errors
-    /// What was wrong with the call or its content.
-    fn verify(&mut self) -> Result<(), Failure>;
+    /// What was wrong with the call or its content, or that whoever watches wants to stop.
+    fn verify(&mut self, watch: &dyn Watch) -> Result<(), Failure>;
 
     /// Why the numbers are not those of the link that was asked for; `None` where they are, there is no
     /// link, or nobody judges it.

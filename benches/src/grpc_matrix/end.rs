@@ -23,6 +23,7 @@ use super::arm::{BOTH, CLIENT, COVERS, EACH};
 use super::caller::{Caller, Protocol};
 use super::link::{Between, Link, NOT_THE_LINKS};
 use super::setup::{Place, Setup};
+use super::watch::{STOPPED, Watch, unless_stopped};
 
 /// How long to look for a server that is not there yet.
 const RETRY: Duration = Duration::from_secs(5);
@@ -54,11 +55,12 @@ impl End {
     /// Starts or connects what this arm needs to move this content.
     ///
     /// # Errors
-    /// What the machine or the other end refused.
+    /// What the machine or the other end refused; that whoever watches wants to stop.
     pub fn open(
         setup: &Setup,
         profile: TransportProfile,
         (payload, content): (Payload, Bytes),
+        watch: &dyn Watch,
     ) -> Result<Self, Failure> {
         match (&setup.place, &setup.link) {
             (Place::Here { layout, wire }, None) => {
@@ -101,7 +103,7 @@ impl End {
                     None => between.before(&target)?,
                 };
                 let ours = Some((server, placement, pinned));
-                There::open(setup, (target, Some(link)), profile, (payload, content), ours)
+                There::open(setup, (target, Some(link)), profile, (payload, content), (ours, watch))
             }
             (Place::Elsewhere(target), between) => {
                 let before = |between: &Between| -> Result<Link, Failure> {
@@ -109,7 +111,8 @@ impl End {
                     between.before(target)
                 };
                 let link = between.as_ref().map(before).transpose()?;
-                There::open(setup, (target.clone(), link), profile, (payload, content), None)
+                let ends = (target.clone(), link);
+                There::open(setup, ends, profile, (payload, content), (None, watch))
             }
         }
     }
@@ -232,7 +235,7 @@ impl There {
         (target, link): (Target, Option<Link>),
         profile: TransportProfile,
         (payload, content): (Payload, Bytes),
-        ours: Option<(Server, Placement, Pinned)>,
+        (ours, watch): (Option<(Server, Placement, Pinned)>, &dyn Watch),
     ) -> Result<End, Failure> {
         let (server, pins) = match ours {
             Some((server, placement, pinned)) => (Some(server), Some((placement, pinned))),
@@ -272,7 +275,8 @@ impl There {
                 // What is to be read has to be there.
                 let limit = setup.time_limit(payload.size, &profile, Operation::Write);
                 let store = Caller::Cache(cache.client(0)).with(Sink::Discard, limit);
-                runtime.block_on(store.call(Operation::Write))?;
+                let stored = unless_stopped(watch, store.call(Operation::Write));
+                runtime.block_on(stored).ok_or(STOPPED)??;
                 Some(cache)
             }
         };

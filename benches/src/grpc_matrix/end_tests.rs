@@ -3,6 +3,7 @@
 use bench_core::units::ByteSize;
 use bench_grpc::{DataPath, Wire};
 
+use super::super::watch::Unwatched;
 use super::*;
 
 fn behind(link: Between) -> Setup {
@@ -43,7 +44,8 @@ fn a_server_of_ours_behind_a_link_has_to_announce_the_profile() {
         };
         let asked = (TransportProfile::DEFAULT, (payload, content.clone()));
         let before = link.before(&target).expect("a link");
-        let end = There::open(&setup, (target, Some(before)), asked.0, asked.1, server);
+        let end =
+            There::open(&setup, (target, Some(before)), asked.0, asked.1, (server, &Unwatched));
         drop(kept);
         end.map(drop).map_err(|error| error.to_string())
     };
@@ -58,7 +60,12 @@ fn a_link_is_looked_at_before_it_is_measured_where_it_is_judged_and_reported_in_
     let payload = Payload::seeded(7, ByteSize::kib(64));
     let opened = |judged: bool| {
         let link = Between { judged, ..Between::round_trip(Duration::from_millis(2)) };
-        End::open(&behind(link), TransportProfile::DEFAULT, (payload, payload.to_bytes()))
+        End::open(
+            &behind(link),
+            TransportProfile::DEFAULT,
+            (payload, payload.to_bytes()),
+            &Unwatched,
+        )
     };
     let end = opened(false).expect("opens");
     let dimensions = end.dimensions();

@@ -1,6 +1,6 @@
 //! A transport profile as an arm: calls of one operation over the connections of a client.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,16 @@ use bench_core::measure::schedule::Schedule;
 use bench_core::measure::usage::Meter;
 use bench_core::workload::Failure;
 use bench_grpc::{Error, Operation, Sink, TransportProfile};
+use tokio::select;
+use tokio::sync::Notify;
 
 use super::arm::{Arm, Turn};
 use super::caller::Caller;
 use super::end::End;
-use super::plan::Cell;
+use super::plan;
 use super::setup::Setup;
 use super::tally;
+use super::watch::{STOPPED, Watch, unless_stopped};
 
 /// Calls of one operation, so many at a time. Content is dropped as it comes while the clock runs,
 /// and looked at before and after.
@@ -36,7 +39,7 @@ impl Grpc {
     /// Over the connections of `end`, which is one of this setup and profile.
     pub fn new(
         name: &str,
-        cell: &Cell,
+        cell: &plan::Cell,
         setup: &Setup,
         profile: &TransportProfile,
         end: End,
@@ -54,11 +57,12 @@ impl Arm for Grpc {
         &self.name
     }
 
-    fn turn(&mut self, operations: u64) -> Turn {
-        let operation = self.operation;
-        let dropping = |client: Caller| client.with(Sink::Discard, self.limit);
+    fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String> {
+        let (operation, limit) = (self.operation, self.limit);
+        let dropping = |client: Caller| client.with(Sink::Discard, limit);
         let clients: Vec<Caller> = self.end.clients().into_iter().map(dropping).collect();
         let first_byte = RefCell::new(tally::histogram());
+        let (hung, given_up) = (Cell::new(false), Notify::new());
         let config = DriveConfig {
             schedule: Schedule::Closed,
             workers: self.concurrency,
@@ -67,34 +71,52 @@ impl Arm for Grpc {
         };
         let server = self.end.server();
         let meter = Meter::start(server, Some(self.end.aside()));
-        let driven = self.end.block_on(drive(config, |index| {
+        let driving = drive(config, |index| {
             let client = &clients[index.0 as usize % clients.len()];
-            let first_byte = &first_byte;
+            let (first_byte, hung, given_up) = (&first_byte, &hung, &given_up);
             async move {
                 let began = Instant::now();
-                let delivery = client.call(operation).await.map_err(Kind)?;
+                let called = client.call(operation).await;
+                if let Err(Error::TimeLimit { .. }) = called {
+                    hung.set(true);
+                    given_up.notify_one();
+                }
+                let delivery = called.map_err(Kind)?;
                 if let Some(at) = delivery.first_byte() {
                     let waited = tally::ns(at.saturating_duration_since(began));
                     first_byte.borrow_mut().saturating_record(waited);
                 }
                 Ok::<(), Kind>(())
             }
-        }));
+        });
+        // Whatever else is under way would hang as long, and so would all that was to come.
+        let sound = async {
+            select! {
+                driven = driving => Some(driven),
+                () = given_up.notified() => None,
+            }
+        };
+        let driven = self.end.block_on(unless_stopped(watch, sound));
         let usage = Some(meter.stop());
-        Turn {
+        if hung.get() {
+            return Err(Error::TimeLimit { operation, limit }.to_string());
+        }
+        let driven = driven.flatten().ok_or(STOPPED)?;
+        Ok(Turn {
             operations: driven.operations,
             elapsed: driven.elapsed,
             latency: driven.service_time,
             first_byte: first_byte.into_inner(),
             errors: driven.errors.into_iter().collect(),
             usage,
-        }
+        })
     }
 
-    fn verify(&mut self) -> Result<(), Failure> {
+    fn verify(&mut self, watch: &dyn Watch) -> Result<(), Failure> {
         for client in self.end.clients() {
             let client = client.with(Sink::Verify, self.limit);
-            self.end.block_on(client.call(self.operation))?;
+            let called = client.call(self.operation);
+            self.end.block_on(unless_stopped(watch, called)).ok_or(STOPPED)??;
         }
         Ok(())
     }
@@ -122,3 +144,7 @@ impl fmt::Display for Kind {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "grpc_tests.rs"]
+mod tests;

@@ -6,7 +6,8 @@
 //!   as one.
 //! - [`setup`]: what all arms have in common; [`end`]: where calls go, [`link`] what lies between;
 //!   `limit`: how long one may take.
-//! - [`round`]: one cell, turn by turn; [`tally`]: what an arm did, and its rows.
+//! - [`round`]: one cell, turn by turn, and [`watch`] who may end it; [`tally`]: what an arm did, and
+//!   its rows.
 //! - [`table`]: the rows for people.
 //! - `peers`, with the feature of that name: other implementations as arms.
 //! - [`flags`]: the command line; [`run`]: from there to rows; [`scenarios`]: single cells for
@@ -29,5 +30,6 @@ pub mod scenarios;
 pub mod setup;
 pub mod table;
 pub mod tally;
+pub mod watch;
 
 pub use scenarios::main;

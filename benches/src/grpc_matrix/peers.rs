@@ -19,10 +19,11 @@ use super::flags::Matrix;
 use super::grpc::Grpc;
 use super::plan::{Cell, SEED};
 use super::raw::Raw;
-use super::round::{Watch, measure};
+use super::round::measure;
 use super::run::{Session, boxed};
 use super::setup::{Place, Setup};
 use super::table::table;
+use super::watch::Watch;
 use crate::front::text::show;
 
 /// Ours.
@@ -64,17 +65,23 @@ fn measured(matrix: &Matrix, layout: Layout, arms: usize) -> Result<(), u8> {
 
 fn cell_rows(cell: &Cell, matrix: &Matrix, layout: Layout, watch: &mut dyn Watch) -> Vec<Row> {
     let payload = Payload::seeded(SEED, cell.size);
-    let mut arms = start(cell, matrix, layout, (payload, payload.to_bytes()));
+    let mut arms = start(cell, matrix, layout, (payload, payload.to_bytes()), watch);
     let tallies = measure(&mut arms, matrix.effort, watch);
     let raw = tallies.iter().find(|tally| tally.name == RAW_TCP && tally.is_sound());
     let link = matrix.setup.link();
     tallies.iter().flat_map(|tally| tally.rows(cell, &link, raw)).collect()
 }
 
-fn start(cell: &Cell, matrix: &Matrix, layout: Layout, content: (Payload, Bytes)) -> Arms {
+fn start(
+    cell: &Cell,
+    matrix: &Matrix,
+    layout: Layout,
+    content: (Payload, Bytes),
+    watch: &dyn Watch,
+) -> Arms {
     let grpc = |name, path, profile| {
         let setup = Setup { path, ..matrix.setup.clone() };
-        let end = End::open(&setup, profile, content.clone());
+        let end = End::open(&setup, profile, content.clone(), watch);
         boxed(end.map(|end| Grpc::new(name, cell, &setup, &profile, end)))
     };
     let raw = |name, wire| {
@@ -111,6 +118,7 @@ mod tests {
 
     use super::*;
     use crate::grpc_matrix::flags::Flags;
+    use crate::grpc_matrix::watch::Unwatched;
 
     #[test]
     fn raw_sockets_stand_beside_single_calls_and_every_arm_moves_the_content() {
@@ -124,13 +132,13 @@ mod tests {
             let matrix = flags.matrix(Scale::Smoke).expect("they make sense");
             let payload = Payload::seeded(SEED, matrix.cells[0].size);
             let content = (payload, payload.to_bytes());
-            let arms = start(&matrix.cells[0], &matrix, Layout::TwoThreads, content);
+            let arms = start(&matrix.cells[0], &matrix, Layout::TwoThreads, content, &Unwatched);
             let started: Vec<&str> = arms.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(started, names);
             for (name, arm) in arms {
                 let mut arm = arm.unwrap_or_else(|error| panic!("{name}: {error}"));
-                arm.verify().unwrap_or_else(|error| panic!("{name}: {error}"));
-                let turn = arm.turn(20);
+                arm.verify(&Unwatched).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let turn = arm.turn(20, &Unwatched).expect("it ends");
                 assert_eq!((turn.latency.len(), turn.errors.len()), (20, 0), "{name}");
                 let (dimensions, placed) = (arm.dimensions(), ["server", "path", "chunk"]);
                 for known in placed.into_iter().chain(["rtt_added", "server_address", "wire"]) {

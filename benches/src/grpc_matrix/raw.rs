@@ -14,6 +14,7 @@ use super::arm::{Arm, BOTH, COVERS, Turn};
 use super::link::{Between, Link};
 use super::setup::rtt_added;
 use super::tally;
+use super::watch::{STOPPED, Watch};
 
 /// Where the other end runs, in the layouts in which it has a thread.
 const PEER: Other = Other::Threads(PEER_THREAD);
@@ -80,10 +81,13 @@ impl Arm for Raw {
         &self.name
     }
 
-    fn turn(&mut self, operations: u64) -> Turn {
+    fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String> {
         let mut turn = Turn { operations, ..Turn::empty() };
         let (meter, start) = (Meter::start(self.peer(), Some(THREAD)), Instant::now());
         for _ in 0..operations {
+            if watch.stopped() {
+                return Err(STOPPED.to_owned());
+            }
             let began = Instant::now();
             match self.ceiling.transfer(self.operation) {
                 Ok(()) => turn.latency.saturating_record(tally::ns(began.elapsed())),
@@ -92,10 +96,10 @@ impl Arm for Raw {
         }
         turn.elapsed = start.elapsed();
         turn.usage = Some(meter.stop());
-        turn
+        Ok(turn)
     }
 
-    fn verify(&mut self) -> Result<(), Failure> {
+    fn verify(&mut self, _watch: &dyn Watch) -> Result<(), Failure> {
         Ok(self.ceiling.transfer_verified(self.operation)?)
     }
 

@@ -7,15 +7,7 @@ use super::arm::{Arm, Started, Turn};
 use super::link::NOT_THE_LINKS;
 use super::plan::Effort;
 use super::tally::Tally;
-
-/// Whoever watches: told of every turn, and asked whether to go on.
-pub trait Watch {
-    /// An arm has had a turn or is out.
-    fn turned(&mut self, arm: &str);
-
-    /// Whether the user wants to stop; what was measured is kept.
-    fn stopped(&self) -> bool;
-}
+use super::watch::Watch;
 
 /// Measures the arms in turns: each is verified, warmed up by one turn that is thrown away, has its
 /// rounds, and is verified again. One that fails is out, and the others go on. Arms that could not
@@ -36,8 +28,9 @@ pub fn measure(
             break;
         }
         match arm {
-            Ok(arm) => match begin(arm.as_mut(), effort.warm_up()) {
+            Ok(arm) => match begin(arm.as_mut(), effort.warm_up(), watch) {
                 Ok(took) => warm_ups[index] = took,
+                Err(_) if watch.stopped() => break,
                 Err(why) => tallies[index].fail(why),
             },
             Err(why) => tallies[index].fail(why.clone()),
@@ -52,7 +45,7 @@ pub fn measure(
             }
             if let (name, Ok(arm)) = &mut arms[index] {
                 let operations = effort.operations(round, warm_ups[index]);
-                take_turn(arm.as_mut(), operations, &mut tallies[index]);
+                take_turn(arm.as_mut(), operations, &mut tallies[index], watch);
                 watch.turned(name);
             }
         }
@@ -61,8 +54,14 @@ pub fn measure(
     for ((_, arm), tally) in arms.iter_mut().zip(&mut tallies) {
         let Ok(arm) = arm else { continue };
         interrupted |= watch.stopped();
-        if tally.is_running() && !interrupted {
-            arm.verify().unwrap_or_else(|error| tally.fail(error.to_string()));
+        if tally.is_running()
+            && !interrupted
+            && let Err(error) = arm.verify(watch)
+        {
+            interrupted = watch.stopped();
+            if !interrupted {
+                tally.fail(error.to_string());
+            }
         }
         match arm.spoiled() {
             Ok(None) => (),
@@ -79,26 +78,30 @@ pub fn measure(
 }
 
 /// Verifies and warms up, twice with so many operations; how long they take once it is warm.
-fn begin(arm: &mut dyn Arm, operations: u64) -> Result<Duration, String> {
-    arm.verify().map_err(|error| error.to_string())?;
+fn begin(arm: &mut dyn Arm, operations: u64, watch: &dyn Watch) -> Result<Duration, String> {
+    arm.verify(watch).map_err(|error| error.to_string())?;
     let mut least = Duration::MAX;
     for _ in 0..2 {
-        let turn = arm.turn(operations);
+        let turn = arm.turn(operations, watch)?;
         failed(&turn)?;
         least = least.min(turn.elapsed);
     }
     Ok(least)
 }
 
-fn take_turn(arm: &mut dyn Arm, operations: u64, tally: &mut Tally) {
+fn take_turn(arm: &mut dyn Arm, operations: u64, tally: &mut Tally, watch: &dyn Watch) {
     if !tally.is_running() {
         return;
     }
-    let turn = arm.turn(operations);
-    let failed = failed(&turn);
-    tally.push(turn);
-    if let Err(why) = failed {
-        tally.fail(why);
+    match arm.turn(operations, watch) {
+        Ok(turn) => {
+            let failed = failed(&turn);
+            tally.push(turn);
+            failed.unwrap_or_else(|why| tally.fail(why));
+        }
+        // A part of a turn is none.
+        Err(_) if watch.stopped() => (),
+        Err(why) => tally.fail(why),
     }
 }
 

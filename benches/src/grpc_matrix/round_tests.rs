@@ -13,11 +13,13 @@ use super::super::arm::Arms;
 use super::super::plan::Cell;
 use super::*;
 
-/// An arm that writes down what is asked of it, and breaks on its `breaks`th turn.
+/// An arm that writes down what is asked of it, and breaks on its `breaks`th turn or hangs on its
+/// `hangs`th.
 struct Fake {
     name: &'static str,
     log: Rc<RefCell<Vec<String>>>,
     breaks: usize,
+    hangs: usize,
     lies: usize,
     late: bool,
     turns: usize,
@@ -28,8 +30,11 @@ impl Arm for Fake {
     fn name(&self) -> &str {
         self.name
     }
-    fn turn(&mut self, operations: u64) -> Turn {
+    fn turn(&mut self, operations: u64, _: &dyn Watch) -> Result<Turn, String> {
         self.turns += 1;
+        if self.turns >= self.hangs {
+            return Err("a call had not ended".to_owned());
+        }
         self.log.borrow_mut().push(format!("{}{operations}", self.name));
         let mut turn = Turn { operations, ..Turn::empty() };
         turn.elapsed = Duration::from_millis(operations);
@@ -38,9 +43,9 @@ impl Arm for Fake {
         } else {
             turn.latency.record_n(1_000_000, operations).expect("in range");
         }
-        turn
+        Ok(turn)
     }
-    fn verify(&mut self) -> Result<(), Failure> {
+    fn verify(&mut self, _: &dyn Watch) -> Result<(), Failure> {
         self.verified += 1;
         if self.verified >= self.lies { Err("other content".into()) } else { Ok(()) }
     }
@@ -69,7 +74,7 @@ impl Watch for Quiet {
 fn arms(log: &Rc<RefCell<Vec<String>>>, edit: impl Fn(&mut Fake)) -> Arms {
     let arm = |name: &'static str| {
         let (log, late, turns, verified) = (log.clone(), false, 0, 0);
-        let mut fake = Fake { name, log, breaks: 99, lies: 99, late, turns, verified };
+        let mut fake = Fake { name, log, breaks: 99, hangs: 99, lies: 99, late, turns, verified };
         edit(&mut fake);
         (name.to_owned(), Ok(Box::new(fake) as Box<dyn Arm>))
     };
@@ -121,6 +126,17 @@ fn one_that_breaks_is_out_and_the_other_goes_on() {
     let rows = tallies[0].rows(&cell, "loopback", None);
     assert_eq!(rows[0].error.as_deref(), Some("no operation of a turn succeeded: Unavailable"));
     assert_eq!(rows[0].dimensions["backend"], "fake");
+}
+
+#[test]
+fn one_that_hangs_is_out_and_has_no_part_of_a_turn() {
+    let hangs = |fake: &mut Fake| fake.hangs = if fake.name == "a" { 4 } else { 99 };
+    let tallies = measure(&mut arms(&Rc::default(), hangs), effort(5), &mut on());
+    assert!(!tallies[0].is_running() && tallies[1].is_running());
+    assert_eq!((tallies[0].rounds(), tallies[1].rounds()), (1, 5));
+    let cell = Cell::of_matrix(Operation::Read, ByteSize::mib(1));
+    let rows = tallies[0].rows(&cell, "loopback", None);
+    assert_eq!(rows[0].error.as_deref(), Some("a call had not ended"));
 }
 
 #[test]

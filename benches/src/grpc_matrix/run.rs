@@ -21,10 +21,11 @@ use super::grpc::Grpc;
 use super::link::NOT_THE_LINKS;
 use super::plan::{Cell, Effort, SEED};
 use super::raw::Raw;
-use super::round::{Watch, measure};
+use super::round::measure;
 use super::setup::{Place, Setup};
 use super::table::table;
 use super::tally::Tally;
+use super::watch::Watch;
 use crate::front::text::show;
 use crate::front::{
     BROKE, INTERRUPTED, NOT_MEASURED, USAGE, bar, open_record, stop_on_signals, told, write_record,
@@ -43,7 +44,8 @@ pub fn run(matrix: &Matrix) -> ExitCode {
 fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
     let turning = matrix.profiles.len() + usize::from(matrix.setup.ceiling().is_ok());
     let mut session = Session::open(matrix, turning)?;
-    reach(matrix).map_err(|error| told(&format!("nothing was measured: {error}"), NOT_MEASURED))?;
+    reach(matrix, &session.progress)
+        .map_err(|error| told(&format!("nothing was measured: {error}"), NOT_MEASURED))?;
     for cell in &matrix.cells {
         let rows = |watch: &mut dyn Watch| {
             cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, watch)
@@ -61,7 +63,7 @@ fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
 
 /// What would fail every cell, looked at once: whether a server that somebody else runs is there, or the
 /// link between two ends of ours is what was asked for.
-fn reach(matrix: &Matrix) -> Result<(), Failure> {
+fn reach(matrix: &Matrix, watch: &dyn Watch) -> Result<(), Failure> {
     if let Some(between) = matrix.setup.link.as_ref().filter(|link| link.judged)
         && let Place::Here { .. } = matrix.setup.place
     {
@@ -70,7 +72,8 @@ fn reach(matrix: &Matrix) -> Result<(), Failure> {
     if let Place::Elsewhere(_) = matrix.setup.place {
         let smallest = matrix.cells.iter().map(|cell| cell.size).min().ok_or("there is no cell")?;
         let payload = Payload::seeded(SEED, smallest);
-        drop(End::open(&matrix.setup, matrix.profiles[0], (payload, payload.to_bytes()))?);
+        let content = (payload, payload.to_bytes());
+        drop(End::open(&matrix.setup, matrix.profiles[0], content, watch)?);
     }
     Ok(())
 }
@@ -183,7 +186,7 @@ pub fn cell_rows(
     effort: Effort,
     watch: &mut dyn Watch,
 ) -> Vec<Row> {
-    let tallies = measure(&mut start(cell, setup, profiles), effort, watch);
+    let tallies = measure(&mut start(cell, setup, profiles, watch), effort, watch);
     let link = setup.link();
     let (raw, own): (Vec<&Tally>, Vec<&Tally>) =
         tallies.iter().partition(|tally| tally.name == RAW);
@@ -199,12 +202,12 @@ pub fn cell_rows(
     rows
 }
 
-fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile]) -> Arms {
+fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile], watch: &dyn Watch) -> Arms {
     let payload = Payload::seeded(SEED, cell.size);
     let content = payload.to_bytes();
     let mut arms: Arms = Vec::new();
     for profile in profiles {
-        let open = End::open(setup, *profile, (payload, content.clone()));
+        let open = End::open(setup, *profile, (payload, content.clone()), watch);
         let arm = open.map(|end| Grpc::new(profile.name, cell, setup, profile, end));
         arms.push((profile.name.to_owned(), boxed(arm)));
     }

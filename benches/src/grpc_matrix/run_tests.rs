@@ -11,6 +11,7 @@ use signal_hook::consts::SIGINT;
 
 use super::*;
 use crate::grpc_matrix::flags::Flags;
+use crate::grpc_matrix::watch::Unwatched;
 
 fn matrix(line: &str) -> Matrix {
     let words = std::iter::once("scenario_grpc").chain(line.split_whitespace());
@@ -104,7 +105,7 @@ fn a_server_that_is_not_there_is_one_sentence_with_its_address() {
     drop(free);
     let matrix = matrix(&format!("--size 64KiB --server {address}"));
     assert_eq!(run_quietly(&matrix).expect_err("nobody is there"), NOT_MEASURED);
-    let error = reach(&matrix).expect_err("nobody is there").to_string();
+    let error = reach(&matrix, &Unwatched).expect_err("nobody is there").to_string();
     assert!(error.contains(&address.to_string()) && error.lines().count() == 1, "{error}");
 }
 

@@ -13,20 +13,9 @@ use clap::Parser;
 
 use super::flags::Flags;
 use super::plan::{Cell, PROFILES};
-use super::round::Watch;
 use super::run::{self, cell_rows};
+use super::watch::Unwatched;
 use crate::front::{of_user, refuse};
-
-/// Nobody watches, and nobody stops it but by ending the process.
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn turned(&mut self, _arm: &str) {}
-
-    fn stopped(&self) -> bool {
-        false
-    }
-}
 
 fn rows(operation: Operation, size: ByteSize, scale: Scale) -> Result<Vec<Row>, Failure> {
     let matrix = Flags::parse_from(["scenario_grpc"]).matrix(scale)?;

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 
 use crate::grpc_matrix::arm::{Arm, Turn};
 use crate::grpc_matrix::setup::rtt_added;
+use crate::grpc_matrix::watch::Watch;
 use crate::grpcio::{self, peer::Peer};
 
 /// A call that takes longer hangs. The script gives its calls up a little earlier, with a reason.
@@ -96,7 +97,7 @@ impl Arm for Grpcio {
         &self.name
     }
 
-    fn turn(&mut self, operations: u64) -> Turn {
+    fn turn(&mut self, operations: u64, _watch: &dyn Watch) -> Result<Turn, String> {
         let mut turn = Turn { operations, ..Turn::empty() };
         match self.ask(operations) {
             Ok((elapsed, times)) => {
@@ -105,10 +106,10 @@ impl Arm for Grpcio {
             }
             Err(error) => turn.errors.push((error.to_string(), operations)),
         }
-        turn
+        Ok(turn)
     }
 
-    fn verify(&mut self) -> Result<(), Failure> {
+    fn verify(&mut self, _watch: &dyn Watch) -> Result<(), Failure> {
         // Whoever receives compares every byte: its server what is written, else its client.
         self.peer.say(&format!("check {}", self.operation))?;
         match self.line(CALL_BOUND)?.as_str() {
@@ -138,6 +139,7 @@ impl Arm for Grpcio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc_matrix::watch::Unwatched;
 
     /// Something that answers as it likes, in place of grpcio.
     fn answering(script: &str) -> Result<Grpcio, Failure> {
@@ -148,15 +150,15 @@ mod tests {
     #[test]
     fn as_many_times_as_operations_make_a_turn() {
         let mut arm = answering("echo ready; while read -r _; do echo 9 5 7; done").expect("ready");
-        let turn = arm.turn(2);
+        let turn = arm.turn(2, &Unwatched).expect("it ends");
         assert_eq!((turn.latency.len(), turn.elapsed), (2, Duration::from_nanos(9)));
-        let short = arm.turn(3);
+        let short = arm.turn(3, &Unwatched).expect("it ends");
         assert_eq!(short.errors, [("grpcio timed 2 of 3 operations".to_owned(), 3)]);
         assert!(short.latency.is_empty());
         for known in ["server", "path", "rtt_added", "server_address", "wire"] {
             assert!(arm.dimensions().contains_key(known), "it does not tell its {known}");
         }
-        let error = arm.verify().expect_err("that is no check").to_string();
+        let error = arm.verify(&Unwatched).expect_err("that is no check").to_string();
         assert_eq!(error, "grpcio answered a check with '9 5 7'");
     }
 
@@ -168,8 +170,8 @@ mod tests {
         assert_eq!(error, "grpcio was not ready: 'steady'");
         let script = "echo ready; read -r _; echo 'DATA_LOSS: other content' >&2; exit 1";
         let mut arm = answering(script).expect("ready");
-        let turn = arm.turn(4);
+        let turn = arm.turn(4, &Unwatched).expect("it ends");
         assert_eq!(turn.errors, [("grpcio: it ended: DATA_LOSS: other content".to_owned(), 4)]);
-        assert!(arm.verify().is_err());
+        assert!(arm.verify(&Unwatched).is_err());
     }
 }
