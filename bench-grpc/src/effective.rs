@@ -6,6 +6,7 @@
 use bench_core::units::ByteSize;
 
 use crate::error::Error;
+use crate::operation::Operation;
 use crate::profile::{CONNECTION_WINDOW_BYTES_MIN, FRAME_BYTES_MIN, TransportProfile};
 
 /// What one end announced when the connection began. All of it is about what this end *receives*.
@@ -96,6 +97,17 @@ impl Effective {
         self.client.check(CLIENT, profile)
     }
 
+    /// Bytes of one call of this operation that may be under way when it begins: what the end that
+    /// receives announced for a stream, or for the connection where that is less. Adaptive windows
+    /// begin with it and grow. Calls share the connection's.
+    pub fn window(&self, operation: Operation) -> ByteSize {
+        let end = match operation {
+            Operation::Write => self.server,
+            Operation::Read | Operation::Stream => self.client,
+        };
+        ByteSize::new(end.stream_window.min(end.connection_window).into())
+    }
+
     /// The first setting, by its name as a dimension, in which another connection is not the same,
     /// with the values of both.
     pub(crate) fn differs_in(&self, other: &Self) -> Option<String> {
@@ -156,6 +168,17 @@ mod tests {
         assert!(error(there, connection).contains("connection_window of 1048576 where"));
         // Whose server it is decides whether its end is looked at.
         Effective { client: there, server: not_there }.expect_client(&profile).expect("ours");
+    }
+
+    #[test]
+    fn a_call_has_the_window_of_the_end_that_receives() {
+        let (client, server) = (asked(&TransportProfile::DEFAULT), EndSettings::UNANNOUNCED);
+        let both = Effective { client, server };
+        let windows = Operation::ALL.map(|operation| both.window(operation).bytes());
+        assert_eq!(windows, [65_535, 4 << 20, 4 << 20]);
+        let shared = EndSettings { connection_window: 1 << 20, ..client };
+        let read = Effective { client: shared, server }.window(Operation::Read);
+        assert_eq!(read, ByteSize::mib(1), "the connection's is the smaller one");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use bench_core::fixture::Payload;
 use bench_core::fixture::cpus::{Pinned, Placement};
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::Other;
+use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 use bench_grpc::compat::CacheClients;
 use bench_grpc::{
@@ -161,6 +162,16 @@ impl End {
         }
     }
 
+    /// Bytes of one call of this operation that may be under way when it begins, by what the end
+    /// that receives announced.
+    pub fn window(&self, operation: Operation) -> ByteSize {
+        let effective = match self {
+            Self::Here(loopback, _) => loopback.effective(),
+            Self::There(there) => there.connections.effective(),
+        };
+        effective.window(operation)
+    }
+
     /// How the names of those threads begin that are neither end's.
     pub fn aside(&self) -> &'static str {
         match self {
@@ -273,7 +284,8 @@ impl There {
             Protocol::BlobCache => {
                 let cache = CacheClients::over(&connections);
                 // What is to be read has to be there.
-                let limit = setup.time_limit(payload.size, &profile, Operation::Write);
+                let window = connections.effective().window(Operation::Write);
+                let limit = setup.time_limit(payload.size, window, Operation::Write);
                 let store = Caller::Cache(cache.client(0)).with(Sink::Discard, limit);
                 let stored = unless_stopped(watch, store.call(Operation::Write));
                 runtime.block_on(stored).ok_or(STOPPED)??;

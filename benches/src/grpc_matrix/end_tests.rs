@@ -1,6 +1,5 @@
 //! Whose settings are looked at, and what becomes of a link.
 
-use bench_core::units::ByteSize;
 use bench_grpc::{DataPath, Wire};
 
 use super::super::watch::Unwatched;

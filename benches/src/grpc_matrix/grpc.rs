@@ -9,7 +9,7 @@ use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::schedule::Schedule;
 use bench_core::measure::usage::Meter;
 use bench_core::workload::Failure;
-use bench_grpc::{Error, Operation, Sink, TransportProfile};
+use bench_grpc::{Error, Operation, Sink};
 use tokio::select;
 use tokio::sync::Notify;
 
@@ -36,17 +36,11 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// Over the connections of `end`, which is one of this setup and profile.
-    pub fn new(
-        name: &str,
-        cell: &plan::Cell,
-        setup: &Setup,
-        profile: &TransportProfile,
-        end: End,
-    ) -> Self {
+    /// Over the connections of `end`, which is one of this setup.
+    pub fn new(name: &str, cell: &plan::Cell, setup: &Setup, end: End) -> Self {
         let (name, concurrency) = (name.to_owned(), setup.concurrency);
         let operation = cell.operation;
-        let limit = setup.time_limit(cell.size, profile, operation);
+        let limit = setup.time_limit(cell.size, end.window(operation), operation);
         let (judged, asked) = (setup.judges_link(), setup.dimensions(cell.size));
         Self { name, operation, concurrency, limit, judged, asked, end }
     }

@@ -7,7 +7,7 @@ use bench_core::fixture::Payload;
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_grpc::fault::{self, Fault};
-use bench_grpc::{Bind, DataPath, Server, ServerConfig};
+use bench_grpc::{Bind, DataPath, Error, Server, ServerConfig, TransportProfile};
 use clap::Parser;
 
 use super::super::flags::{Flags, Matrix};
@@ -29,9 +29,16 @@ impl Watch for Impatient {
 }
 
 fn stalling(flags: &str) -> (Server, Matrix) {
+    serving(|config| fault::start(config, Fault::Stall), flags)
+}
+
+fn serving(
+    start: impl FnOnce(&ServerConfig) -> Result<Server, Error>,
+    flags: &str,
+) -> (Server, Matrix) {
     let payload = Payload::seeded(SEED, ByteSize::kib(64));
     let config = ServerConfig {
-        profile: TransportProfile::DEFAULT,
+        profile: TransportProfile::CONSERVATIVE,
         address: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
         path: DataPath::ProstBytes,
         payload,
@@ -39,9 +46,9 @@ fn stalling(flags: &str) -> (Server, Matrix) {
         cpu: None,
         socket_buffer: None,
     };
-    let server = fault::start(&config, Fault::Stall).expect("serves");
+    let server = start(&config).expect("serves");
     let line = format!(
-        "scenario_grpc --profile default --size 64KiB --server {} {flags}",
+        "scenario_grpc --profile aggressive --size 64KiB --server {} {flags}",
         server.address()
     );
     let flags = Flags::try_parse_from(line.split_whitespace()).expect("flags");
@@ -52,7 +59,7 @@ fn arm(matrix: &Matrix, cell: &plan::Cell, limit: Duration) -> Grpc {
     let payload = Payload::seeded(SEED, cell.size);
     let (profile, setup) = (matrix.profiles[0], &matrix.setup);
     let end = End::open(setup, profile, (payload, payload.to_bytes()), &Unwatched).expect("opens");
-    Grpc { limit, ..Grpc::new("default", cell, setup, &profile, end) }
+    Grpc { limit, ..Grpc::new("default", cell, setup, end) }
 }
 
 #[test]
@@ -85,4 +92,26 @@ fn an_interrupt_is_seen_while_a_call_hangs_and_is_no_failure() {
         let rows = cell_rows(cell, setup, &matrix.profiles, matrix.effort, &mut impatient());
         assert!(rows.is_empty(), "nothing was measured, and nothing failed: {rows:?}");
     }
+}
+
+#[test]
+fn a_call_has_the_time_that_the_window_of_the_end_that_receives_takes() {
+    let (_server, matrix) = serving(|config| Server::start(config.clone()), "--rtt 200");
+    let opened = |cell: &plan::Cell| {
+        let payload = Payload::seeded(SEED, cell.size);
+        let content = (payload, payload.to_bytes());
+        let end = End::open(&matrix.setup, matrix.profiles[0], content, &Unwatched);
+        Grpc::new("aggressive", cell, &matrix.setup, end.expect("opens")).limit
+    };
+    for cell in &matrix.cells {
+        // The server is somebody else's and has small windows, whatever ours are.
+        let window = match cell.operation {
+            Operation::Write => ByteSize::kib(64),
+            Operation::Read | Operation::Stream => ByteSize::mib(16),
+        };
+        let expected = matrix.setup.time_limit(cell.size, window, cell.operation);
+        assert_eq!(opened(cell), expected, "{cell:?}");
+    }
+    let limit = |window| matrix.setup.time_limit(ByteSize::mib(1), window, Operation::Write);
+    assert_ne!(limit(ByteSize::kib(64)), limit(ByteSize::mib(16)));
 }

@@ -82,7 +82,7 @@ fn start(
     let grpc = |name, path, profile| {
         let setup = Setup { path, ..matrix.setup.clone() };
         let end = End::open(&setup, profile, content.clone(), watch);
-        boxed(end.map(|end| Grpc::new(name, cell, &setup, &profile, end)))
+        boxed(end.map(|end| Grpc::new(name, cell, &setup, end)))
     };
     let raw = |name, wire| {
         let (pinned, payload, socket_buffer) = (true, content.0, None);

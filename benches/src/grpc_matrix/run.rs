@@ -208,7 +208,7 @@ fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile], watch: &dyn 
     let mut arms: Arms = Vec::new();
     for profile in profiles {
         let open = End::open(setup, *profile, (payload, content.clone()), watch);
-        let arm = open.map(|end| Grpc::new(profile.name, cell, setup, profile, end));
+        let arm = open.map(|end| Grpc::new(profile.name, cell, setup, end));
         arms.push((profile.name.to_owned(), boxed(arm)));
     }
     if let Ok((layout, wire)) = setup.ceiling() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_core::measure::recorder::Dimensions;
 use bench_core::units::ByteSize;
-use bench_grpc::{DataPath, Layout, Operation, Target, TransportProfile, Wire};
+use bench_grpc::{DataPath, Layout, Operation, Target, Wire};
 use bench_network::backend::Kind;
 
 use super::caller::Protocol;
@@ -66,13 +66,8 @@ impl Setup {
         }
     }
 
-    /// How long a call of this size may take.
-    pub fn time_limit(
-        &self,
-        size: ByteSize,
-        profile: &TransportProfile,
-        operation: Operation,
-    ) -> Duration {
+    /// How long a call of this size may take, of which so much may be under way.
+    pub fn time_limit(&self, size: ByteSize, window: ByteSize, operation: Operation) -> Duration {
         let unnamed = match self.place {
             Place::Here { .. } => Duration::ZERO,
             Place::Elsewhere(_) => ELSEWHERE,
@@ -80,7 +75,7 @@ impl Setup {
         let link = self.link.as_ref();
         let carried = link.map_or(f64::INFINITY, |link| link.rate(operation));
         let way = (self.round_trip().unwrap_or_default() + unnamed, carried);
-        time_limit(size, profile.window(operation), way, self.concurrency)
+        time_limit(size, window, way, self.concurrency)
     }
 
     /// Whether a link that is not what it should be, or was not while it was measured, is refused.

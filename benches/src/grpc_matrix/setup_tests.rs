@@ -60,8 +60,8 @@ fn rows_say_what_ran_and_not_what_was_asked_for() {
 
 #[test]
 fn a_call_over_a_link_may_take_as_long_as_its_window_makes_it() {
-    let (size, profile) = (ByteSize::mib(256), TransportProfile::CONSERVATIVE);
-    let limit = |setup: &Setup| setup.time_limit(size, &profile, Operation::Read);
+    let (size, window) = (ByteSize::mib(256), ByteSize::kib(64));
+    let limit = |setup: &Setup| setup.time_limit(size, window, Operation::Read);
     let plain = here(Layout::TwoThreads);
     let link = Some(Between::round_trip(Duration::from_secs(1)));
     let far = Setup { link, ..plain.clone() };
