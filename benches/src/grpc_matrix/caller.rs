@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_grpc::compat::CacheClient;
-use bench_grpc::{Client, Delivery, Error, Operation, Sink};
+use bench_grpc::{Client, DataPath, Delivery, Error, Operation, Sink};
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,11 @@ pub enum Protocol {
     Ours,
     /// The three calls of a blob cache.
     BlobCache,
+}
+
+impl Protocol {
+    /// How content goes between a cache's client and HTTP/2.
+    pub const CACHE_PATH: DataPath = DataPath::ProstBytes;
 }
 
 /// A client of either protocol.

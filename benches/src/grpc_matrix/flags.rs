@@ -33,7 +33,8 @@ pub struct Flags {
     /// What the server speaks, where it is not our service: blobcache
     ///
     /// The cache's StoreContent, GetContent and GetContentStream; the content is stored first. The
-    /// time of a Write contains the cache's hashing.
+    /// time of a Write contains the cache's hashing, messages of a Stream are cut as the cache
+    /// likes, and our end goes by --path bytes.
     #[arg(long, value_name = "PROTOCOL", requires = "server", value_parser = compat)]
     proto_compat: Option<Protocol>,
     /// Operations of each profile in each cell, in place of a time
@@ -63,7 +64,7 @@ pub struct Flags {
     #[arg(long, value_name = "PROFILE")]
     profile: Vec<TransportProfile>,
     /// How bytes go between the application and HTTP/2: vec, bytes or segments [default: segments]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "proto_compat")]
     path: Option<DataPath>,
     /// Who runs where: one-thread, two-threads, multi-thread or processes
     #[arg(long, value_name = "LAYOUT", default_value = "two-threads", value_parser = layout)]
@@ -176,14 +177,19 @@ impl Flags {
         let asked = self.link.map(|profile| Between { profile, backend, judged });
         let round_trip = |time| Between { judged, ..Between::round_trip(time) };
         let link = asked.or_else(|| self.rtt.map(round_trip));
+        let protocol = self.proto_compat.unwrap_or(Protocol::Ours);
+        let path = match protocol {
+            Protocol::Ours => self.path.unwrap_or(DataPath::Segments),
+            Protocol::BlobCache => Protocol::CACHE_PATH,
+        };
         let setup = Setup {
             place,
             link,
-            path: self.path.unwrap_or(DataPath::Segments),
+            path,
             chunk: self.chunk_size.unwrap_or(CHUNK),
             concurrency: self.concurrency,
             connections: self.connections,
-            protocol: self.proto_compat.unwrap_or(Protocol::Ours),
+            protocol,
         };
         #[cfg(feature = "peers")]
         let profiles = match self.peers {

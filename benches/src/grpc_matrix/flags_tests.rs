@@ -68,6 +68,7 @@ fn what_makes_no_sense_is_one_sentence() {
         ("--server a:1 --wire unix", "leave them out"),
         ("--proto-compat blobcache", "--server"),
         ("--server a:1 --proto-compat redis", "write one of blobcache"),
+        ("--server a:1 --proto-compat blobcache --path vec", "cannot be used with"),
         ("--rtt 20 --layout one-thread", "--rtt and --link put a link"),
         ("--rtt 20 --layout processes", "--rtt and --link put a link"),
         ("--link lte --layout multi-thread", "--rtt and --link put a link"),

@@ -41,7 +41,7 @@ impl Grpc {
         let (name, concurrency) = (name.to_owned(), setup.concurrency);
         let operation = cell.operation;
         let limit = setup.time_limit(cell.size, end.window(operation), operation);
-        let (judged, asked) = (setup.judges_link(), setup.dimensions(cell.size));
+        let (judged, asked) = (setup.judges_link(), setup.dimensions(cell.size, operation));
         Self { name, operation, concurrency, limit, judged, asked, end }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bench_core::record::Data;
 use bench_core::scale::Scale;
-use bench_grpc::{Bind, DataPath, Server, ServerConfig, Target};
+use bench_grpc::{Bind, DataPath, Operation, Server, ServerConfig, Target};
 use clap::Parser;
 use signal_hook::consts::SIGINT;
 
@@ -176,7 +176,14 @@ fn a_cache_is_spoken_to_in_its_own_calls() {
         let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
         let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut watch);
         assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
-        assert!(rows[0].dimensions["backend"].starts_with("blob cache at "));
+        let chunk = match cell.operation {
+            Operation::Write | Operation::Read => "64KiB",
+            Operation::Stream => "the server's choice",
+        };
+        for row in &rows {
+            assert!(row.dimensions["backend"].starts_with("blob cache at "));
+            assert_eq!((&*row.dimensions["path"], &*row.dimensions["chunk"]), ("bytes", chunk));
+        }
     }
 }
 

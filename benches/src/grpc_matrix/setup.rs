@@ -94,7 +94,7 @@ impl Setup {
     }
 
     /// What made the number, as it really runs, whoever serves.
-    pub fn dimensions(&self, size: ByteSize) -> Dimensions {
+    pub fn dimensions(&self, size: ByteSize, operation: Operation) -> Dimensions {
         let (server, address, wire, layout) = match &self.place {
             Place::Here { layout, wire } if self.link.is_none() => {
                 let address = if *wire == Wire::Unix { "socket file" } else { "IP address" };
@@ -110,13 +110,17 @@ impl Setup {
                 ("somebody else's", address, wire, "client alone".to_owned())
             }
         };
+        let chunk = match (self.protocol, operation) {
+            (Protocol::BlobCache, Operation::Stream) => "the server's choice".to_owned(),
+            _ => self.chunk.min(size).to_string(),
+        };
         [
             ("server", server.to_owned()),
             ("server_address", address.to_owned()),
             ("wire", wire.to_string()),
             ("layout", layout),
             ("path", self.path.to_string()),
-            ("chunk", self.chunk.min(size).to_string()),
+            ("chunk", chunk),
             ("connections", self.connections.to_string()),
             ("concurrency", self.concurrency.to_string()),
             ("rtt_added", rtt_added(self.round_trip())),

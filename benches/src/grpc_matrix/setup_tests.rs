@@ -37,7 +37,9 @@ fn a_raw_socket_is_a_ceiling_of_one_transfer_at_a_time() {
 
 #[test]
 fn rows_say_what_ran_and_not_what_was_asked_for() {
-    let of = |setup: &Setup, name: &str| setup.dimensions(ByteSize::mib(1))[name].clone();
+    let of = |setup: &Setup, name: &str| {
+        setup.dimensions(ByteSize::mib(1), Operation::Read)[name].clone()
+    };
     let many = here(Layout::MultiThread { server: 2, client: 2 });
     assert_eq!(of(&many, "layout"), "multi-thread, server 2, client 2");
     let link = Some(Between::round_trip(Duration::from_millis(20)));
