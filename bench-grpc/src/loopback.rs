@@ -297,14 +297,7 @@ impl Loopback {
     }
 
     /// What made the number: backend, layout, payload, settings, socket options.
-    ///
-    /// `send_buffer` and `receive_buffer` are what the kernel granted, not what was asked for.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
-        let (client, server) = (self.client_socket(), self.server_socket());
-        let unknown = || "not readable".to_owned();
-        let buffer = |bytes: Option<usize>| {
-            bytes.map_or_else(unknown, |bytes| ByteSize::new(bytes as u64).to_string())
-        };
         let mut dimensions = vec![
             ("backend", "kernel loopback".to_owned()),
             ("layout", self.config.layout.to_string()),
@@ -312,12 +305,8 @@ impl Loopback {
             ("wire", self.config.wire.to_string()),
             ("path", self.config.path.to_string()),
             ("chunk", self.config.chunk.min(self.config.payload.size).to_string()),
-            ("nodelay_client", client.nodelay.to_string()),
-            ("nodelay_server", server.map_or_else(unknown, |facts| facts.nodelay.to_string())),
-            ("congestion_control", client.congestion_control.clone().unwrap_or_else(unknown)),
-            ("send_buffer", buffer(client.send_buffer_bytes)),
-            ("receive_buffer", buffer(client.receive_buffer_bytes)),
         ];
+        dimensions.extend(SocketFacts::dimensions(self.client_socket(), self.server_socket()));
         dimensions.extend(self.config.payload.dimensions());
         dimensions.extend(self.config.profile.dimensions());
         dimensions.extend(self.effective().dimensions());

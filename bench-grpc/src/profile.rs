@@ -129,14 +129,17 @@ impl TransportProfile {
 
     /// The profile as dimensions of a row.
     pub fn dimensions(&self) -> Vec<(&'static str, String)> {
-        let size = |value: Option<u32>| {
-            value.map_or("tonic's own".to_owned(), |bytes| ByteSize::new(bytes.into()).to_string())
+        let text = |bytes: u32| ByteSize::new(bytes.into()).to_string();
+        let size = |value: Option<u32>| value.map_or("tonic's own".to_owned(), text);
+        let window = |value| match self.adaptive_window {
+            true => format!("{} at the opening", text(CONNECTION_WINDOW_BYTES_MIN)),
+            false => size(value),
         };
         let streams = self.max_concurrent_streams;
         vec![
             ("profile", self.name.to_owned()),
-            ("stream_window", size(self.stream_window)),
-            ("connection_window", size(self.connection_window)),
+            ("stream_window", window(self.stream_window)),
+            ("connection_window", window(self.connection_window)),
             ("max_concurrent_streams", streams.map_or("tonic's own".to_owned(), |n| n.to_string())),
             ("max_frame_size", size(self.max_frame_size)),
             ("adaptive_window", self.adaptive_window.to_string()),
@@ -222,6 +225,15 @@ mod tests {
             assert_eq!(profile.validate(), Ok(()));
             assert_eq!(profile.to_string().parse(), Ok(profile));
         }
+    }
+
+    #[test]
+    fn an_adaptive_window_is_named_as_that_of_the_opening() {
+        let of = |profile: TransportProfile| profile.dimensions()[1].clone();
+        let opening = "65535B at the opening".to_owned();
+        assert_eq!(of(TransportProfile::ADAPTIVE), ("stream_window", opening));
+        assert_eq!(of(TransportProfile::DEFAULT), ("stream_window", "4MiB".to_owned()));
+        assert_eq!(of(TransportProfile::TONIC), ("stream_window", "tonic's own".to_owned()));
     }
 
     #[test]

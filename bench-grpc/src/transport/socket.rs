@@ -29,6 +29,32 @@ pub struct SocketFacts {
     pub receive_buffer_bytes: Option<usize>,
 }
 
+impl SocketFacts {
+    /// Both ends as dimensions of a row: the client's sends what is written, the server's what is
+    /// read. Buffers are what the kernel granted, not what was asked for; of a server that somebody
+    /// else runs, nothing is readable.
+    pub fn dimensions(client: &Self, server: Option<&Self>) -> Vec<(&'static str, String)> {
+        let unknown = || "not readable".to_owned();
+        let size = |bytes: usize| ByteSize::new(bytes as u64).to_string();
+        let control = |facts: Option<&Self>| facts?.congestion_control.clone();
+        let send = |facts: Option<&Self>| facts?.send_buffer_bytes.map(size);
+        let receive = |facts: Option<&Self>| facts?.receive_buffer_bytes.map(size);
+        let own = Some(client);
+        [
+            ("nodelay_client", Some(client.nodelay.to_string())),
+            ("nodelay_server", server.map(|facts| facts.nodelay.to_string())),
+            ("congestion_control", control(own)),
+            ("send_buffer", send(own)),
+            ("receive_buffer", receive(own)),
+            ("server_congestion_control", control(server)),
+            ("server_send_buffer", send(server)),
+            ("server_receive_buffer", receive(server)),
+        ]
+        .map(|(name, value)| (name, value.unwrap_or_else(unknown)))
+        .into()
+    }
+}
+
 /// The options of the first accepted socket, once there is one.
 pub(crate) type SocketReport = Arc<OnceLock<SocketFacts>>;
 

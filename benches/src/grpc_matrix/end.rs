@@ -14,7 +14,7 @@ use bench_core::workload::Failure;
 use bench_grpc::compat::CacheClients;
 use bench_grpc::{
     Bind, ConnectConfig, Connections, Layout, Loopback, LoopbackConfig, Operation, SERVER_THREADS,
-    Server, ServerConfig, Sink, Target, TransportProfile,
+    Server, ServerConfig, Sink, SocketFacts, Target, TransportProfile,
 };
 use bench_network::proxy::THREAD;
 use bytes::Bytes;
@@ -45,6 +45,8 @@ pub struct There {
     link: Option<Link>,
     /// What the link's round trip was before anything went over it, where that was judged.
     calibrated: Option<Duration>,
+    profile: TransportProfile,
+    payload: Payload,
     server: Option<Server>,
     /// Where the other end is a cache.
     cache: Option<CacheClients>,
@@ -201,10 +203,14 @@ impl End {
                 loopback.dimensions().into_iter().chain([covers]).map(owned).collect()
             }
             Self::There(there) => {
-                let effective = there.connections.effective().dimensions();
+                let (connections, server) = (&there.connections, there.server.as_ref());
+                let sockets =
+                    SocketFacts::dimensions(connections.socket(), server.and_then(Server::socket));
+                let settings = [there.profile.dimensions(), connections.effective().dimensions()];
                 let link = there.link.as_ref().map(Link::dimensions).unwrap_or_default();
+                let all = settings.into_iter().flatten().chain(there.payload.dimensions());
                 let mut dimensions: Dimensions =
-                    effective.into_iter().chain(link).map(owned).collect();
+                    all.chain(sockets).chain(link).map(owned).collect();
                 let backend = match (&there.server, &there.cache) {
                     (Some(_), _) => match &there.link {
                         Some(link) => link.carries().to_owned(),
@@ -219,15 +225,6 @@ impl End {
                     let found = found.unwrap_or_else(|| "no".to_owned());
                     dimensions.insert("link_calibrated".to_owned(), found);
                 }
-                if let Some(control) = &there.connections.socket().congestion_control {
-                    dimensions.insert("congestion_control".to_owned(), control.clone());
-                }
-                // Of the content that is read, it is the server's end that sends.
-                let theirs = there.server.as_ref().and_then(Server::socket);
-                let theirs = theirs.and_then(|socket| socket.congestion_control.clone());
-                let theirs =
-                    theirs.map(|control| ("server_congestion_control".to_owned(), control));
-                dimensions.extend(theirs);
                 if let Some((placement, _)) = &there.pins {
                     dimensions.insert("cpus".to_owned(), placement.describe());
                 }
@@ -292,7 +289,8 @@ impl There {
                 Some(cache)
             }
         };
-        let there = Self { connections, runtime, link, calibrated, server, cache, pins };
+        let there =
+            Self { connections, runtime, link, calibrated, profile, payload, server, cache, pins };
         Ok(End::There(Box::new(there)))
     }
 }

@@ -142,9 +142,17 @@ fn a_server_of_ours_elsewhere_and_one_behind_a_link_are_measured() {
         let ceiling = rows.iter().any(|row| row.metric.name() == "ceiling_time");
         assert_eq!(ceiling, matrix.setup.proxied(), "a raw socket passes a proxy of ours only");
         if !flags.starts_with("--server") {
-            for name in
-                ["link_lateness_p99", "link_overflows", "link_cpu", "server_congestion_control"]
-            {
+            for name in [
+                "link_lateness_p99",
+                "link_overflows",
+                "link_cpu",
+                "server_congestion_control",
+                "server_send_buffer",
+                "stream_window",
+                "adaptive_window",
+                "nodelay_server",
+                "seed",
+            ] {
                 let told = rows.iter().all(|row| row.dimensions.contains_key(name));
                 assert!(told, "{name} of {flags}: {rows:?}");
             }

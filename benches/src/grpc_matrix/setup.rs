@@ -147,6 +147,12 @@ pub(super) fn rtt_added(rtt: Option<Duration>) -> String {
     rtt.map_or("none".to_owned(), |rtt| format!("{} ms", rtt.as_secs_f64() * 1e3))
 }
 
+/// What [`rtt_added`] said, where there is one.
+pub(super) fn rtt_of(dimensions: &Dimensions) -> Option<Duration> {
+    let ms = dimensions.get("rtt_added")?.strip_suffix(" ms")?.parse().ok()?;
+    Duration::try_from_secs_f64(f64::max(ms, 0.0) / 1e3).ok().filter(|rtt| !rtt.is_zero())
+}
+
 #[cfg(test)]
 #[path = "setup_tests.rs"]
 mod tests;

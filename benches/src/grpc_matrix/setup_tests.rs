@@ -50,6 +50,8 @@ fn rows_say_what_ran_and_not_what_was_asked_for() {
         ("20 ms".into(), "3".into())
     );
     assert_eq!((of(&behind, "chunk"), of(&behind, "path")), ("1MiB".into(), "segments".into()));
+    let rtt = |setup: &Setup| rtt_of(&setup.dimensions(ByteSize::mib(1), Operation::Read));
+    assert_eq!((rtt(&behind), rtt(&there("cache-3:1"))), (Some(Duration::from_millis(20)), None));
     assert_eq!(of(&there("cache-3:1"), "server_address"), "host name");
     assert_eq!(of(&there("10.0.0.1:1"), "server_address"), "IP address");
     let file = there("unix:/run/socket");

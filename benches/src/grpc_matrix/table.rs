@@ -4,9 +4,12 @@ use bench_core::judge::budget::size_of;
 use bench_core::judge::stats::median;
 use bench_core::judge::target::P99_SAMPLES_MIN;
 use bench_core::record::{Data, Metric, Row};
-use bench_core::units::{GIB, MIB};
+use bench_core::units::{ByteSize, GIB, MIB};
+use bench_grpc::Operation;
+use bench_grpc::link::rate_max;
 
 use super::arm::{CLIENT, COVERS, EACH};
+use super::setup::rtt_of;
 use super::tally::CEILING;
 use crate::front::text::aligned;
 
@@ -20,7 +23,7 @@ fn titles(rows: &[Row]) -> Vec<String> {
     };
     let (time, memory) = (any(CLIENT), any(CLIENT) || any(EACH));
     let plain = str::to_owned;
-    vec![
+    let mut titles = vec![
         plain("id"),
         plain("ops"),
         plain("success %"),
@@ -36,7 +39,16 @@ fn titles(rows: &[Row]) -> Vec<String> {
         plain("raw MiB/s"),
         plain("of raw"),
         plain("errors"),
-    ]
+    ];
+    if any_round_trip(rows) {
+        titles.insert(titles.len() - 1, plain("of window/RTT"));
+    }
+    titles
+}
+
+/// Whether there is a link whose round trip a window is to be seen against.
+fn any_round_trip(rows: &[Row]) -> bool {
+    rows.iter().any(|row| rtt_of(&row.dimensions).is_some())
 }
 
 /// The table, one line an id, in the order of the rows.
@@ -50,12 +62,12 @@ pub fn table(rows: &[Row]) -> String {
     let mut lines = vec![titles(rows)];
     for id in ids {
         let own: Vec<&Row> = rows.iter().filter(|row| row.id == id).collect();
-        lines.push(line(id, &own));
+        lines.push(line(id, &own, any_round_trip(rows)));
     }
     aligned(&lines)
 }
 
-fn line(id: &str, rows: &[&Row]) -> Vec<String> {
+fn line(id: &str, rows: &[&Row], over_link: bool) -> Vec<String> {
     if let Some(error) = rows.iter().find_map(|row| row.error.as_deref()) {
         return vec![id.to_owned(), format!("failed: {error}")];
     }
@@ -76,7 +88,7 @@ fn line(id: &str, rows: &[&Row]) -> Vec<String> {
     let (failed, all) = (count(Metric::Errors), count(Metric::Operations));
     let share = failed.zip(all.filter(|all| *all > 0));
     let success = share.map(|(failed, all)| 100.0 - failed as f64 / all as f64 * 100.0);
-    vec![
+    let mut line = vec![
         id.to_owned(),
         number(all.map(|all| all as f64), 0),
         number(success, 1),
@@ -95,7 +107,31 @@ fn line(id: &str, rows: &[&Row]) -> Vec<String> {
             || "-".to_owned(),
             |failed| if failed == 0 { "0".to_owned() } else { errors(rows) },
         ),
-    ]
+    ];
+    if over_link {
+        let bound = rows.first().and_then(|row| window_rate(row));
+        let share = time.zip(bound).map(|(ns, bound)| size / (ns / 1e9) / bound);
+        line.insert(line.len() - 1, number(share, 2));
+    }
+    line
+}
+
+/// What the windows of all calls together allow over the round trip that was added, in bytes per
+/// second; `None` without one, and where windows grow. The larger of the shares of this and of a
+/// raw socket is the share of whichever bounds.
+fn window_rate(row: &Row) -> Option<f64> {
+    let told = |name: &str| row.dimensions.get(name);
+    let receiver = match told("operation")?.as_str() {
+        write if write == Operation::Write.name() => "server",
+        _ => "client",
+    };
+    let window = |of: &str, many: &str| {
+        let window: ByteSize = told(&format!("{receiver}_{of}_window"))?.parse().ok()?;
+        Some(window.bytes().saturating_mul(told(many)?.parse().ok()?))
+    };
+    let all = window("stream", "concurrency")?.min(window("connection", "connections")?);
+    let fixed = told("adaptive_window").is_none_or(|adaptive| adaptive == "false");
+    rtt_of(&row.dimensions).filter(|_| fixed).map(|rtt| rate_max(ByteSize::new(all), rtt))
 }
 
 /// The median of the rounds' ratios: the raw socket's time by ours.
@@ -173,6 +209,38 @@ mod tests {
             "0",
         ];
         assert_eq!(cells, expected);
+    }
+
+    #[test]
+    fn a_window_is_seen_against_the_round_trip_that_was_added() {
+        let told = |more: &[(&str, &str)]| {
+            let mut row = samples(Metric::WallTime, &[20e6]);
+            let link = [("rtt_added", "20 ms"), ("operation", "read"), ("concurrency", "2")];
+            let ends = [
+                ("client_stream_window", "1MiB"),
+                ("client_connection_window", "1536KiB"),
+                ("server_stream_window", "64KiB"),
+                ("server_connection_window", "256KiB"),
+                ("connections", "1"),
+            ];
+            for (name, value) in link.iter().chain(&ends).chain(more) {
+                row.dimensions.insert((*name).to_owned(), (*value).to_owned());
+            }
+            let text = table(&[row]);
+            let of = |line: usize| text.lines().nth(line).expect("a line").split("  ");
+            let of = |line: usize| -> Vec<String> {
+                let cells = of(line).map(str::trim).filter(|cell| !cell.is_empty());
+                cells.map(str::to_owned).collect()
+            };
+            let at = of(0).iter().position(|title| title == "of window/RTT");
+            at.map(|at| of(1)[at].clone())
+        };
+        // 1 MiB in 20 ms, where 1.5 MiB of two streams may be under way.
+        assert_eq!(told(&[]).as_deref(), Some("0.67"));
+        // Two streams of 64 KiB: an eighth of 1 MiB.
+        assert_eq!(told(&[("operation", "write")]).as_deref(), Some("8.00"));
+        assert_eq!(told(&[("adaptive_window", "true")]).as_deref(), Some("-"));
+        assert_eq!(told(&[("rtt_added", "none")]), None, "there is no such column");
     }
 
     #[test]
