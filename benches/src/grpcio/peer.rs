@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -17,7 +18,7 @@ const ENDING: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A running program. It learns of its end by the end of its input, and is killed if that does
-/// not help.
+/// not help. An interrupt of the terminal is for us alone: what it has under way is ended by us.
 #[must_use = "dropping it ends the program"]
 #[derive(Debug)]
 pub struct Peer {
@@ -39,7 +40,7 @@ impl Peer {
         let (input, output) = (Stdio::piped(), Stdio::piped());
         let command = command.stdin(input).stdout(output).stderr(complaints.reopen()?);
         let program = command.get_program().to_string_lossy().into_owned();
-        let started = command.spawn();
+        let started = command.process_group(0).spawn();
         let mut child = started.map_err(|error| format!("{program} does not start: {error}"))?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or("its output is a pipe")?);
@@ -163,6 +164,14 @@ mod tests {
         peer.say("read 3").expect("it listens");
         assert_eq!(peer.line(LONG).expect("an answer"), "<read 3>");
         assert_eq!(peer.finish(LONG).expect("success"), "bye\n");
+    }
+
+    #[test]
+    fn an_interrupt_of_our_group_is_not_for_it() {
+        let mut peer = shell("read -r stat < /proc/$$/stat; echo \"$stat\"");
+        let stat = peer.line(LONG).expect("proc(5)");
+        let (id, group) = (stat.split(' ').next(), stat.split(' ').nth(4));
+        assert!(id.is_some() && id == group, "{stat}");
     }
 
     #[test]
