@@ -300,7 +300,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cell_parses_what_it_prints(index in 0_usize..4, path in 0_usize..3, bytes: u64) {
+        fn a_cell_parses_what_it_prints(index in 0..TransportProfile::ALL.len(), path in 0..DataPath::ALL.len(), bytes: u64) {
             let (profile, path) = (TransportProfile::ALL[index], DataPath::ALL[path]);
             let cell = Cell { profile, path, size: ByteSize::new(bytes) };
             prop_assert_eq!(cell.to_string().parse(), Ok(cell));

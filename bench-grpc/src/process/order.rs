@@ -159,7 +159,8 @@ mod tests {
             windows in (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u32>())),
             frame in option::of(any::<u32>()),
             (adaptive_window, nodelay) in any::<(bool, bool)>(),
-            (profile, path, kind) in (0_usize..4, 0_usize..3, 0_usize..3),
+            (profile, path, kind) in
+                (0..TransportProfile::ALL.len(), 0..DataPath::ALL.len(), 0_usize..3),
             (seed, size, workers) in any::<(u64, u64, usize)>(),
             (cpu, buffer) in (option::of(any::<usize>()), option::of(any::<u64>())),
             unix in option::of("/[a-z \"\\\\\n]{0,20}"),
