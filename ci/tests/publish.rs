@@ -101,6 +101,22 @@ fn the_first_comment_is_created() {
 }
 
 #[test]
+fn what_is_not_there_is_said_in_place_of_the_comment_of_an_older_commit() {
+    let room = Room::github();
+    let ours = r#"{"id":5,"user":{"login":"us[bot]"},"body":"<!-- weighbridge:compare -->\nold"}"#;
+    room.folder.write("first", &format!("[{ours}]"));
+    let none = "There is no comparison of f00d";
+    let words = ["comment", "none.md", "--name", "compare", "--otherwise", none];
+    room.run(&words).exits(4).prints("updated the comment 'compare'");
+    let sent = format!(r#"{{"body":"<!-- weighbridge:compare -->\n{none}\n"}}"#);
+    assert_eq!(room.asked()[1], format!("PATCH repos/o/r/issues/comments/5 {sent}"));
+    // A report that is there says it better.
+    let room = Room::github();
+    room.run(&["comment", "report.md", "--otherwise", none]).exits(0);
+    assert!(room.asked()[1].contains("# gate passed"), "{:?}", room.asked());
+}
+
+#[test]
 fn the_second_is_an_update_of_the_first_and_of_nobody_elses() {
     let room = Room::github();
     let marked = r#""body":"<!-- weighbridge:gate -->\r\nold""#;

@@ -13,6 +13,8 @@ const GITLAB: &str = "ci/gitlab/weighbridge.gitlab-ci.yml";
 /// What follows a command after which GitLab goes on, and how such a script ends.
 const LATER: &str = " || first=${first:-$?}";
 const END: &str = "exit ${first:-0}";
+/// What follows a command on GitHub of which a regression is no failure.
+const ADVISORY: &str = " || test $? -eq 3";
 
 /// A flag that is given where its variable is not empty, and what it then is.
 const OPTIONAL: [(&str, &str); 2] = [
@@ -57,7 +59,8 @@ fn jobs(name: &str, depth: usize) -> Vec<(String, Vec<String>)> {
 fn github_commands(lines: &[String]) -> Vec<String> {
     let run = |line: &String| {
         let line = line.trim().trim_start_matches("- ");
-        line.strip_prefix("run:").map(|command| command.trim().to_owned())
+        let command = line.strip_prefix("run:")?.trim();
+        Some(command.strip_suffix(ADVISORY).unwrap_or(command).to_owned())
     };
     lines.iter().filter_map(run).collect()
 }
@@ -140,6 +143,7 @@ fn words(command: &str) -> Option<Vec<String>> {
 fn value(variable: &str) -> Option<&'static str> {
     match variable.trim_start_matches("WEIGHBRIDGE_") {
         "BASE" | "CI_MERGE_REQUEST_DIFF_BASE_SHA" | "CI_COMMIT_BEFORE_SHA" => Some("origin/main"),
+        "COMMIT" | "CI_COMMIT_SHA" => Some("f00d"),
         "ITERATIONS" => Some("3"),
         "THRESHOLD" => Some("0.2"),
         "SCALE" => Some("quick"),
@@ -220,6 +224,28 @@ fn what_a_run_measured_is_kept_whatever_its_exit_code() {
         }
     }
     assert_eq!(runs, 6, "the reading is broken");
+}
+
+#[test]
+fn of_a_comparison_only_a_regression_is_no_failure() {
+    let github = lines(GITHUB);
+    assert!(!github.iter().any(|line| line.contains("continue-on-error")));
+    let advisory = |line: &&String| line.ends_with(ADVISORY);
+    let advisory: Vec<&str> = github.iter().filter(advisory).map(|line| line.trim()).collect();
+    assert!(advisory.len() == 1 && advisory[0].starts_with("run: cargo perf compare "));
+    for (code, passes) in [(0, true), (1, false), (2, false), (3, true), (4, false), (5, false)] {
+        let script = format!("set -e\n(exit {code}){ADVISORY}");
+        let ended = Command::new("sh").args(["-c", &script]).status().expect("sh starts");
+        assert_eq!(ended.success(), passes, "{code}");
+    }
+    let gitlab = lines(GITLAB);
+    let allowed = gitlab.iter().filter(|line| line.contains("allow_failure"));
+    assert_eq!(allowed.count(), 1);
+    assert!(gitlab.contains(&"    exit_codes: [3]".to_owned()));
+    let says = |line: &&String| line.contains("comment") && line.contains("--name compare");
+    for says in github.iter().chain(&gitlab).filter(says) {
+        assert!(says.contains(" --otherwise "), "an older comment would stay: {says}");
+    }
 }
 
 #[test]

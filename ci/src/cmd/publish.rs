@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::exit::{Exit, failure};
+use crate::exit::{self, Exit, failure};
 use crate::publish::place::{self, variable};
 use crate::publish::{self, Kind, body};
 use crate::ui::Ui;
@@ -28,13 +28,21 @@ pub(crate) struct PublishArgs {
 #[derive(Clone, Debug, Subcommand)]
 enum PublishCommand {
     /// Write the file as a comment on the pull request, over the one written before
-    Comment(What),
+    Comment {
+        #[command(flatten)]
+        what: What,
+        /// What to write where there is no such file; the exit code is 4 all the same
+        ///
+        /// Otherwise the comment of an older commit stays, as if it were about this one.
+        #[arg(long, value_name = "TEXT", value_parser = line)]
+        otherwise: Option<String>,
+    },
     /// Write the file as an issue, over the open one written before
     Issue {
         #[command(flatten)]
         what: What,
         /// The title of the issue
-        #[arg(long, value_name = "TEXT", value_parser = title)]
+        #[arg(long, value_name = "TEXT", value_parser = line)]
         title: String,
         /// End well where there is no such file: there is nothing to say
         #[arg(long)]
@@ -56,16 +64,22 @@ struct What {
 /// [`Exit::NotMeasured`] where the file is missing or empty, [`Exit::Usage`] where this job is for
 /// no pull request or has no token, [`Exit::Broke`] when the forge refuses.
 pub(crate) fn run(args: &PublishArgs, ui: Ui) -> anyhow::Result<Exit> {
-    let (what, title) = match &args.command {
-        PublishCommand::Comment(what) => (what, None),
+    let (what, title, otherwise) = match &args.command {
+        PublishCommand::Comment { what, otherwise } => (what, None, otherwise.as_ref()),
         PublishCommand::Issue { what, if_exists: true, .. } if !what.file.exists() => {
             let told = format!("there is no {}: nothing to publish", what.file.display());
             ui.result(&told, &json!({"done": "nothing", "url": null}))?;
             return Ok(Exit::Fine);
         }
-        PublishCommand::Issue { what, title, .. } => (what, Some(title.clone())),
+        PublishCommand::Issue { what, title, .. } => (what, Some(title.clone()), None),
     };
-    let text = read(&what.file)?;
+    let (text, exit) = match (read(&what.file), otherwise) {
+        (Err(missing), Some(text)) if exit::of(&missing) == Exit::NotMeasured => {
+            ui.say(&format!("{missing}; saying so"));
+            (text.clone(), Exit::NotMeasured)
+        }
+        (text, _) => (text?, Exit::Fine),
+    };
     let forge = place::forge(&variable)?;
     let kind = match title {
         Some(title) => Kind::Issue(title),
@@ -75,7 +89,7 @@ pub(crate) fn run(args: &PublishArgs, ui: Ui) -> anyhow::Result<Exit> {
     let noun = if matches!(kind, Kind::Issue(_)) { "issue" } else { "comment" };
     let at = published.url.as_ref().map(|url| format!(": {url}")).unwrap_or_default();
     ui.result(&format!("{} the {noun} '{}'{at}", published.done, what.name), &published)?;
-    Ok(Exit::Fine)
+    Ok(exit)
 }
 
 /// The text of the file.
@@ -94,7 +108,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 /// One line that both forges take.
-fn title(text: &str) -> Result<String, String> {
+fn line(text: &str) -> Result<String, String> {
     let wrong = text.trim().is_empty() || text.chars().count() > 200;
     if wrong || text.chars().any(char::is_control) {
         return Err("write one line of at most 200 characters".to_owned());
