@@ -249,6 +249,17 @@ fn of_a_comparison_only_a_regression_is_no_failure() {
 }
 
 #[test]
+fn no_run_that_waits_for_the_history_is_ended() {
+    let lines = lines(GITHUB);
+    let groups = lines.iter().enumerate().filter(|(_, line)| line.trim() == "group: perf-history");
+    let below: Vec<&[String]> = groups.map(|(at, _)| &lines[at + 1..at + 3]).collect();
+    assert_eq!(below.len(), 2);
+    for keys in below {
+        assert_eq!(keys, ["      cancel-in-progress: false", "      queue: max"]);
+    }
+}
+
+#[test]
 fn a_gate_knows_the_history_and_does_not_write_it() {
     let (_, gate) = jobs(GITHUB, 2).into_iter().find(|(job, _)| job == "gate").expect("a gate");
     let steps = steps(&gate);
