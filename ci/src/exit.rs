@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Broke = 1,
     /// The command line or the files it names make no sense.
     Usage = 2,
-    /// A gated id is worse than its limit.
+    /// A gated id is worse than its limit, or a figure is not what it has to be.
     Regressed = 3,
     /// Something expected was not measured: bench, baseline, filter that matches nothing, fault.
     NotMeasured = 4,
