@@ -104,20 +104,33 @@ fn compare<S: CacheState>(id: &str, scale: Scale) -> Result<Vec<Row>, Failure> {
         clock.look(offset, memory)
     });
     let arms = [("pooled", pooled), ("fresh", fresh), ("zeroed_vec", zeroed)];
-    let arms = arms.into_iter().map(|(name, read)| arm::<S>(name, read, &file, size));
+    let cpu = available()?[0];
+    let mut dimensions = file.cached().reach::<S>()?.dimensions();
+    dimensions.extend([
+        ("backend", if S::DIRECT { "pread O_DIRECT" } else { "pread" }.to_owned()),
+        ("cpus", format!("reader {cpu}")),
+        ("block_size", BUFFER.to_string()),
+        ("size", size.to_string()),
+    ]);
+    let arms = arms.into_iter().map(|(name, read)| Arm {
+        name: name.to_owned(),
+        dimensions: dimensions.clone(),
+        once: once::<S>(read, &file, size, cpu),
+    });
     interleaved(id, scale.pick(1, 15, 31), arms.collect())
 }
 
-/// The whole file, one buffer after the other.
-fn arm<'a, S: CacheState>(
-    name: &str,
+/// The whole file, one buffer after the other, from its state and on this CPU.
+fn once<'a, S: CacheState>(
     mut read: Read<'a>,
     file: &'a ScratchFile,
     size: ByteSize,
-) -> Arm<'a> {
-    let once = move || {
+    cpu: usize,
+) -> Box<dyn FnMut() -> Result<Duration, Failure> + 'a> {
+    Box::new(move || {
         let reached = file.cached().reach::<S>()?;
-        let _here = Pinned::to(available()?[0])?;
+        let _here = Pinned::to(cpu)?;
+        reached.held_before(file.cached())?;
         let mut clock = Clock::start(*file.payload());
         for offset in (0..size.bytes()).step_by(BUFFER.len()) {
             read(offset, &mut clock)?;
@@ -125,15 +138,7 @@ fn arm<'a, S: CacheState>(
         let time = clock.stop();
         reached.held(file.cached())?;
         Ok(time)
-    };
-    let backend = if S::DIRECT { "pread O_DIRECT" } else { "pread" };
-    let dimensions = vec![
-        ("backend", backend.to_owned()),
-        ("page_cache", S::STATE.to_string()),
-        ("block_size", BUFFER.to_string()),
-        ("size", size.to_string()),
-    ];
-    Arm { name: name.to_owned(), dimensions, once: Box::new(once) }
+    })
 }
 
 fn fill(file: &std::fs::File, memory: &mut [u8], offset: u64) -> Result<(), Failure> {
@@ -161,5 +166,20 @@ mod tests {
             clock.look(32 << 10, &buffer).expect_err("a flipped bit");
         }
         clock.look(0, &content[32 << 10..]).expect_err("another place");
+    }
+
+    #[test]
+    fn rows_say_what_state_was_seen_and_where_it_was_read() {
+        let rows = warm("a/b", Scale::Smoke).expect("a file can be in memory");
+        assert_eq!(rows.len(), 3);
+        let cpu = available().expect("CPUs")[0];
+        for row in &rows {
+            assert_eq!(row.dimensions["page_cache"], "warm");
+            assert_eq!(row.dimensions["resident_pages"], "2048 of 2048");
+            assert_eq!(row.dimensions["cpus"], format!("reader {cpu}"));
+            for name in ["page_cache_witness", "file_system"] {
+                assert!(row.dimensions.contains_key(name), "{name}");
+            }
+        }
     }
 }
