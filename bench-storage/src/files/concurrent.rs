@@ -84,8 +84,8 @@ impl FromStr for ConcurrentCell {
 /// descriptor of its own: `files/concurrent/2r1w/one/bs64KiB/16MiB`. What readers and writers of one
 /// file cost each other is the lock of its inode and the sharing of its pages.
 ///
-/// Readers meet old and new bytes as they come, so that the content of their last blocks is checked
-/// only where nobody writes; what the writers wrote is checked whole.
+/// Readers meet old and new bytes as they come: beside writers each byte of their last blocks has to be
+/// one of the two that it can be, elsewhere the one that it is. What the writers wrote is checked whole.
 #[derive(Debug)]
 pub struct Concurrent {
     cell: ConcurrentCell,
@@ -176,9 +176,13 @@ impl Workload for Concurrent {
             }
         }
         let read = shares.iter().flat_map(|share| &share.last);
-        let compared = self.cell.writers == 0 || self.cell.files == Files::Many;
-        for (step, block) in read.filter(|_| compared) {
-            self.files[0].payload().verify(step.offset, block)?;
+        let payload = self.files[0].payload();
+        for (step, block) in read {
+            if self.cell.writers > 0 && self.cell.files == Files::One {
+                old_or_new(payload, step.offset, block)?;
+            } else {
+                payload.verify(step.offset, block)?;
+            }
         }
         Ok(())
     }
@@ -241,4 +245,52 @@ fn write(file: &File, steps: &[Step], content: &PooledBytes) -> Result<Share, Er
         share.steps += 1;
     }
     Ok(share)
+}
+
+/// Whether every byte of a block that was read beside writers is the erased one or that which they write
+/// there; a read that meets a write may come back with parts of both.
+fn old_or_new(payload: &Payload, offset: u64, read: &[u8]) -> Result<(), Failure> {
+    let mut written = vec![0; read.len()];
+    payload.fill(offset, &mut written);
+    let wrong = read.iter().zip(&written).position(|(byte, new)| *byte != 0 && byte != new);
+    wrong.map_or(Ok(()), |at| {
+        let at = offset + at as u64;
+        Err(format!("the byte at offset {at} was neither erased nor written there").into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_that_no_writer_put_there_is_caught_beside_writers() {
+        let cell = "1r1w/one/bs8KiB/64KiB".parse().expect("a cell");
+        let mut work = Concurrent::set_up(&cell).expect("a scratch file");
+        let payload = *work.files[0].payload();
+        let check = |work: &mut Concurrent, damage: &dyn Fn(&mut [u8])| {
+            work.prepare().expect("in memory");
+            work.run();
+            let Some(Ok(shares)) = &mut work.outcome else { panic!("{:?}", work.outcome) };
+            let (step, block) = &mut shares[0].last[0];
+            assert_eq!(step.offset, 56 << 10);
+            damage(block.filled_mut());
+            work.check()
+        };
+        check(&mut work, &|block| block.fill(0)).expect("before it was written");
+        check(&mut work, &|block| payload.fill(56 << 10, block)).expect("after it was written");
+        let torn = |block: &mut [u8]| {
+            payload.fill(56 << 10, block);
+            block[..1000].fill(0);
+        };
+        check(&mut work, &torn).expect("while it was written");
+        let wrong = |block: &mut [u8]| {
+            torn(block);
+            block[100] = if payload.to_bytes()[(56 << 10) + 100] == 1 { 2 } else { 1 };
+        };
+        let told = check(&mut work, &wrong).expect_err("a byte from nowhere").to_string();
+        assert_eq!(told, "the byte at offset 57444 was neither erased nor written there");
+        let elsewhere = |block: &mut [u8]| payload.fill(0, block);
+        check(&mut work, &elsewhere).expect_err("read elsewhere");
+    }
 }
