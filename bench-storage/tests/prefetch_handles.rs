@@ -229,8 +229,7 @@ fn chunks_fetched_for_one_reader_make_room_for_what_another_waits_for() {
     drop(held);
     // What was given up is read when it is asked for.
     let mut offset = 4096;
-    for chunk in idle {
-        let chunk = chunk.expect("a chunk");
+    for chunk in idle.map(|chunk| chunk.expect("a chunk")) {
         PAYLOAD.verify(offset, &chunk).expect("content");
         offset += chunk.len() as u64;
     }
@@ -273,8 +272,7 @@ fn chunks_fetched_from_one_source_make_room_for_reads_of_another() {
 
 #[test]
 fn one_buffer_for_each_reader_is_enough() {
-    let pool = pool_of(4);
-    let first = prefetcher(Arc::new(memory()), &pool, Policy::Fixed(3));
+    let first = prefetcher(Arc::new(memory()), &pool_of(4), Policy::Fixed(3));
     let second = first.for_source(Arc::new(memory())).expect("on the same pool");
     thread::scope(|scope| {
         for prefetcher in [&first, &first, &second, &second] {
