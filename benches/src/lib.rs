@@ -5,6 +5,7 @@ pub mod agreement;
 pub mod arms;
 #[cfg(feature = "canary-each")]
 pub mod canary;
+mod clock;
 #[cfg(any(feature = "faults", feature = "canary-benches"))]
 pub mod faults;
 pub mod fio;

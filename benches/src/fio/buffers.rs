@@ -5,7 +5,7 @@
 //! is what most programs write, and what the allocator keeps of it is filled twice. Neither is the
 //! pool's own doing, and all three arms read the same bytes of the same file.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bench_core::fixture::cpus::{Pinned, available};
 use bench_core::fixture::{ALIGNMENT, BufferPool, Payload};
@@ -20,43 +20,14 @@ use bench_storage::source::open_direct;
 use memmap2::MmapMut;
 
 use crate::arms::{Arm, interleaved};
+use crate::clock::Clock;
 
 /// What is read at once.
 const BUFFER: ByteSize = ByteSize::mib(4);
 const SEED: u64 = 42;
 
-/// How much of each end of a buffer is compared with the file.
-const END: usize = 4096;
-
 /// Reads one buffer from this offset, and has it looked at before it goes.
 type Read<'a> = Box<dyn FnMut(u64, &mut Clock) -> Result<(), Failure> + 'a>;
-
-/// A clock that stands while a buffer is looked at.
-struct Clock {
-    payload: Payload,
-    started: Instant,
-    spent: Duration,
-}
-
-impl Clock {
-    fn start(payload: Payload) -> Self {
-        Self { payload, started: Instant::now(), spent: Duration::ZERO }
-    }
-
-    /// Whether both ends of the buffer are those of the file from this offset on.
-    fn look(&mut self, offset: u64, buffer: &[u8]) -> Result<(), Failure> {
-        self.spent += self.started.elapsed();
-        let last = buffer.len() - END;
-        self.payload.verify(offset, &buffer[..END])?;
-        self.payload.verify(offset + last as u64, &buffer[last..])?;
-        self.started = Instant::now();
-        Ok(())
-    }
-
-    fn stop(self) -> Duration {
-        self.spent + self.started.elapsed()
-    }
-}
 
 /// Reads of a file that is in memory.
 ///
@@ -153,20 +124,6 @@ fn whole(read: usize) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wrong_byte_at_either_end_of_any_buffer_is_caught() {
-        let payload = Payload::seeded(SEED, ByteSize::kib(64));
-        let content = payload.to_bytes();
-        let mut clock = Clock::start(payload);
-        clock.look(32 << 10, &content[32 << 10..]).expect("as it is");
-        for at in [0, END - 1, (32 << 10) - END, (32 << 10) - 1] {
-            let mut buffer = content[32 << 10..].to_vec();
-            buffer[at] ^= 1;
-            clock.look(32 << 10, &buffer).expect_err("a flipped bit");
-        }
-        clock.look(0, &content[32 << 10..]).expect_err("another place");
-    }
 
     #[test]
     fn rows_say_what_state_was_seen_and_where_it_was_read() {

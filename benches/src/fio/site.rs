@@ -278,11 +278,15 @@ impl Site {
         }
         let passes = passes.map_or_else(|| "by time".to_owned(), |passes| passes.to_string());
         dimensions.push(("passes", passes));
-        let read_ahead = read_ahead_bytes(path)
-            .map_or_else(|| "not readable".to_owned(), |bytes| ByteSize::new(bytes).to_string());
-        dimensions.push(("read_ahead", read_ahead));
+        dimensions.push(("read_ahead", read_ahead(path)));
         dimensions
     }
+}
+
+/// The read-ahead of the device that holds this path, for a record.
+pub(crate) fn read_ahead(path: &Path) -> String {
+    read_ahead_bytes(path)
+        .map_or_else(|| "not readable".to_owned(), |bytes| ByteSize::new(bytes).to_string())
 }
 
 fn laid_out(path: &Path, size: ByteSize) -> Result<ScratchFile, Failure> {
