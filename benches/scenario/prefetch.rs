@@ -12,8 +12,11 @@ fn main() -> ExitCode {
         "prefetch/overlap/crc32" = cold_file(Work::Crc32);
         "prefetch/overlap/xxh3" = cold_file(Work::Xxh3);
         "prefetch/overlap/sha256" = cold_file(Work::Sha256);
-        "prefetch/far/none" = far_source(Work::None);
-        "prefetch/far/xxh3" = far_source(Work::Xxh3);
-        "prefetch/far/sha256" = far_source(Work::Sha256);
+        "prefetch/far/none" = far_source(5, Work::None);
+        "prefetch/far/none/1ms" = far_source(1, Work::None);
+        "prefetch/far/none/20ms" = far_source(20, Work::None);
+        "prefetch/far/crc32" = far_source(5, Work::Crc32);
+        "prefetch/far/xxh3" = far_source(5, Work::Xxh3);
+        "prefetch/far/sha256" = far_source(5, Work::Sha256);
     })
 }

@@ -17,6 +17,7 @@ use bench_storage::source::{BufferedFile, DirectFile, Source};
 use bench_storage::workloads::prefetch::PolicyName;
 use rustix::fs::{Advice, fadvise};
 
+use super::did::Turns;
 use super::{DEPTH, Placement, SEED, Work, plain, streamed, timed};
 use crate::arms::{Arm, interleaved};
 use crate::clock::Clock;
@@ -39,6 +40,7 @@ pub fn cold_file(id: &str, work: Work, scale: Scale) -> Result<Vec<Row>, Failure
     let path = file.cached().path();
     let placement = Placement::new()?;
     let pool = &BufferPool::builder(ByteSize::mib(64)).class(BLOCK).build()?;
+    let (buffered, direct) = (Turns::default(), Turns::default());
     let mut arms = Vec::new();
     let advised: [(&str, Option<Advice>); 4] = [
         ("kernel", None),
@@ -60,28 +62,44 @@ pub fn cold_file(id: &str, work: Work, scale: Scale) -> Result<Vec<Row>, Failure
         };
         arms.push(Arm { name: name.to_owned(), dimensions, once: Box::new(once) });
     }
+    let plain = arms.len();
+    let ahead = Ahead { file, placement, pool, work };
     let source = Arc::new(BufferedFile::open(path)?);
-    arms.push(adaptive::<Cold>("adaptive_buffered", file, source, placement, pool, work)?);
+    arms.push(ahead.arm::<Cold>("adaptive_buffered", source, &buffered)?);
     let source = Arc::new(DirectFile::open(path)?);
-    arms.push(adaptive::<Direct>("adaptive_direct", file, source, placement, pool, work)?);
-    interleaved(id, scale.pick(1, 9, 21), arms)
+    arms.push(ahead.arm::<Direct>("adaptive_direct", source, &direct)?);
+    let mut rows = interleaved(id, scale.pick(1, 9, 21), arms)?;
+    let times = rows[plain..].to_vec();
+    rows.extend(times.iter().zip([buffered, direct]).flat_map(|(time, turns)| turns.rows(time)));
+    Ok(rows)
 }
 
-fn adaptive<'a, S: CacheState>(
-    name: &str,
+/// What the arms that fetch ahead have in common.
+#[derive(Clone, Copy)]
+struct Ahead<'a> {
     file: &'a ScratchFile,
-    source: Arc<dyn Source>,
     placement: Placement,
-    pool: &BufferPool,
+    pool: &'a BufferPool,
     work: Work,
-) -> Result<Arm<'a>, Failure> {
-    let policy = Policy::Adaptive { most: 2 * DEPTH };
-    let dimensions = dimensions::<S>(file, placement, source.backend(), policy)?;
-    let config = PrefetchConfig { chunk: BLOCK, policy };
-    let start = || Prefetcher::new(source, pool.clone(), config);
-    let prefetcher = placement.fetchers(start)??;
-    let once = move || from::<S>(file, placement, |clock| streamed(&prefetcher, work, clock));
-    Ok(Arm { name: name.to_owned(), dimensions, once: Box::new(once) })
+}
+
+impl<'a> Ahead<'a> {
+    fn arm<S: CacheState>(
+        self,
+        name: &str,
+        source: Arc<dyn Source>,
+        turns: &'a Turns,
+    ) -> Result<Arm<'a>, Failure> {
+        let Self { file, placement, pool, work } = self;
+        let policy = Policy::Adaptive { most: 2 * DEPTH };
+        let dimensions = dimensions::<S>(file, placement, source.backend(), policy)?;
+        let config = PrefetchConfig { chunk: BLOCK, policy };
+        let start = || Prefetcher::new(source, pool.clone(), config);
+        let prefetcher = placement.fetchers(start)??;
+        let once =
+            move || from::<S>(file, placement, |clock| streamed(&prefetcher, work, clock, turns));
+        Ok(Arm { name: name.to_owned(), dimensions, once: Box::new(once) })
+    }
 }
 
 /// Times a pass over the file from this state, which it has when the clock starts, and has not lost
@@ -120,6 +138,7 @@ fn dimensions<S: CacheState>(
 
 #[cfg(test)]
 mod tests {
+    use bench_core::record::Metric;
     use bench_storage::Error;
     use bench_storage::file_system::lives_in_memory;
 
@@ -152,8 +171,11 @@ mod tests {
                 return;
             }
         };
-        assert_eq!(rows.len(), 6);
-        for row in rows {
+        let (times, did): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.metric == Metric::WallTime);
+        assert_eq!((times.len(), did.len()), (6, 2 * 9));
+        assert!(did.iter().all(|row| row.dimensions["arm"].starts_with("adaptive")));
+        for row in times {
             let dimensions = &row.dimensions;
             let direct = dimensions["arm"] == "adaptive_direct";
             assert_eq!(dimensions["page_cache"], if direct { "direct" } else { "cold" });

@@ -2,6 +2,7 @@
 //! ([`far_source`]) while every chunk is checksummed or hashed.
 
 mod cold;
+mod did;
 mod far;
 
 use std::hint::black_box;
@@ -15,6 +16,7 @@ use bench_storage::prefetch::Prefetcher;
 use bench_storage::source::{Source, read_full};
 use sha2::{Digest as _, Sha256};
 
+use self::did::Turns;
 use crate::clock::Clock;
 
 pub use self::cold::cold_file;
@@ -106,14 +108,21 @@ fn plain(
     }
 }
 
-fn streamed(prefetcher: &Prefetcher, work: Work, clock: &mut Clock) -> Result<u64, Failure> {
+fn streamed(
+    prefetcher: &Prefetcher,
+    work: Work,
+    clock: &mut Clock,
+    turns: &Turns,
+) -> Result<u64, Failure> {
     let mut bytes = 0;
-    for chunk in prefetcher.stream(..) {
+    let mut stream = prefetcher.stream(..);
+    for chunk in &mut stream {
         let chunk = chunk?;
         work.on(&chunk);
         clock.look(bytes, &chunk)?;
         bytes += chunk.len() as u64;
     }
+    turns.add(stream.stats());
     Ok(bytes)
 }
 
