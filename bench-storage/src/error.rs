@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bench_core::fixture::cpus::CpuError;
 use bench_core::fixture::{AcquireError, Mismatch};
 use bench_core::units::ByteSize;
 
@@ -193,6 +194,9 @@ pub enum Error {
     /// The system has no thread left.
     #[error("failed to start a thread: {0}; choose a smaller queue depth")]
     Threads(#[source] io::Error),
+    /// A thread could not be kept where it should be.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
     /// There is no memory to read into.
     #[error("failed to get a buffer to read into: {0}")]
     Buffer(#[from] AcquireError),

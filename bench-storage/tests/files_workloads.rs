@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::FileExt;
 
+use bench_core::fixture::cpus::available;
 use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload, conforms, id, run_once};
 use bench_storage::Error;
@@ -111,6 +112,18 @@ fn the_state_reached_is_in_the_record() {
         Ok(cold) => assert_eq!(said(cold.dimensions(), "resident_pages"), "0 of 48"),
         Err(failure) => assert!(lacks(&failure), "{failure}"),
     }
+    // Alone it goes where the scheduler puts it; threads that work together are pinned, and say so.
+    assert!(warm.dimensions().iter().all(|(name, _)| *name != "cpus"));
+    let all = available().expect("CPUs");
+    let two: Vec<String> = all.iter().take(2).map(usize::to_string).collect();
+    let together = run_once::<Concurrent>(&"1r1w/one/bs8KiB/192KiB".parse().expect("a cell"));
+    assert_eq!(said(together.expect("both").dimensions(), "cpus"), two.join(","));
+    let deep =
+        run_once::<FileRead<Warm>>(&"psync/sequential/bs8KiB/qd2/192KiB".parse().expect("a cell"));
+    assert_eq!(said(deep.expect("read").dimensions(), "cpus"), two.join(","));
+    let deep = "psync/sequential/nosync/bs8KiB/qd2/192KiB".parse().expect("a cell");
+    let deep = run_once::<FileWrite<Warm>>(&deep).expect("written");
+    assert_eq!(said(deep.dimensions(), "cpus"), two.join(","));
     const { assert!(FileRead::<Cold>::ISOLATED && !FileRead::<Warm>::ISOLATED) };
 }
 

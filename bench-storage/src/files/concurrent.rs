@@ -196,6 +196,7 @@ impl Workload for Concurrent {
             ("block_size", self.cell.block.to_string()),
             ("sync", "nosync".to_owned()),
         ];
+        dimensions.extend(self.team.cpus());
         dimensions.extend(self.reached.iter().take(1).flat_map(Reached::dimensions));
         dimensions.extend(self.files[0].payload().dimensions());
         dimensions

@@ -127,6 +127,7 @@ impl<S: ReadState> Workload for FileRead<S> {
             ("block_size", block.to_string()),
             ("queue_depth", depth.to_string()),
         ];
+        dimensions.extend(self.reading.as_ref().and_then(Reading::cpus));
         dimensions.extend(self.reached.dimensions());
         dimensions.extend(self.on_disk.dimensions());
         dimensions

@@ -103,6 +103,14 @@ impl Reading {
         }
     }
 
+    /// Where it reads, where that is fixed.
+    pub(super) fn cpus(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Threads { team, .. } => team.cpus(),
+            Self::Ring { .. } | Self::Tokio(_) => None,
+        }
+    }
+
     /// Reads every block once.
     pub(super) fn run(&mut self, pass: &Pass) -> Result<Share, Error> {
         match self {

@@ -127,6 +127,7 @@ impl<S: WriteState> Workload for FileWrite<S> {
             ("block_size", block.to_string()),
             ("queue_depth", depth.to_string()),
         ];
+        dimensions.extend(self.writing.cpus());
         dimensions.extend(self.reached.dimensions());
         dimensions.extend(self.on_disk.dimensions());
         dimensions

@@ -73,6 +73,14 @@ impl Writing {
         format!("{name}{}", if self.direct { " O_DIRECT" } else { "" })
     }
 
+    /// Where it writes, where that is fixed.
+    pub(super) fn cpus(&self) -> Option<(&'static str, String)> {
+        match &self.way {
+            Way::Threads { team, .. } => team.cpus(),
+            Way::Ring { .. } | Way::Tokio(_) => None,
+        }
+    }
+
     /// Writes every block once, and syncs as the policy says.
     pub(super) fn run(
         &mut self,
