@@ -1,11 +1,14 @@
 //! Whole runs, small: what is found before anything is measured, and what goes wrong in between.
 
-use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bench_core::record::Data;
 use bench_core::scale::Scale;
-use bench_grpc::{Bind, DataPath, Operation, Server, ServerConfig, Target};
+use bench_core::units::ByteSize;
+use bench_grpc::{Bind, DataPath, Error, Operation, Server, ServerConfig, Target};
 use clap::Parser;
 use signal_hook::consts::SIGINT;
 
@@ -18,48 +21,56 @@ fn matrix(line: &str) -> Matrix {
     Flags::try_parse_from(words).expect("flags").matrix(Scale::Smoke).expect("a matrix")
 }
 
-fn serve() -> (Server, String) {
+fn serve() -> (Server, SocketAddr) {
+    serve_at((Ipv4Addr::LOCALHOST, 0).into(), ByteSize::mib(1)).expect("serves")
+}
+
+fn serve_at(address: SocketAddr, size: ByteSize) -> Result<(Server, SocketAddr), Error> {
     let config = ServerConfig {
         profile: TransportProfile::DEFAULT,
-        address: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+        address: Bind::Tcp(address),
         path: DataPath::Segments,
-        payload: Payload::seeded(SEED, bench_core::units::ByteSize::mib(1)),
+        payload: Payload::seeded(SEED, size),
         workers: 1,
         cpu: None,
         socket_buffer: None,
     };
-    let server = Server::start(config).expect("serves");
-    let address = server.address().to_string();
-    (server, address)
+    let server = Server::start(config)?;
+    let Target::Tcp(address) = *server.address() else { panic!("not TCP") };
+    Ok((server, address))
 }
 
-/// Stops the server once there have been so many turns.
-struct Killer {
+/// Ends the server while the first turn behind the warm-up is under way, which takes some seconds.
+struct Killing<'a> {
+    session: &'a mut dyn Watch,
     server: Option<Server>,
-    turns: usize,
-    kill_at: usize,
+    killer: Option<JoinHandle<()>>,
 }
 
-impl Watch for Killer {
-    fn turned(&mut self, _arm: &str) {
-        self.turns += 1;
-        if self.turns == self.kill_at {
-            drop(self.server.take());
-        }
+impl Watch for Killing<'_> {
+    fn turned(&mut self, arm: &str) {
+        self.session.turned(arm);
+        let Some(server) = self.server.take() else { return };
+        self.killer = Some(std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(server);
+        }));
     }
     fn stopped(&self) -> bool {
-        false
+        self.session.stopped()
     }
 }
+
+/// A signal is for every session there is: those that must not have one wait.
+static SIGNALS: Mutex<()> = Mutex::new(());
 
 #[test]
 fn every_operation_of_every_layout_has_rows_with_a_ceiling() {
     for layout in ["one-thread", "two-threads", "multi-thread"] {
         let matrix = matrix(&format!("--size 64KiB --layout {layout}"));
         for cell in &matrix.cells {
-            let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
             let profiles = &matrix.profiles;
-            let rows = cell_rows(cell, &matrix.setup, profiles, matrix.effort, &mut watch);
+            let rows = cell_rows(cell, &matrix.setup, profiles, matrix.effort, &mut Unwatched);
             let failed = rows.iter().find(|row| !row.ok);
             assert!(failed.is_none(), "{failed:?}");
             for metric in ["wall_time", "latency", "ceiling_time", "cpu_time", "page_faults"] {
@@ -74,9 +85,8 @@ fn every_operation_of_every_layout_has_rows_with_a_ceiling() {
 #[test]
 fn several_calls_at_a_time_over_several_connections_have_no_ceiling() {
     let matrix = matrix("--size 64KiB --only read --connections 2 --concurrency 4");
-    let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
     let (cell, profiles) = (&matrix.cells[0], &matrix.profiles);
-    let rows = cell_rows(cell, &matrix.setup, profiles, matrix.effort, &mut watch);
+    let rows = cell_rows(cell, &matrix.setup, profiles, matrix.effort, &mut Unwatched);
     assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
     for row in &rows {
         assert_ne!(row.metric.name(), "ceiling_time");
@@ -110,21 +120,42 @@ fn a_server_that_is_not_there_is_one_sentence_with_its_address() {
 }
 
 #[test]
-fn a_server_that_is_killed_is_a_failed_row_and_the_matrix_goes_on() {
-    let (server, address) = serve();
-    let matrix = matrix(&format!(
-        "--size 64KiB --only read --only stream --profile default --iterations 3000 --server {address}"
-    ));
-    let effort = Effort { rounds: 100, ..matrix.effort };
-    assert_eq!(effort.operations(0, Duration::ZERO), 30);
-    let mut watch = Killer { server: Some(server), turns: 0, kill_at: 5 };
-    let mut rows = Vec::new();
-    for cell in &matrix.cells {
-        rows.extend(cell_rows(cell, &matrix.setup, &matrix.profiles, effort, &mut watch));
-    }
-    let failed: Vec<&str> = rows.iter().filter(|row| !row.ok).map(|row| row.id.as_str()).collect();
-    assert_eq!(failed, ["grpc/matrix/read/default/64KiB", "grpc/matrix/stream/default/64KiB"]);
-    assert_eq!(code_of(&rows, false), Err(NOT_MEASURED), "nothing was measured in the end");
+fn a_server_that_dies_in_a_call_fails_its_cell_and_the_next_one_finds_its_successor() {
+    let _alone = SIGNALS.lock().unwrap_or_else(PoisonError::into_inner);
+    let size = ByteSize::mib(16);
+    let (server, address) = serve_at((Ipv4Addr::LOCALHOST, 0).into(), size).expect("serves");
+    let line = "--size 16MiB --only read --only stream --profile default --iterations 2000";
+    let matrix = matrix(&format!("{line} --server {address}"));
+    let [first, second] = matrix.cells[..] else { panic!("two cells") };
+    let mut session = Session::open(&matrix, 1).expect("opens");
+    let rows = |cell: &Cell, effort: Effort, watch: &mut dyn Watch| {
+        cell_rows(cell, &matrix.setup, &matrix.profiles, effort, watch)
+    };
+    let killed = |watch: &mut dyn Watch| {
+        let mut watch = Killing { session: watch, server: Some(server), killer: None };
+        let rows = rows(&first, matrix.effort, &mut watch);
+        watch.killer.expect("there was a turn").join().expect("it is dropped");
+        rows
+    };
+    session.cell(&first, killed).expect("the matrix goes on");
+    // The port is free once the last of the old server's sockets is.
+    let until = Instant::now() + Duration::from_secs(30);
+    let _heir = loop {
+        match serve_at(address, size) {
+            Ok((server, _)) => break server,
+            Err(error) if Instant::now() > until => panic!("{error}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let few = Effort { operations: Some(2), ..matrix.effort };
+    session.cell(&second, |watch| rows(&second, few, watch)).expect("measured");
+    let failed: Vec<&Row> = session.rows().iter().filter(|row| !row.ok).collect();
+    let [failed] = failed[..] else { panic!("{failed:?}") };
+    assert_eq!(failed.id, "grpc/matrix/read/default/16MiB");
+    let counted = |id: &str| session.rows().iter().any(|row| row.id == id && row.ok);
+    assert!(counted("grpc/matrix/stream/default/16MiB"));
+    assert!(failed.errors.contains_key("Unavailable"), "{failed:?}");
+    assert_eq!(session.end(), Err(BROKE));
 }
 
 #[test]
@@ -135,9 +166,8 @@ fn a_server_of_ours_elsewhere_and_one_behind_a_link_are_measured() {
     {
         let line = format!("--size 64KiB --profile default --iterations 2 {flags}");
         let matrix = matrix(&line);
-        let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
         let cell = &matrix.cells[0];
-        let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut watch);
+        let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut Unwatched);
         assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
         let ceiling = rows.iter().any(|row| row.metric.name() == "ceiling_time");
         assert_eq!(ceiling, matrix.setup.proxied(), "a raw socket passes a proxy of ours only");
@@ -170,7 +200,7 @@ fn a_cache_is_spoken_to_in_its_own_calls() {
         profile: TransportProfile::DEFAULT,
         address: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
         path: DataPath::ProstBytes,
-        payload: Payload::seeded(SEED, bench_core::units::ByteSize::mib(1)),
+        payload: Payload::seeded(SEED, ByteSize::mib(1)),
         workers: 1,
         cpu: None,
         socket_buffer: None,
@@ -181,8 +211,7 @@ fn a_cache_is_spoken_to_in_its_own_calls() {
         "--size 64KiB --profile default --server {address} --proto-compat blobcache"
     ));
     for cell in &matrix.cells {
-        let mut watch = Killer { server: None, turns: 0, kill_at: 0 };
-        let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut watch);
+        let rows = cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut Unwatched);
         assert!(!rows.is_empty() && rows.iter().all(|row| row.ok), "{rows:?}");
         let chunk = match cell.operation {
             Operation::Write | Operation::Read => "64KiB",
@@ -197,6 +226,7 @@ fn a_cache_is_spoken_to_in_its_own_calls() {
 
 #[test]
 fn an_interrupt_keeps_what_was_measured_and_is_exit_code_4() {
+    let _alone = SIGNALS.lock().unwrap_or_else(PoisonError::into_inner);
     let matrix = matrix("--size 64KiB --only read --profile default");
     let mut session = Session::open(&matrix, 2).expect("opens");
     let measure = |watch: &mut dyn Watch| {
