@@ -146,6 +146,11 @@ impl Reading {
     }
 }
 
+/// What is resident of this process, in bytes; `None` where the kernel does not tell.
+pub fn resident_bytes() -> Option<u64> {
+    status_bytes(Path::new("/proc/self"), "VmRSS:")
+}
+
 fn process(other: Other) -> Option<PathBuf> {
     match other {
         Other::Process(id) => Some(PathBuf::from(format!("/proc/{id}"))),
@@ -246,7 +251,9 @@ mod tests {
     fn touching_fresh_memory_faults_and_raises_the_peak() {
         // Our own process, seen as if it were another one, too.
         let meter = Meter::start(Other::Process(std::process::id()), None);
+        let resident = resident_bytes().expect("Linux tells");
         let memory = black_box(vec![1_u8; 64 << 20]);
+        assert!(resident_bytes().expect("Linux tells") >= resident + (32 << 20));
         let used = meter.stop();
         // A page is 4 KiB or, with huge pages, 2 MiB.
         for faults in [used.faults, used.other_faults] {

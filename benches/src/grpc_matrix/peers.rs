@@ -7,6 +7,7 @@ mod ratios;
 use std::process::ExitCode;
 
 use bench_core::fixture::Payload;
+use bench_core::measure::usage::resident_bytes;
 use bench_core::record::Row;
 use bench_grpc::ceiling::CeilingConfig;
 use bench_grpc::{DataPath, Layout, TransportProfile, Wire};
@@ -65,8 +66,11 @@ fn measured(matrix: &Matrix, layout: Layout, arms: usize) -> Result<(), u8> {
 
 fn cell_rows(cell: &Cell, matrix: &Matrix, layout: Layout, watch: &mut dyn Watch) -> Vec<Row> {
     let payload = Payload::seeded(SEED, cell.size);
-    let mut arms = start(cell, matrix, layout, (payload, payload.to_bytes()), watch);
-    let tallies = measure(&mut arms, matrix.effort, watch);
+    let content = (payload, payload.to_bytes());
+    let base = resident_bytes();
+    let mut arms = start(cell, matrix, layout, content, watch);
+    let mut tallies = measure(&mut arms, matrix.effort, watch);
+    tallies.iter_mut().for_each(|tally| tally.stand_on(base));
     let raw = tallies.iter().find(|tally| tally.name == RAW_TCP && tally.is_sound());
     let link = matrix.setup.link();
     tallies.iter().flat_map(|tally| tally.rows(cell, &link, raw)).collect()

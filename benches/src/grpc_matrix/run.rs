@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bench_core::fixture::Payload;
 use bench_core::judge::best::best;
 use bench_core::judge::matrix::{BASELINE, arms, link_in_words, words};
+use bench_core::measure::usage::resident_bytes;
 use bench_core::record::{Metric, Row, RunRecord};
 use bench_core::workload::Failure;
 use bench_grpc::TransportProfile;
 use bench_grpc::ceiling::CeilingConfig;
+use bytes::Bytes;
 use indicatif::ProgressBar;
 
 use super::arm::{Arm, Arms, Started};
@@ -186,7 +188,11 @@ pub fn cell_rows(
     effort: Effort,
     watch: &mut dyn Watch,
 ) -> Vec<Row> {
-    let tallies = measure(&mut start(cell, setup, profiles, watch), effort, watch);
+    let payload = Payload::seeded(SEED, cell.size);
+    let content = (payload, payload.to_bytes());
+    let base = resident_bytes();
+    let mut tallies = measure(&mut start(cell, setup, profiles, content, watch), effort, watch);
+    tallies.iter_mut().for_each(|tally| tally.stand_on(base));
     let link = setup.link();
     let (raw, own): (Vec<&Tally>, Vec<&Tally>) =
         tallies.iter().partition(|tally| tally.name == RAW);
@@ -202,9 +208,13 @@ pub fn cell_rows(
     rows
 }
 
-fn start(cell: &Cell, setup: &Setup, profiles: &[TransportProfile], watch: &dyn Watch) -> Arms {
-    let payload = Payload::seeded(SEED, cell.size);
-    let content = payload.to_bytes();
+fn start(
+    cell: &Cell,
+    setup: &Setup,
+    profiles: &[TransportProfile],
+    (payload, content): (Payload, Bytes),
+    watch: &dyn Watch,
+) -> Arms {
     let mut arms: Arms = Vec::new();
     for profile in profiles {
         let open = End::open(setup, *profile, (payload, content.clone()), watch);

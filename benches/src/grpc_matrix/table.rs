@@ -10,7 +10,7 @@ use bench_grpc::link::rate_max;
 
 use super::arm::{CLIENT, COVERS, EACH};
 use super::setup::rtt_of;
-use super::tally::CEILING;
+use super::tally::{BASE, CEILING};
 use crate::front::text::aligned;
 
 /// The titles. Processor time is that of both ends, and faults and memory, too, or they say that
@@ -35,7 +35,7 @@ fn titles(rows: &[Row]) -> Vec<String> {
         client(time, "CPU s/GiB"),
         plain("of it server"),
         client(memory, "faults/op"),
-        client(memory, "peak MiB"),
+        client(memory, "peak MiB above payload"),
         plain("raw MiB/s"),
         plain("of raw"),
         plain("errors"),
@@ -88,6 +88,8 @@ fn line(id: &str, rows: &[&Row], over_link: bool) -> Vec<String> {
     let (failed, all) = (count(Metric::Errors), count(Metric::Operations));
     let share = failed.zip(all.filter(|all| *all > 0));
     let success = share.map(|(failed, all)| 100.0 - failed as f64 / all as f64 * 100.0);
+    let base = count(Metric::Other(BASE.to_owned()));
+    let above = count(Metric::RssBytes).zip(base).map(|(peak, base)| peak.saturating_sub(base));
     let mut line = vec![
         id.to_owned(),
         number(all.map(|all| all as f64), 0),
@@ -100,7 +102,7 @@ fn line(id: &str, rows: &[&Row], over_link: bool) -> Vec<String> {
         number(per_gib("cpu_time"), 2),
         number(per_gib("server_cpu_time"), 2),
         number(middle("page_faults"), 0),
-        number(count(Metric::RssBytes).map(|bytes| bytes as f64 / MIB as f64), 0),
+        number(above.map(|bytes| bytes as f64 / MIB as f64), 0),
         number(middle(CEILING).filter(|ns| *ns > 0.0).map(mib_per_second), 0),
         number(of_raw(find("wall_time"), find(CEILING)), 2),
         failed.map_or_else(
@@ -185,12 +187,14 @@ mod tests {
             samples(Metric::CpuTime, &[1e6]),
             Row::measured(ID, Metric::Operations, "1", Data::Count { value: 99 }),
             Row::measured(ID, Metric::Errors, "1", Data::Count { value: 0 }),
+            Row::measured(ID, Metric::RssBytes, "bytes", Data::Count { value: 70 * MIB }),
+            Row::measured(ID, other(BASE), "bytes", Data::Count { value: 64 * MIB }),
             Row::measured(ID, Metric::Latency, "ns", Data::from_histogram(&latency)),
         ];
         let text = table(&rows);
         let cells: Vec<&str> = text.lines().nth(1).expect("a line").split("  ").collect();
         let cells: Vec<&str> = cells.into_iter().map(str::trim).filter(|c| !c.is_empty()).collect();
-        // 1 MiB in 2 ms; 1 ms of processor for 1 MiB; raw takes half of it.
+        // 1 MiB in 2 ms; 1 ms of processor for 1 MiB; 6 MiB beside 64; raw takes half of it.
         let expected = [
             ID,
             "99",
@@ -203,7 +207,7 @@ mod tests {
             "1.02",
             "-",
             "-",
-            "-",
+            "6",
             "1000",
             "0.50",
             "0",
@@ -253,7 +257,10 @@ mod tests {
         assert!(!told("both ends").contains("client's"));
         assert!(told(CLIENT).contains("client's CPU s/GiB  of it server  client's faults/op"));
         let each = told(EACH);
-        assert!(each.contains("  CPU s/GiB") && each.contains("client's peak MiB"), "{each}");
+        assert!(
+            each.contains("  CPU s/GiB") && each.contains("client's peak MiB above payload"),
+            "{each}"
+        );
         for title in ["success %", "first byte p50 ms", "raw MiB/s"] {
             assert!(each.contains(title), "{each}");
         }

@@ -15,6 +15,11 @@ use super::plan::Cell;
 /// The time of a raw socket in the same rounds, in the rows of the arms beside it.
 pub use bench_core::judge::matrix::CEILING;
 
+/// What was resident of this process before the turn of its peak.
+const BEFORE: &str = "rss_bytes_before";
+/// What was resident of it with the content and before any arm was opened.
+pub(super) const BASE: &str = "rss_bytes_base";
+
 /// Nanoseconds up to an hour, three digits.
 pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("constant bounds are valid")
@@ -32,6 +37,7 @@ pub struct Tally {
     pub name: String,
     dimensions: Dimensions,
     turns: Vec<Turn>,
+    base_bytes: Option<u64>,
     failure: Option<String>,
 }
 
@@ -39,12 +45,17 @@ impl Tally {
     /// Of an arm that has not had a turn.
     pub fn new(name: &str) -> Self {
         let (dimensions, turns) = (Dimensions::new(), Vec::new());
-        Self { name: name.to_owned(), dimensions, turns, failure: None }
+        Self { name: name.to_owned(), dimensions, turns, base_bytes: None, failure: None }
     }
 
     /// What made the numbers.
     pub fn describe(&mut self, dimensions: Dimensions) {
         self.dimensions.extend(dimensions);
+    }
+
+    /// What was resident of this process with the content and before any arm was opened.
+    pub fn stand_on(&mut self, base_bytes: Option<u64>) {
+        self.base_bytes = base_bytes;
     }
 
     /// One more turn.
@@ -187,20 +198,20 @@ impl Tally {
             rows.extend(self.samples(id, metric, unit, value));
         }
         for (peak, before, part) in [
-            (
-                Metric::RssBytes,
-                "rss_bytes_before",
-                (|used| used.memory) as fn(&Usage) -> Option<Memory>,
-            ),
+            (Metric::RssBytes, BEFORE, (|used| used.memory) as fn(&Usage) -> Option<Memory>),
             (other("server_rss_bytes"), "server_rss_bytes_before", |used| used.other_memory),
         ] {
             let all = self.turns.iter().filter_map(|turn| part(turn.usage.as_ref()?));
-            // Of the turn with the highest peak: what it took is the difference.
+            // Of the turn with the highest peak. What was resident before it holds the content,
+            // and what the warm-up and earlier turns of all arms left.
             if let Some(memory) = all.max_by_key(|memory| memory.peak_bytes) {
                 let count =
                     |metric, value| Row::measured(id, metric, "bytes", Data::Count { value });
                 rows.push(count(peak, memory.peak_bytes));
                 rows.push(count(other(before), memory.before_bytes));
+                // What transfers take beside the content is the difference to this.
+                let base = self.base_bytes.filter(|_| before == BEFORE);
+                rows.extend(base.map(|base| count(other(BASE), base)));
             }
         }
         rows

@@ -48,6 +48,7 @@ fn what_was_used_has_a_row_for_each_end_that_tells() {
         other_memory: None,
     };
     let mut tally = Tally::new("default");
+    tally.stand_on(Some(1 << 20));
     tally.push(Turn { usage: Some(used(7, Some(100))), ..turn(10, 5) });
     tally.push(Turn { usage: Some(used(5, None)), ..turn(10, 5) });
     let rows = tally.rows(&CELL_1M, "loopback", None);
@@ -58,6 +59,7 @@ fn what_was_used_has_a_row_for_each_end_that_tells() {
     assert_eq!(find("server_page_faults").expect("told").per_operation(), [2.0, 2.0]);
     let count = |metric: &str| find(metric).and_then(|row| row.data.clone());
     assert_eq!(count("rss_bytes"), Some(Data::Count { value: 7 << 20 }));
+    assert_eq!(count("rss_bytes_base"), Some(Data::Count { value: 1 << 20 }));
     assert_eq!(count("rss_bytes_before"), Some(Data::Count { value: 7 << 19 }));
 }
 
