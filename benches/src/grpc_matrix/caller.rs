@@ -5,6 +5,8 @@ use std::time::Duration;
 use bench_grpc::compat::CacheClient;
 use bench_grpc::{Client, DataPath, Delivery, Error, Operation, Sink};
 
+use super::part::Part;
+
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -38,14 +40,16 @@ impl Caller {
         }
     }
 
-    /// Runs one operation on the whole content.
+    /// Runs one operation on this part of the content; `None` is all.
     ///
     /// # Errors
     /// What the call ended with.
-    pub async fn call(&self, operation: Operation) -> Result<Delivery, Error> {
-        match self {
-            Self::Ours(client) => client.call(operation).await,
-            Self::Cache(client) => client.call(operation).await,
+    pub async fn call(&self, operation: Operation, part: Option<Part>) -> Result<Delivery, Error> {
+        match (self, part.map(Part::range)) {
+            (Self::Ours(client), None) => client.call(operation).await,
+            (Self::Ours(client), Some(range)) => client.call_range(operation, range).await,
+            (Self::Cache(client), None) => client.call(operation).await,
+            (Self::Cache(client), Some(range)) => client.call_range(operation, range).await,
         }
     }
 }

@@ -284,7 +284,7 @@ impl There {
                 let window = connections.effective().window(Operation::Write);
                 let limit = setup.time_limit(payload.size, window, Operation::Write);
                 let store = Caller::Cache(cache.client(0)).with(Sink::Discard, limit);
-                let stored = unless_stopped(watch, store.call(Operation::Write));
+                let stored = unless_stopped(watch, store.call(Operation::Write, None));
                 runtime.block_on(stored).ok_or(STOPPED)??;
                 Some(cache)
             }

@@ -13,6 +13,7 @@ use bench_network::link::{LinkProfile, named as links};
 
 use super::caller::Protocol;
 use super::link::Between;
+use super::part::Part;
 use super::plan::{CHUNK, Cell, Effort, PROFILES, SIZES};
 use super::setup::{Place, Setup};
 use crate::front::values::{milliseconds, named, or, seconds};
@@ -58,6 +59,12 @@ pub struct Flags {
     /// A size; may be repeated [default: 1MiB, 16MiB, 64MiB, 256MiB]
     #[arg(long, value_name = "SIZE")]
     size: Vec<ByteSize>,
+    /// Only this part of the content, by Read and Stream: 1MiB+64KiB are 64 KiB from 1 MiB on
+    ///
+    /// The server has a content of the size. Ids are of `grpc/range` and end with the length; they
+    /// are not ranked.
+    #[arg(long, value_name = "OFFSET+LENGTH")]
+    range: Option<Part>,
     /// A transport profile; may be repeated [default: default, conservative, aggressive]
     ///
     /// The first is what the others are measured by.
@@ -148,10 +155,28 @@ impl Flags {
                     .to_owned(),
             );
         }
-        let operations = or(self.only, &Operation::ALL);
+        let operations = match self.range {
+            None => or(self.only, &Operation::ALL),
+            Some(_) => or(self.only, &[Operation::Read, Operation::Stream]),
+        };
+        if let Some(part) = self.range {
+            if operations.contains(&Operation::Write) {
+                return Err("--range is of read and stream; leave out --only write".to_owned());
+            }
+            if part.range().end > smallest.bytes() {
+                return Err(format!(
+                    "--range {part}: it must end within {smallest}, the smallest size that is \
+                     measured"
+                ));
+            }
+        }
         let cells = operations
             .iter()
-            .flat_map(|&operation| sizes.iter().map(move |&size| Cell::of_matrix(operation, size)));
+            .flat_map(|&operation| sizes.iter().map(move |&size| (operation, size)))
+            .map(|(operation, size)| match self.range {
+                None => Cell::of_matrix(operation, size),
+                Some(part) => Cell::of_part(operation, size, part),
+            });
         let mut effort = Effort::of(scale);
         effort.operations = self.iterations;
         effort.concurrency = self.concurrency as u64;
@@ -221,6 +246,7 @@ impl Flags {
                 "--peers are measured without a link; leave out --rtt and --link",
             ),
             (self.path.is_some(), "--peers have a data path each; leave out --path"),
+            (self.range.is_some(), "--peers move the whole content; leave out --range"),
             (
                 or(self.profile.clone(), &[]).len() > 1,
                 "--peers are measured beside one profile of ours; write --profile once",

@@ -32,6 +32,10 @@ fn flags_choose_cells_profiles_and_effort() {
     let long = parse("--duration 5").expect("fine").effort;
     assert_eq!(long.turn, Duration::from_millis(500));
     assert_eq!(long.operations(0, Duration::from_micros(1)), 500_000, "a time has no other bound");
+    let part =
+        parse("--range 4KiB+60KiB --size 64KiB --size 1MiB").expect("it ends with the content");
+    let ids: Vec<String> = part.cells.iter().map(Cell::scenario).collect();
+    assert_eq!((ids.len(), &*ids[0]), (4, "grpc/range/read/at_4KiB_of_64KiB/60KiB"));
     let server = parse("--server cache-3:50051 --rtt 20").expect("fine").setup;
     assert!(matches!(server.place, Place::Elsewhere(_)));
     let link = server.link.expect("a link");
@@ -51,6 +55,9 @@ fn what_makes_no_sense_is_one_sentence() {
         ("--size 1MiB --chunk-size 2MiB", "--chunk-size 2MiB: write 1B to 1MiB"),
         ("--chunk-size 0", "--chunk-size 0B: write 1B to 1MiB"),
         ("--only delete", "write one of write, read, stream"),
+        ("--range 1KiB", "write OFFSET+LENGTH"),
+        ("--range 0+1KiB --only write", "leave out --only write"),
+        ("--range 1MiB+1B", "--range 1MiB+1B: it must end within 1MiB"),
         ("--profile fast", "'fast' is not a transport profile"),
         ("--path zero", "'zero' is not a data path"),
         ("--layout three", "write one of one-thread, two-threads"),
@@ -90,6 +97,7 @@ fn what_makes_no_sense_is_one_sentence() {
 fn peers_refuse_what_only_some_of_them_would_do() {
     for (line, complaint) in [
         ("--rtt 20", "leave out --rtt"),
+        ("--range 0+1KiB", "leave out --range"),
         ("--path vec", "leave out --path"),
         ("--profile default --profile tonic", "write --profile once"),
         ("--connections 2", "leave out --connections"),

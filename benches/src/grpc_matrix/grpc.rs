@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::arm::{Arm, Turn};
 use super::caller::Caller;
 use super::end::End;
+use super::part::Part;
 use super::plan;
 use super::setup::Setup;
 use super::tally;
@@ -26,6 +27,7 @@ use super::watch::{STOPPED, Watch, unless_stopped};
 pub struct Grpc {
     name: String,
     operation: Operation,
+    part: Option<Part>,
     concurrency: usize,
     /// A call that takes longer hangs.
     limit: Duration,
@@ -39,10 +41,10 @@ impl Grpc {
     /// Over the connections of `end`, which is one of this setup.
     pub fn new(name: &str, cell: &plan::Cell, setup: &Setup, end: End) -> Self {
         let (name, concurrency) = (name.to_owned(), setup.concurrency);
-        let operation = cell.operation;
-        let limit = setup.time_limit(cell.size, end.window(operation), operation);
-        let (judged, asked) = (setup.judges_link(), setup.dimensions(cell.size, operation));
-        Self { name, operation, concurrency, limit, judged, asked, end }
+        let (operation, part) = (cell.operation, cell.part);
+        let limit = setup.time_limit(cell.moved(), end.window(operation), operation);
+        let (judged, asked) = (setup.judges_link(), setup.dimensions(cell.moved(), operation));
+        Self { name, operation, part, concurrency, limit, judged, asked, end }
     }
 }
 
@@ -52,7 +54,7 @@ impl Arm for Grpc {
     }
 
     fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String> {
-        let (operation, limit) = (self.operation, self.limit);
+        let (operation, part, limit) = (self.operation, self.part, self.limit);
         let dropping = |client: Caller| client.with(Sink::Discard, limit);
         let clients: Vec<Caller> = self.end.clients().into_iter().map(dropping).collect();
         let first_byte = RefCell::new(tally::histogram());
@@ -70,7 +72,7 @@ impl Arm for Grpc {
             let (first_byte, hung, given_up) = (&first_byte, &hung, &given_up);
             async move {
                 let began = Instant::now();
-                let called = client.call(operation).await;
+                let called = client.call(operation, part).await;
                 if let Err(Error::TimeLimit { .. }) = called {
                     hung.set(true);
                     given_up.notify_one();
@@ -109,7 +111,7 @@ impl Arm for Grpc {
     fn verify(&mut self, watch: &dyn Watch) -> Result<(), Failure> {
         for client in self.end.clients() {
             let client = client.with(Sink::Verify, self.limit);
-            let called = client.call(self.operation);
+            let called = client.call(self.operation, self.part);
             self.end.block_on(unless_stopped(watch, called)).ok_or(STOPPED)??;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The end-to-end throughput matrix: profiles × operations × sizes over gRPC, every cell measured by
 //! all profiles in turns.
 //!
-//! - [`plan`]: cells, profiles, rounds.
+//! - [`plan`]: cells, profiles, rounds; [`part`] of the content.
 //! - [`arm`]: what takes turns; [`grpc`]: a profile as an arm, [`caller`] its client; [`raw`]: a socket
 //!   as one.
 //! - [`setup`]: what all arms have in common; [`end`]: where calls go, [`link`] what lies between;
@@ -20,6 +20,7 @@ pub mod flags;
 pub mod grpc;
 mod limit;
 pub mod link;
+pub mod part;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod plan;

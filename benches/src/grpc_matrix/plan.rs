@@ -6,6 +6,8 @@ use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_grpc::{Operation, TransportProfile};
 
+use super::part::Part;
+
 /// One piece of work, which every arm does in turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
@@ -13,24 +15,44 @@ pub struct Cell {
     pub family: &'static str,
     /// What is called.
     pub operation: Operation,
-    /// Bytes that it moves.
+    /// Bytes of the content.
     pub size: ByteSize,
+    /// What of it is moved; `None` is all.
+    pub part: Option<Part>,
 }
 
 impl Cell {
     /// A cell of the matrix of profiles.
     pub const fn of_matrix(operation: Operation, size: ByteSize) -> Self {
-        Self { family: "grpc/matrix", operation, size }
+        Self { family: "grpc/matrix", operation, size, part: None }
+    }
+
+    /// A cell that moves a part of the content. Its ids are not of the matrix: they are not ranked,
+    /// and targets are for the whole.
+    pub const fn of_part(operation: Operation, size: ByteSize, part: Part) -> Self {
+        Self { family: "grpc/range", operation, size, part: Some(part) }
+    }
+
+    /// Bytes that it moves.
+    pub fn moved(&self) -> ByteSize {
+        self.part.map_or(self.size, |part| part.length)
+    }
+
+    /// The end of its ids: what is moved, behind where that lies.
+    fn place(&self) -> String {
+        let (size, moved) = (self.size, self.moved());
+        let at = |part: Part| format!("at_{}_of_{size}/{moved}", part.offset);
+        self.part.map_or_else(|| moved.to_string(), at)
     }
 
     /// The id of the cell as a bench: `grpc/matrix/read/64MiB`.
     pub fn scenario(&self) -> String {
-        format!("{}/{}/{}", self.family, self.operation, self.size)
+        format!("{}/{}/{}", self.family, self.operation, self.place())
     }
 
     /// The id of what one arm did in it: `grpc/matrix/read/default/64MiB`.
     pub fn id(&self, arm: &str) -> String {
-        format!("{}/{}/{arm}/{}", self.family, self.operation, self.size)
+        format!("{}/{}/{arm}/{}", self.family, self.operation, self.place())
     }
 }
 
@@ -145,5 +167,9 @@ mod tests {
         let cell = Cell::of_matrix(Operation::Stream, ByteSize::mib(64));
         assert_eq!(cell.scenario(), "grpc/matrix/stream/64MiB");
         assert_eq!(cell.id("default"), "grpc/matrix/stream/default/64MiB");
+        let part = "1MiB+64KiB".parse().expect("a part");
+        let cell = Cell::of_part(Operation::Read, ByteSize::mib(64), part);
+        assert_eq!(cell.scenario(), "grpc/range/read/at_1MiB_of_64MiB/64KiB");
+        assert_eq!(cell.id("default"), "grpc/range/read/default/at_1MiB_of_64MiB/64KiB");
     }
 }

@@ -55,10 +55,14 @@ fn run_quietly(matrix: &Matrix) -> Result<(), u8> {
         session.cell(cell, rows)?;
     }
     let rows = session.rows();
-    let ranking = best(&arms(rows), matrix.profiles[0].name);
+    let ranked = arms(rows);
+    let recommended = match ranked.is_empty() {
+        true => String::new(),
+        false => words(&best(&ranked, matrix.profiles[0].name), &link_in_words(rows)),
+    };
     let no_ceiling = matrix.setup.ceiling().err().map(|why| format!("{why}\n"));
     let no_ceiling = no_ceiling.unwrap_or_default();
-    let text = format!("{}{no_ceiling}\n{}", table(rows), words(&ranking, &link_in_words(rows)));
+    let text = format!("{}{no_ceiling}\n{recommended}", table(rows));
     show(text);
     session.end()
 }
@@ -223,6 +227,13 @@ fn start(
     }
     if let Ok((layout, wire)) = setup.ceiling() {
         let (pinned, socket_buffer) = (true, None);
+        let (payload, content) = match cell.part {
+            None => (payload, content),
+            Some(part) => {
+                let payload = Payload::seeded(SEED, part.length);
+                (payload, payload.to_bytes())
+            }
+        };
         let config = CeilingConfig { layout, pinned, wire, payload, socket_buffer };
         let raw = match &setup.link {
             None => Raw::start(RAW, cell.operation, config, content),

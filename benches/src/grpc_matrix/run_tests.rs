@@ -225,6 +225,34 @@ fn a_cache_is_spoken_to_in_its_own_calls() {
 }
 
 #[test]
+fn a_part_of_the_content_is_all_that_is_moved() {
+    // Of what is asked for, the server has no more than the half.
+    let (_server, address) =
+        serve_at((Ipv4Addr::LOCALHOST, 0).into(), ByteSize::kib(64)).expect("serves");
+    let rows = |part: &str| -> Vec<Row> {
+        let line = "--size 128KiB --chunk-size 16KiB --only read --only stream --profile default";
+        let matrix = matrix(&format!("{line} {part}"));
+        let rows = |cell: &Cell| {
+            cell_rows(cell, &matrix.setup, &matrix.profiles, matrix.effort, &mut Unwatched)
+        };
+        matrix.cells.iter().flat_map(rows).collect()
+    };
+    let there = rows(&format!("--server {address} --range 20KiB+40KiB"));
+    assert!(!there.is_empty() && there.iter().all(|row| row.ok), "{there:?}");
+    assert_eq!(there[0].id, "grpc/range/read/default/at_20KiB_of_128KiB/40KiB");
+    assert_eq!(there[0].dimensions["range"], "20KiB+40KiB of 128KiB");
+    assert_eq!((&*there[0].dimensions["bytes"], &*there[0].dimensions["size"]), ("40960", "40KiB"));
+    assert!(
+        rows(&format!("--server {address}")).iter().any(|row| !row.ok),
+        "the whole is not there"
+    );
+    let here = rows("--range 20KiB+40KiB");
+    assert!(here.iter().all(|row| row.ok), "{here:?}");
+    let ceiling = here.iter().filter(|row| row.metric.name() == "ceiling_time").count();
+    assert_eq!(ceiling, 2, "a raw socket moves as much beside it");
+}
+
+#[test]
 fn an_interrupt_keeps_what_was_measured_and_is_exit_code_4() {
     let _alone = SIGNALS.lock().unwrap_or_else(PoisonError::into_inner);
     let matrix = matrix("--size 64KiB --only read --profile default");

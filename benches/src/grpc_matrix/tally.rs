@@ -10,6 +10,7 @@ use bench_core::record::{Data, Metric, Row};
 use hdrhistogram::Histogram;
 
 use super::arm::Turn;
+use super::part::Part;
 use super::plan::Cell;
 
 /// The time of a raw socket in the same rounds, in the rows of the arms beside it.
@@ -129,12 +130,14 @@ impl Tally {
     /// What made the numbers, and of which cell they are.
     fn placed(&self, cell: &Cell, link: &str) -> Dimensions {
         let mut dimensions = self.dimensions.clone();
+        let of = |part: Part| ("range".to_owned(), format!("{part} of {}", cell.size));
+        dimensions.extend(cell.part.map(of));
         dimensions.extend([
             (CELL.to_owned(), cell.scenario()),
             (LINK.to_owned(), link.to_owned()),
             ("operation".to_owned(), cell.operation.to_string()),
-            ("size".to_owned(), cell.size.to_string()),
-            ("bytes".to_owned(), cell.size.bytes().to_string()),
+            ("size".to_owned(), cell.moved().to_string()),
+            ("bytes".to_owned(), cell.moved().bytes().to_string()),
         ]);
         dimensions
     }
