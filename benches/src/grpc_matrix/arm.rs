@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bench_core::measure::drive::Stop;
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::Usage;
 use bench_core::workload::Failure;
@@ -65,12 +66,12 @@ pub trait Arm {
     /// The name by which it is ranked.
     fn name(&self) -> &str;
 
-    /// Moves the payload this many times; whatever fails is counted in the turn.
+    /// Moves the payload again and again until this stop; whatever fails is counted in the turn.
     ///
     /// # Errors
     /// That the turn has no end of its own: a call hung, and so would the next ones, or whoever
     /// watches wants to stop.
-    fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String>;
+    fn turn(&mut self, stop: Stop, watch: &dyn Watch) -> Result<Turn, String>;
 
     /// Moves it once, outside any clock, and looks at every byte.
     ///

@@ -41,7 +41,7 @@ pub struct Flags {
     /// Operations of each profile in each cell, in place of a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     iterations: Option<u64>,
-    /// How long each profile takes in each cell, in seconds
+    /// How long each profile takes in each cell, in seconds; a call that is under way then is awaited
     #[arg(long, value_name = "SECONDS", conflicts_with = "iterations", value_parser = seconds)]
     duration: Option<Duration>,
     /// The largest message of Write and Stream [default: 4MiB, or the size where it is smaller]
@@ -183,7 +183,7 @@ impl Flags {
         effort.connections = self.connections as u64;
         if let Some(duration) = self.duration {
             effort.turn = duration / u32::try_from(effort.rounds).unwrap_or(u32::MAX);
-            effort.operations_max = u64::MAX;
+            effort.by_clock = true;
         }
         let least = effort.operations_min();
         if let Some(few) = self.iterations.filter(|iterations| *iterations < least) {

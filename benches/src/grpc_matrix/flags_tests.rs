@@ -1,5 +1,7 @@
 //! What the command line takes and what it refuses.
 
+use bench_core::measure::drive::Stop;
+
 use super::*;
 
 fn parse(line: &str) -> Result<Matrix, String> {
@@ -30,8 +32,7 @@ fn flags_choose_cells_profiles_and_effort() {
     assert_eq!((matrix.effort.concurrency, matrix.effort.connections), (4, 2));
     assert_eq!((matrix.setup.concurrency, matrix.setup.connections), (4, 2));
     let long = parse("--duration 5").expect("fine").effort;
-    assert_eq!(long.turn, Duration::from_millis(500));
-    assert_eq!(long.operations(0, Duration::from_micros(1)), 500_000, "a time has no other bound");
+    assert_eq!(long.stop(0, Duration::from_micros(1)), Stop::After(Duration::from_millis(500)));
     let part =
         parse("--range 4KiB+60KiB --size 64KiB --size 1MiB").expect("it ends with the content");
     let ids: Vec<String> = part.cells.iter().map(Cell::scenario).collect();

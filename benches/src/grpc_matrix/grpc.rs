@@ -53,7 +53,7 @@ impl Arm for Grpc {
         &self.name
     }
 
-    fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String> {
+    fn turn(&mut self, stop: Stop, watch: &dyn Watch) -> Result<Turn, String> {
         let (operation, part, limit) = (self.operation, self.part, self.limit);
         let dropping = |client: Caller| client.with(Sink::Discard, limit);
         let clients: Vec<Caller> = self.end.clients().into_iter().map(dropping).collect();
@@ -62,7 +62,7 @@ impl Arm for Grpc {
         let config = DriveConfig {
             schedule: Schedule::Closed,
             workers: self.concurrency,
-            stop: Stop::Operations(operations),
+            stop,
             warm_up: WarmUp::Operations(0),
         };
         let server = self.end.server();

@@ -70,7 +70,7 @@ fn the_first_call_that_hangs_ends_its_turn_and_takes_the_arm_out() {
         for cell in &matrix.cells {
             let mut arm = arm(&matrix, cell, limit);
             // All of them would take an hour and more.
-            let why = arm.turn(20_000, &Unwatched).expect_err("it hangs");
+            let why = arm.turn(Stop::Operations(20_000), &Unwatched).expect_err("it hangs");
             assert!(why.ends_with("had not ended after 200ms and was given up"), "{why}");
             let mut arms = [("default".to_owned(), boxed(Ok(arm)))];
             let tally = &measure(&mut arms, matrix.effort, &mut Unwatched)[0];
@@ -85,7 +85,7 @@ fn an_interrupt_is_seen_while_a_call_hangs_and_is_no_failure() {
     let impatient = || Impatient(Cell::new(0));
     for cell in &matrix.cells {
         let mut arm = arm(&matrix, cell, Duration::from_secs(3600));
-        assert_eq!(arm.turn(1, &impatient()).err().as_deref(), Some(STOPPED));
+        assert_eq!(arm.turn(Stop::Operations(1), &impatient()).err().as_deref(), Some(STOPPED));
         let error = arm.verify(&impatient()).expect_err("nobody waits").to_string();
         assert_eq!(error, STOPPED);
         let setup = &matrix.setup;

@@ -117,6 +117,9 @@ fn start(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bench_core::measure::drive::Stop;
     use bench_core::scale::Scale;
     use clap::Parser;
 
@@ -142,8 +145,12 @@ mod tests {
             for (name, arm) in arms {
                 let mut arm = arm.unwrap_or_else(|error| panic!("{name}: {error}"));
                 arm.verify(&Unwatched).unwrap_or_else(|error| panic!("{name}: {error}"));
-                let turn = arm.turn(20, &Unwatched).expect("it ends");
-                assert_eq!((turn.latency.len(), turn.errors.len()), (20, 0), "{name}");
+                let mut turn = |stop| arm.turn(stop, &Unwatched).expect("it ends");
+                let counted = turn(Stop::Operations(20));
+                assert_eq!((counted.latency.len(), counted.errors.len()), (20, 0), "{name}");
+                let timed = turn(Stop::After(Duration::from_millis(50)));
+                assert!(timed.operations > 0, "{name}");
+                assert_eq!(timed.latency.len(), timed.operations, "{name}");
                 let (dimensions, placed) = (arm.dimensions(), ["server", "path", "chunk"]);
                 for known in placed.into_iter().chain(["rtt_added", "server_address", "wire"]) {
                     assert!(dimensions.contains_key(known), "{name} does not tell its {known}");

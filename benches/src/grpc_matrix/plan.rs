@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bench_core::measure::drive::Stop;
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_grpc::{Operation, TransportProfile};
@@ -56,15 +57,19 @@ impl Cell {
     }
 }
 
+/// The most operations of a turn that does not end by the clock, however short they are.
+const OPERATIONS_MAX: u64 = 20_000;
+
 /// How much an arm does in a cell, beside its warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
     /// Turns of each arm, the first one, which is thrown away, not counted.
     pub rounds: u64,
-    /// How long one turn should take, by how long an operation took in the warm-up.
+    /// How long one turn should take.
     pub turn: Duration,
-    /// The most operations that one turn may have, however short they are.
-    pub operations_max: u64,
+    /// Whether a turn ends by the clock. Otherwise it has as many operations as would fit by how long
+    /// they took in the warm-up, so that they are the same in all turns of an arm.
+    pub by_clock: bool,
     /// Operations of each arm altogether, in place of the time.
     pub operations: Option<u64>,
     /// Operations at a time. A turn has no fewer, or it would be of another concurrency.
@@ -79,7 +84,7 @@ impl Effort {
         Self {
             rounds: scale.pick(1, 10, 15),
             turn: Duration::from_millis(scale.pick(1, 100, 400)),
-            operations_max: 20_000,
+            by_clock: false,
             operations: None,
             concurrency: 1,
             connections: 1,
@@ -97,15 +102,23 @@ impl Effort {
         self.concurrency.max(self.connections)
     }
 
+    /// What ends turn `round`; see [`operations`](Self::operations).
+    pub fn stop(&self, round: u64, warm_up: Duration) -> Stop {
+        match self.by_clock {
+            true => Stop::After(self.turn),
+            false => Stop::Operations(self.operations(round, warm_up)),
+        }
+    }
+
     /// Operations of turn `round`, counted from 0, where [`warm_up`](Self::warm_up) of them took
     /// this long: as many as fit, and never fewer than are under way at a time.
-    pub fn operations(&self, round: u64, warm_up: Duration) -> u64 {
+    fn operations(&self, round: u64, warm_up: Duration) -> u64 {
         let wanted = match self.operations {
             Some(all) => all / self.rounds + u64::from(round < all % self.rounds),
             None => {
                 let took = warm_up.as_nanos().max(1);
                 let fit = self.turn.as_nanos() * u128::from(self.warm_up()) / took;
-                u64::try_from(fit).unwrap_or(u64::MAX).min(self.operations_max)
+                u64::try_from(fit).unwrap_or(u64::MAX).min(OPERATIONS_MAX)
             }
         };
         wanted.max(self.concurrency)
@@ -144,8 +157,13 @@ mod tests {
         assert_eq!(of(Duration::from_millis(30)), 3);
         assert_eq!(of(Duration::from_secs(9)), 1);
         assert_eq!(of(Duration::ZERO), 20_000);
-        let long = Effort { operations_max: u64::MAX, ..effort };
-        assert_eq!(long.operations(0, Duration::from_nanos(1000)), 100_000);
+        assert_eq!(effort.stop(0, Duration::from_secs(9)), Stop::Operations(1));
+        let by_clock = Effort { by_clock: true, ..effort };
+        assert_eq!(
+            by_clock.stop(0, Duration::ZERO),
+            Stop::After(by_clock.turn),
+            "whatever it took"
+        );
     }
 
     #[test]

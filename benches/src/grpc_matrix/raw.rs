@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use bench_core::measure::drive::Stop;
 use bench_core::measure::recorder::Dimensions;
 use bench_core::measure::usage::{Meter, Other};
 use bench_core::workload::Failure;
@@ -81,13 +82,17 @@ impl Arm for Raw {
         &self.name
     }
 
-    fn turn(&mut self, operations: u64, watch: &dyn Watch) -> Result<Turn, String> {
-        let mut turn = Turn { operations, ..Turn::empty() };
+    fn turn(&mut self, stop: Stop, watch: &dyn Watch) -> Result<Turn, String> {
+        let mut turn = Turn::empty();
         let (meter, start) = (Meter::start(self.peer(), Some(THREAD)), Instant::now());
-        for _ in 0..operations {
+        while match stop {
+            Stop::Operations(all) => turn.operations < all,
+            Stop::After(time) => turn.operations == 0 || start.elapsed() < time,
+        } {
             if watch.stopped() {
                 return Err(STOPPED.to_owned());
             }
+            turn.operations += 1;
             let began = Instant::now();
             match self.ceiling.transfer(self.operation) {
                 Ok(()) => turn.latency.saturating_record(tally::ns(began.elapsed())),

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use bench_core::measure::drive::Stop;
+
 use super::arm::{Arm, Started, Turn};
 use super::link::NOT_THE_LINKS;
 use super::plan::Effort;
@@ -44,8 +46,8 @@ pub fn measure(
                 break;
             }
             if let (name, Ok(arm)) = &mut arms[index] {
-                let operations = effort.operations(round, warm_ups[index]);
-                take_turn(arm.as_mut(), operations, &mut tallies[index], watch);
+                let stop = effort.stop(round, warm_ups[index]);
+                take_turn(arm.as_mut(), stop, &mut tallies[index], watch);
                 watch.turned(name);
             }
         }
@@ -82,18 +84,18 @@ fn begin(arm: &mut dyn Arm, operations: u64, watch: &dyn Watch) -> Result<Durati
     arm.verify(watch).map_err(|error| error.to_string())?;
     let mut least = Duration::MAX;
     for _ in 0..2 {
-        let turn = arm.turn(operations, watch)?;
+        let turn = arm.turn(Stop::Operations(operations), watch)?;
         failed(&turn)?;
         least = least.min(turn.elapsed);
     }
     Ok(least)
 }
 
-fn take_turn(arm: &mut dyn Arm, operations: u64, tally: &mut Tally, watch: &dyn Watch) {
+fn take_turn(arm: &mut dyn Arm, stop: Stop, tally: &mut Tally, watch: &dyn Watch) {
     if !tally.is_running() {
         return;
     }
-    match arm.turn(operations, watch) {
+    match arm.turn(stop, watch) {
         Ok(turn) => {
             let failed = failed(&turn);
             tally.push(turn);

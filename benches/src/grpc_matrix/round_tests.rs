@@ -30,7 +30,8 @@ impl Arm for Fake {
     fn name(&self) -> &str {
         self.name
     }
-    fn turn(&mut self, operations: u64, _: &dyn Watch) -> Result<Turn, String> {
+    fn turn(&mut self, stop: Stop, _: &dyn Watch) -> Result<Turn, String> {
+        let Stop::Operations(operations) = stop else { panic!("by no clock") };
         self.turns += 1;
         if self.turns >= self.hangs {
             return Err("a call had not ended".to_owned());

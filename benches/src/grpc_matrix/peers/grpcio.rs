@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bench_core::fixture::cpus::Placement;
+use bench_core::measure::drive::Stop;
 use bench_core::measure::recorder::Dimensions;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
@@ -13,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use crate::grpc_matrix::arm::{Arm, Turn};
 use crate::grpc_matrix::setup::rtt_added;
-use crate::grpc_matrix::watch::Watch;
+use crate::grpc_matrix::watch::{STOPPED, Watch};
 use crate::grpcio::{self, peer::Peer};
 
 /// A call that takes longer hangs. The script gives its calls up a little earlier, with a reason.
@@ -92,19 +93,50 @@ impl Grpcio {
     }
 }
 
+impl Grpcio {
+    /// How many more fit by how long those before took: at most as many as there were, since a first
+    /// one says little, and never fewer than are under way at a time.
+    fn rest(&self, turn: &Turn, time: Duration) -> u64 {
+        let left = time.saturating_sub(turn.elapsed);
+        if left.is_zero() {
+            return 0;
+        }
+        let fit = left.as_nanos() * u128::from(turn.operations) / turn.elapsed.as_nanos().max(1);
+        let fit = u64::try_from(fit).unwrap_or(u64::MAX).min(turn.operations);
+        fit.max(self.concurrency as u64)
+    }
+}
+
 impl Arm for Grpcio {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn turn(&mut self, operations: u64, _watch: &dyn Watch) -> Result<Turn, String> {
-        let mut turn = Turn { operations, ..Turn::empty() };
-        match self.ask(operations) {
-            Ok((elapsed, times)) => {
-                times.iter().for_each(|ns| turn.latency.saturating_record((*ns).max(1)));
-                turn.elapsed = Duration::from_nanos(elapsed);
+    fn turn(&mut self, stop: Stop, watch: &dyn Watch) -> Result<Turn, String> {
+        let mut turn = Turn::empty();
+        let mut wanted = match stop {
+            Stop::Operations(all) => all,
+            Stop::After(_) => self.concurrency as u64,
+        };
+        while wanted > 0 {
+            if watch.stopped() {
+                return Err(STOPPED.to_owned());
             }
-            Err(error) => turn.errors.push((error.to_string(), operations)),
+            turn.operations += wanted;
+            match self.ask(wanted) {
+                Ok((elapsed, times)) => {
+                    times.iter().for_each(|ns| turn.latency.saturating_record((*ns).max(1)));
+                    turn.elapsed += Duration::from_nanos(elapsed);
+                }
+                Err(error) => {
+                    turn.errors.push((error.to_string(), wanted));
+                    break;
+                }
+            }
+            wanted = match stop {
+                Stop::After(time) => self.rest(&turn, time),
+                Stop::Operations(_) => 0,
+            };
         }
         Ok(turn)
     }
@@ -150,14 +182,22 @@ mod tests {
     #[test]
     fn as_many_times_as_operations_make_a_turn() {
         let mut arm = answering("echo ready; while read -r _; do echo 9 5 7; done").expect("ready");
-        let turn = arm.turn(2, &Unwatched).expect("it ends");
+        let turn = arm.turn(Stop::Operations(2), &Unwatched).expect("it ends");
         assert_eq!((turn.latency.len(), turn.elapsed), (2, Duration::from_nanos(9)));
-        let short = arm.turn(3, &Unwatched).expect("it ends");
+        let short = arm.turn(Stop::Operations(3), &Unwatched).expect("it ends");
         assert_eq!(short.errors, [("grpcio timed 2 of 3 operations".to_owned(), 3)]);
         assert!(short.latency.is_empty());
         for known in ["server", "path", "rtt_added", "server_address", "wire"] {
             assert!(arm.dimensions().contains_key(known), "it does not tell its {known}");
         }
+        // 9 ns each: the fourth begins within the 30 ns, and none after it.
+        let script =
+            "echo ready; while read -r _ n; do echo $((n * 9)) $(yes 9 | head -n $n); done";
+        let mut timed = answering(script).expect("ready");
+        let stop = Stop::After(Duration::from_nanos(30));
+        let turn = timed.turn(stop, &Unwatched).expect("it ends");
+        assert_eq!((turn.operations, turn.latency.len()), (4, 4));
+        assert_eq!(turn.elapsed, Duration::from_nanos(36));
         let error = arm.verify(&Unwatched).expect_err("that is no check").to_string();
         assert_eq!(error, "grpcio answered a check with '9 5 7'");
     }
@@ -170,7 +210,7 @@ mod tests {
         assert_eq!(error, "grpcio was not ready: 'steady'");
         let script = "echo ready; read -r _; echo 'DATA_LOSS: other content' >&2; exit 1";
         let mut arm = answering(script).expect("ready");
-        let turn = arm.turn(4, &Unwatched).expect("it ends");
+        let turn = arm.turn(Stop::Operations(4), &Unwatched).expect("it ends");
         assert_eq!(turn.errors, [("grpcio: it ended: DATA_LOSS: other content".to_owned(), 4)]);
         assert!(arm.verify(&Unwatched).is_err());
     }
