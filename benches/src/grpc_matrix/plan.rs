@@ -102,7 +102,8 @@ impl Effort {
         self.concurrency.max(self.connections)
     }
 
-    /// What ends turn `round`; see [`operations`](Self::operations).
+    /// What ends turn `round`, counted from 0, where [`warm_up`](Self::warm_up) operations took this
+    /// long.
     pub fn stop(&self, round: u64, warm_up: Duration) -> Stop {
         match self.by_clock {
             true => Stop::After(self.turn),
