@@ -196,6 +196,7 @@ fn a_panic_while_filling_leaves_nothing_to_read_and_loses_nothing() {
     drop(pool.try_acquire(CLASS).expect("it came back"));
 }
 
+#[cfg(not(miri))]
 #[test]
 fn a_buffer_is_read_from_a_file_and_aligned_for_it() {
     let file = tempfile::tempfile().expect("a file");

@@ -102,6 +102,9 @@ pub(crate) struct TestArgs {
     /// Install what is missing first
     #[arg(long)]
     pub(crate) setup: bool,
+    /// Nothing but the buffer pool under Miri, which finds undefined behaviour; takes some minutes
+    #[arg(long, conflicts_with = "setup")]
+    pub(crate) miri: bool,
 }
 
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {

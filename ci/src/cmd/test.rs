@@ -84,8 +84,42 @@ const LANES: [Lane; 10] = [
     },
 ];
 
+/// Miri is of the nightly toolchain alone, and so no lane: not everybody has it.
+const MIRI: [&str; 2] = [
+    "run nightly cargo miri test --package bench-core --no-default-features --locked \
+     --target-dir target/miri --lib fixture::buffer_pool",
+    "run nightly cargo miri test --package bench-core --no-default-features --locked \
+     --target-dir target/miri --test pool_lifecycle",
+];
+const MIRI_THERE: &str = "run nightly cargo miri --version";
+
+fn under_miri(workspace: &Workspace, ui: Ui) -> anyhow::Result<Exit> {
+    let rustup = |arguments: &str| {
+        let mut command = Command::new("rustup");
+        command.current_dir(&workspace.root).args(arguments.split_whitespace());
+        // Tests look at the machine: at its processors, at files.
+        command.env("MIRIFLAGS", "-Zmiri-disable-isolation");
+        command
+    };
+    let there = rustup(MIRI_THERE).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        let why = "Miri is not installed; run: rustup toolchain install nightly --component miri,rust-src";
+        return Err(failure(Exit::NotMeasured, why));
+    }
+    for call in MIRI {
+        match process::run_visibly(&mut rustup(call), ui.json)? {
+            Ending::Exited(status) if status.success() => {}
+            _ => return Err(failure(Exit::Broke, "the buffer pool fails under Miri; see above")),
+        }
+    }
+    Ok(Exit::Fine)
+}
+
 pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
+    if args.miri {
+        return under_miri(&workspace, ui);
+    }
     if args.setup {
         setup::ensure(ui)?;
         setup::ensure_for_tests(ui)?;
