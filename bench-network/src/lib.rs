@@ -12,6 +12,7 @@
 //! - [`emulated`]: a link between two networks of its own, with the kernel's TCP at both ends.
 //! - [`tun`], [`af_packet`]: what carries its packets.
 //! - [`netem`]: such a link by the kernel alone, and what others are held against.
+//! - [`foreign`]: a link that another program makes, for the same probes.
 //! - [`sim`]: TCP over a link without a socket: seeded, and the same on every machine.
 //! - [`calibrate`]: whether a link takes as long, carries as much and loses as many as it was asked to.
 //! - [`backend`]: all of these behind one interface, chosen by what the machine can do.
@@ -29,6 +30,7 @@ pub mod echo;
 pub mod emulated;
 pub mod error;
 pub mod fault;
+pub mod foreign;
 pub mod layout;
 pub mod link;
 pub mod netem;

@@ -117,7 +117,7 @@ impl<C: Carrier> EmulatedLink<C> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let bell = bell.map_err(Error::io("make an eventfd"))?;
         let tallies = [(); 2].map(|()| Arc::new(Mutex::new(Tally::new())));
-        let ends = Ends { client: near.namespace, server: far.namespace };
+        let ends = Ends::own(near.namespace, far.namespace);
         let (profile, ports) = (profile.clone(), [near.port, far.port]);
         let controls = [(); 2].map(|()| Arc::new(Control::default()));
         let (pumps, since, carrier) = (Vec::new(), Instant::now(), PhantomData);

@@ -18,15 +18,27 @@ const RECEIVE_BYTES: usize = 16 << 20;
 pub(crate) struct Ends {
     pub(crate) client: Namespace,
     pub(crate) server: Namespace,
+    /// The client's address and the server's.
+    at: [Ipv4Addr; 2],
 }
 
 impl Ends {
     pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
     pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
+    /// Networks of our own, with the addresses above.
+    pub(crate) fn own(client: Namespace, server: Namespace) -> Self {
+        Self::at(client, server, [Self::CLIENT, Self::SERVER])
+    }
+
+    /// Networks with these addresses.
+    pub(crate) fn at(client: Namespace, server: Namespace, at: [Ipv4Addr; 2]) -> Self {
+        Self { client, server, at }
+    }
+
     /// A listener in the server's network, at a port that the kernel chooses.
     pub(crate) fn listen(&self) -> Result<TcpListener, Error> {
-        self.server.enter(|| TcpListener::bind((Self::SERVER, 0)).map_err(Error::io("listen")))
+        self.server.enter(|| TcpListener::bind((self.at[1], 0)).map_err(Error::io("listen")))
     }
 
     /// A connection from the client's network.
@@ -59,8 +71,8 @@ impl Ends {
         let bind = |at: Ipv4Addr| {
             move || UdpSocket::bind((at, 0)).map_err(Error::io("make a socket for datagrams"))
         };
-        let client = self.client.enter(bind(Self::CLIENT))?;
-        let server = self.server.enter(bind(Self::SERVER))?;
+        let client = self.client.enter(bind(self.at[0]))?;
+        let server = self.server.enter(bind(self.at[1]))?;
         let address = |end: &UdpSocket| end.local_addr().map_err(Error::io("read the port"));
         client.connect(address(&server)?).map_err(Error::io("connect over the link"))?;
         server.connect(address(&client)?).map_err(Error::io("connect over the link"))?;

@@ -54,6 +54,12 @@ impl Namespace {
         on_a_thread(make)
     }
 
+    /// That of a process of somebody else's.
+    pub(crate) fn of_process(id: u32) -> Result<Self, Error> {
+        let held = File::open(format!("/proc/{id}/ns/net"));
+        Ok(Self { held: held.map_err(Error::io("hold the network of another process"))? })
+    }
+
     /// The namespace itself, for who moves an interface into it.
     pub(crate) fn as_file(&self) -> &File {
         &self.held

@@ -87,7 +87,7 @@ pub(crate) fn ends(segments: Segments) -> Result<Ends, Error> {
     })?;
     server.enter(|| take_up(Ends::SERVER).and_then(|()| wait_until_running(&[INTERFACE])))?;
     client.enter(|| wait_until_running(&[INTERFACE]))?;
-    Ok(Ends { client, server })
+    Ok(Ends::own(client, server))
 }
 
 fn take_up(address: Ipv4Addr) -> Result<(), Error> {

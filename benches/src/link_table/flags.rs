@@ -10,10 +10,10 @@ use bench_core::workload::Failure;
 use bench_network::backend::{Choice, Config};
 use clap::Parser;
 
-use super::figures;
 use super::measure::{Plan, measure, rows};
 use super::profile::LinkFlags;
 use super::table::table;
+use super::{figures, rattan};
 use crate::front::text::show;
 use crate::front::{NOT_MEASURED, USAGE, failed, of_user, open_record, told, write_record};
 
@@ -48,6 +48,12 @@ struct Flags {
     /// Mathis' formula. Of the other flags only --backend, --seed and --output count.
     #[arg(long)]
     figures: bool,
+    /// Measure rattan's links beside ours of the same profile, in turns; takes two minutes
+    ///
+    /// Round trips, goodput and loss, each by the same probe. rattan has to be installed (`cargo install
+    /// rattan`) and root to run it. Of the other flags only --seed and --output count.
+    #[arg(long, conflicts_with_all = ["figures", "backend"])]
+    rattan: bool,
     /// Write the record to this file; `cargo perf report FILE` reads it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -86,7 +92,9 @@ fn run(flags: &Flags, scale: Scale) -> Result<u8, Failure> {
         Err(sentence) => return Ok(told(&sentence, USAGE)),
     };
     let code;
-    (record.rows, code) = if flags.figures {
+    (record.rows, code) = if flags.rattan {
+        rattan::measure(plan.config.seed)?
+    } else if flags.figures {
         figures::measure(plan.backend, plan.config.seed)?
     } else {
         let rows = measure(&plan)?;

@@ -65,7 +65,7 @@ pub struct Line {
 
 impl Line {
     /// What is not valid holds nothing, and says why in place of what must.
-    fn unless(self, invalid: Option<&str>) -> Self {
+    pub(super) fn unless(self, invalid: Option<&str>) -> Self {
         match invalid {
             None => self,
             Some(why) => Self { must: why.to_owned(), holds: None, invalid: true, ..self },
@@ -125,7 +125,7 @@ fn all<C: Carrier>(seed: u64) -> Result<(Vec<Row>, u8), Failure> {
 }
 
 /// What is wrong counts before what is not known.
-fn code(lines: &[Line]) -> u8 {
+pub(super) fn code(lines: &[Line]) -> u8 {
     if lines.iter().any(|line| line.holds == Some(false)) {
         return MISSED;
     }
@@ -144,7 +144,7 @@ fn without_control(what: String, failure: Failure) -> Result<Line, Failure> {
 }
 
 /// A link that is there for one figure: a round trip, and what else `change` makes of it.
-fn profile(
+pub(super) fn profile(
     name: impl Into<String>,
     round_trip: Duration,
     change: impl FnOnce(&mut LinkProfile),
@@ -158,7 +158,7 @@ fn profile(
 
 impl Figure {
     /// For people.
-    fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
         let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
         lines[0][0] = self.title.to_owned();
         for line in &self.lines {
@@ -183,7 +183,7 @@ fn spoiled<C: Carrier>(link: &EmulatedLink<C>) -> Result<Option<String>, Error> 
 
 /// As [`spoiled`], but that being late counts for nothing: where a goodput or a count is held against a
 /// bound, lateness is in that number.
-fn overflowed<C: Carrier>(link: &EmulatedLink<C>) -> Result<Option<String>, Error> {
+pub(super) fn overflowed<C: Carrier>(link: &EmulatedLink<C>) -> Result<Option<String>, Error> {
     Ok(link.report()?.spoiled(Duration::MAX))
 }
 
@@ -207,7 +207,7 @@ fn row<C: Carrier>(
 }
 
 /// By `backend` records of different ones never compare.
-fn bare(id: &str, metric: &str, unit: &str, data: Data, backend: &str) -> Row {
+pub(super) fn bare(id: &str, metric: &str, unit: &str, data: Data, backend: &str) -> Row {
     let metric = Metric::from(metric.to_owned());
     let mut row = Row::measured(&format!("link/figures/{id}"), metric, unit, data);
     for name in ["backend", "link_backend"] {
@@ -216,21 +216,21 @@ fn bare(id: &str, metric: &str, unit: &str, data: Data, backend: &str) -> Row {
     row
 }
 
-fn samples(values: Vec<f64>) -> Data {
+pub(super) fn samples(values: Vec<f64>) -> Data {
     let iterations = vec![1; values.len()];
     Data::Samples { values, iterations }
 }
 
-fn ms(time: Duration) -> String {
+pub(super) fn ms(time: Duration) -> String {
     format!("{:.3} ms", time.as_secs_f64() * 1e3)
 }
 
-fn mbit(bits: f64) -> String {
+pub(super) fn mbit(bits: f64) -> String {
     format!("{:.2} Mbit/s", bits / 1e6)
 }
 
 /// By how much a number is off, with its sign.
-fn percent(part: f64) -> String {
+pub(super) fn percent(part: f64) -> String {
     format!("{:+.2} %", part * 100.0)
 }
 
