@@ -102,8 +102,11 @@ pub(crate) struct TestArgs {
     /// Install what is missing first
     #[arg(long)]
     pub(crate) setup: bool,
+    /// Also what there is time for in the night only: all ids of a gate, and two refs in turns
+    #[arg(long)]
+    pub(crate) night: bool,
     /// Nothing but the buffer pool under Miri, which finds undefined behaviour; takes some minutes
-    #[arg(long, conflicts_with = "setup")]
+    #[arg(long, conflicts_with_all = ["setup", "night"])]
     pub(crate) miri: bool,
 }
 

@@ -84,6 +84,11 @@ const LANES: [Lane; 10] = [
     },
 ];
 
+/// With the tests that have time only then.
+fn by_night(arguments: &str) -> String {
+    arguments.replace("weighbridge/end-to-end", "weighbridge/night")
+}
+
 /// Miri is of the nightly toolchain alone, and so no lane: not everybody has it.
 const MIRI: [&str; 2] = [
     "run nightly cargo miri test --package bench-core --no-default-features --locked \
@@ -129,7 +134,9 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
         let start = Instant::now();
         ui.say(&format!("== {}", lane.what));
         let mut command = Command::new(cargo());
-        command.current_dir(&workspace.root).args(lane.arguments.split_whitespace());
+        let arguments =
+            if args.night { by_night(lane.arguments) } else { lane.arguments.to_owned() };
+        command.current_dir(&workspace.root).args(arguments.split_whitespace());
         command.envs(lane.variable);
         match process::run_visibly(&mut command, ui.json)? {
             Ending::Exited(status) if status.success() => {
@@ -139,8 +146,8 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
                 return Err(failure(Exit::NotMeasured, format!("interrupted in: {}", lane.what)));
             }
             _ => {
-                let call = lane.arguments;
-                let why = format!("{} failed; `cargo {call}` runs this check alone", lane.what);
+                let why =
+                    format!("{} failed; `cargo {arguments}` runs this check alone", lane.what);
                 return Err(failure(Exit::Broke, why));
             }
         }
@@ -150,4 +157,17 @@ pub(crate) fn run(args: &TestArgs, ui: Ui) -> anyhow::Result<Exit> {
         passed.iter().map(|(what, seconds)| format!("passed in {seconds:>4} s: {what}")).collect();
     ui.result(&lines.join("\n"), &json!({ "passed": names }))?;
     Ok(Exit::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_night_has_tests_of_its_own() {
+        let end_to_end = LANES.iter().filter(|lane| lane.arguments.contains("--test end_to_end"));
+        let by_day: Vec<&str> = end_to_end.map(|lane| lane.arguments).collect();
+        assert_eq!(by_day.len(), 1);
+        assert!(by_night(by_day[0]).contains("weighbridge/night"), "{by_day:?}");
+    }
 }
