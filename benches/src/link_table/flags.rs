@@ -48,7 +48,7 @@ struct Flags {
     /// Mathis' formula. Of the other flags only --backend, --seed and --output count.
     #[arg(long)]
     figures: bool,
-    /// Measure rattan's links beside ours of the same profile, in turns; takes two minutes
+    /// Measure rattan's links beside ours of the same profile, in turns; takes five minutes
     ///
     /// Round trips, goodput and loss, each by the same probe. rattan has to be installed (`cargo install
     /// rattan`) and root to run it. Of the other flags only --seed and --output count.

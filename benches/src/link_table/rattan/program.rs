@@ -55,8 +55,9 @@ struct Program {
 pub(super) fn version() -> Result<String, RattanError> {
     let output = Command::new(RATTAN).arg("--version").output().map_err(|_| RattanError::Absent)?;
     // A version that does not know the flag is there all the same.
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Ok(if output.status.success() && !said.is_empty() { said } else { RATTAN.to_owned() })
+    let said = String::from_utf8_lossy(&output.stdout);
+    let first = said.lines().next().filter(|_| output.status.success());
+    Ok(first.unwrap_or(RATTAN).to_owned())
 }
 
 impl Rattan {
