@@ -65,8 +65,8 @@ pub struct Compared {
 impl Plan {
     /// What the scale has time for.
     pub fn of(scale: Scale) -> Self {
-        let repetitions = scale.pick([3, 2, 1], [40, 10, 4], [200, 40, 10]);
-        let (attempts, judged) = (scale.pick(1, 3, 5), scale != Scale::Smoke);
+        let repetitions = scale.pick([3, 2, 1], [20, 5, 3], [200, 40, 10]);
+        let (attempts, judged) = (scale.pick(1, 2, 5), scale != Scale::Smoke);
         Self { backend: Choice::Auto, seed: 42, repetitions, attempts, judged }
     }
 }
