@@ -30,6 +30,16 @@ pub(crate) struct Selection {
     pub(crate) deadline: Option<Duration>,
 }
 
+/// What is built at all.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Targets {
+    /// Build and look at these bench targets only, as in 'wall_*'; may be repeated
+    ///
+    /// Builds faster where there are many. Which expected ids are missing is then not looked for.
+    #[arg(long = "bench", value_name = "TARGET")]
+    pub(crate) named: Vec<String>,
+}
+
 /// What `run` takes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
@@ -39,6 +49,8 @@ pub(crate) struct RunArgs {
     /// Install what is missing first
     #[arg(long)]
     pub(crate) setup: bool,
+    #[command(flatten)]
+    pub(crate) targets: Targets,
     #[command(flatten)]
     pub(crate) selection: Selection,
 }
@@ -94,6 +106,8 @@ pub(crate) struct ProfileArgs {
     /// Cargo features of the `benches` package, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "FEATURES")]
     pub(crate) features: Vec<String>,
+    #[command(flatten)]
+    pub(crate) targets: Targets,
 }
 
 /// What `test` takes.

@@ -109,7 +109,8 @@ impl Expected {
         }
     }
 
-    /// The expected ids that the user asked for and that have no row from their harness.
+    /// The expected ids that the user asked for and that have no row from their harness, but for the parts
+    /// of what failed as a whole, which is told already.
     pub(crate) fn missing(&self, scale: Scale, only: &Only, rows: &[Row]) -> Vec<String> {
         let measured = |counted: bool| -> BTreeSet<&str> {
             let rows = rows.iter().filter(|row| row.gates == counted);
@@ -123,7 +124,8 @@ impl Expected {
             .chain(self.scenario.at(scale))
             .chain(asked)
             .filter(|id| !timed.contains(id.as_str()));
-        counts.chain(times).filter(|id| only.wants(id)).cloned().collect()
+        let told = |id: &&String| rows.iter().any(|row| !row.ok && is_part(id, &row.id));
+        counts.chain(times).filter(|id| only.wants(id) && !told(id)).cloned().collect()
     }
 
     /// Whether ids that are measured on demand are demanded.
@@ -151,8 +153,10 @@ impl Expected {
     pub(crate) fn unlisted<'a>(&self, rows: &'a [Row]) -> BTreeSet<&'a str> {
         let lists = self.count.ids.iter().chain(self.timed.all()).chain(self.scenario.all());
         let listed: BTreeSet<&String> = lists.collect();
-        let new =
-            |row: &&Row| !listed.is_empty() && !listed.contains(&row.id) && !row.is_of_watch();
+        let whole = |row: &Row| !row.ok && listed.iter().any(|id| is_part(id, &row.id));
+        let new = |row: &&Row| {
+            !listed.is_empty() && !listed.contains(&row.id) && !row.is_of_watch() && !whole(row)
+        };
         rows.iter().filter(new).map(|row| row.id.as_str()).collect()
     }
 
@@ -164,6 +168,11 @@ impl Expected {
     fn asked(&self) -> impl Iterator<Item = &String> {
         self.timed.asked.iter().chain(&self.scenario.asked)
     }
+}
+
+/// Whether the id is that of a part of what the other names.
+fn is_part(id: &str, whole: &str) -> bool {
+    id.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl Timed {
@@ -233,6 +242,19 @@ mod tests {
         let listing = expected("[count]\nids = ['a/b']\n[timed]\nfull = ['e/f']\n");
         assert_eq!(listing.expect("sound").unlisted(&rows), ["new/1"].into());
         assert!(Expected::default().unlisted(&rows).is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_what_failed_as_a_whole_are_neither_missing_nor_is_the_whole_new() {
+        let expected = expected("[scenario]\nquick = ['r/one/eu', 'r/one/us', 'r/ones']\n");
+        let expected = expected.expect("sound");
+        let rows = [Row::failed("r/one", Metric::WallTime, "ns", "the machine is busy")];
+        assert_eq!(expected.missing(Scale::Quick, &Only::default(), &rows), ["r/ones"]);
+        assert!(expected.unlisted(&rows).is_empty());
+        let count = Data::Count { value: 1 };
+        let rows = [Row::measured("r/one", Metric::Operations, "1", count)];
+        assert_eq!(expected.missing(Scale::Quick, &Only::default(), &rows).len(), 3);
+        assert_eq!(expected.unlisted(&rows), ["r/one"].into());
     }
 
     #[test]

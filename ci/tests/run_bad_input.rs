@@ -38,11 +38,14 @@ impl Workspace {
         let artifact = format!(
             r#"{{"target":{{"kind":["bench"],"name":"wall_a"}},"executable":"{root}/bin/wall_a"}}"#
         );
+        let no_target =
+            "echo 'error: no bench target named `wall_b` in `benches` package' >&2; exit 101";
         let other = "echo noise; exit 0";
         workspace.tool(
             "cargo",
             &format!(
-                "case $1 in metadata) echo '{metadata}';; bench) echo '{artifact}';; \
+                "case \"$*\" in *--bench=wall_b*) {no_target};; esac; \
+                 case $1 in metadata) echo '{metadata}';; bench) echo '{artifact}';; \
                  fmt) if [ -f \"$ROOT/slow\" ]; then {HANGS}; fi; {other};; *) {other};; esac"
             ),
         );
@@ -142,6 +145,30 @@ fn each_filter_has_to_match_something_of_either_harness() {
     assert!(workspace.kept().is_empty(), "{:?}", workspace.kept());
     workspace.run(&["run", "--only=a/one/*"]).exits(0);
     assert_eq!(workspace.rows(), [ok("a/one/1KiB")]);
+}
+
+#[test]
+fn a_target_that_is_named_has_to_be_there_and_ids_of_others_are_not_missed() {
+    let workspace = Workspace::new(LISTS_TWO, "row $3");
+    let expected = "[timed]\nquick = [\"a/one/1KiB\", \"a/two/1KiB\", \"b/one/1KiB\"]\n";
+    workspace.folder.write("benches/expected.toml", expected);
+    let all = workspace.run(&["run"]);
+    assert!(all.code == Some(4) && all.stderr.contains("b/one/1KiB"), "{}", all.stderr);
+    workspace.run(&["run", "--bench", "wall_a"]).exits(0);
+    for command in [&["run"][..], &["audit"], &["profile", "b/one/1KiB"]] {
+        let command = [command, &["--bench", "wall_b"]].concat();
+        workspace.run(&command).exits(2).complains("has no target 'wall_b'");
+    }
+}
+
+#[test]
+fn an_interrupt_of_some_targets_counts_nothing_that_nobody_looked_for() {
+    let bench = format!("case $3 in *two*) {HANGS};; *) row $3;; esac");
+    let workspace = Workspace::new(LISTS_TWO, &bench);
+    workspace.folder.write("benches/expected.toml", "[timed]\nquick = [\"b/one/1KiB\"]\n");
+    let stopped = workspace.stop(&["run", "--bench", "wall_a"], Signal::INT);
+    assert_eq!(stopped.code, Some(4), "{}", stopped.stderr);
+    assert!(!stopped.stderr.contains("expected ids are not measured"), "{}", stopped.stderr);
 }
 
 #[test]

@@ -58,6 +58,11 @@ pub(crate) fn bench_executables(
     targets: &[&str],
     ui: Ui,
 ) -> anyhow::Result<Executables> {
+    built(build, targets, false, ui)
+}
+
+/// `asked` where the targets are the user's own.
+fn built(build: &Build<'_>, targets: &[&str], asked: bool, ui: Ui) -> anyhow::Result<Executables> {
     let spinner = ui.spinner(format!("building {}", build.name));
     let outcome = process::run(&mut command(build, targets), DEADLINE);
     spinner.finish_and_clear();
@@ -69,6 +74,10 @@ pub(crate) fn bench_executables(
         let sentence = format!("interrupted while building {}; nothing was measured", build.name);
         return Err(failure(Exit::NotMeasured, sentence));
     }
+    if let Some(why) = unknown_target(&outcome.stderr).filter(|_| asked) {
+        let sentence = format!("--bench: package `benches` of {} has {why}", build.name);
+        return Err(failure(Exit::Usage, sentence));
+    }
     if has_no_targets(&outcome.stderr) {
         return Ok(Executables::default());
     }
@@ -78,6 +87,24 @@ pub(crate) fn bench_executables(
     }
     let why = first_error(&outcome);
     Err(failure(Exit::Broke, format!("{} does not build: {why}", build.name)))
+}
+
+/// As [`bench_executables`], of the targets that the user names, or `usual` where nobody does.
+///
+/// # Errors
+/// Those, and [`Exit::Usage`] when a name is that of no target, or of one whose features are not asked
+/// for.
+pub(crate) fn named_executables(
+    build: &Build<'_>,
+    named: &[String],
+    usual: &[&str],
+    ui: Ui,
+) -> anyhow::Result<Executables> {
+    if named.is_empty() {
+        return bench_executables(build, usual, ui);
+    }
+    let names: Vec<&str> = named.iter().map(String::as_str).collect();
+    built(build, &names, true, ui)
 }
 
 fn command(build: &Build<'_>, targets: &[&str]) -> Command {
@@ -136,6 +163,22 @@ fn has_no_targets(stderr: &str) -> bool {
     ["no bench target matches pattern", "no bench target in", "did not match any packages"]
         .iter()
         .any(|message| stderr.contains(message))
+}
+
+/// What the user named that is no target, or none without features, by what cargo says.
+fn unknown_target(stderr: &str) -> Option<String> {
+    let quoted = |line: &str| line.split('`').nth(1).map(str::to_owned);
+    stderr.lines().find_map(|line| {
+        if ["no bench target named", "no bench target matches pattern"]
+            .iter()
+            .any(|message| line.contains(message))
+        {
+            return quoted(line).map(|name| format!("no target '{name}'"));
+        }
+        let (target, features) = line.split_once("requires the features: ")?;
+        let target = quoted(target)?;
+        Some(format!("'{target}' only with --features {}", features.replace(['`', ' '], "")))
+    })
 }
 
 /// The feature of `asked` that cargo does not know, as in "feature 'x'".
@@ -215,6 +258,23 @@ not json
         assert_eq!(told(&depends("y")), Some("feature 'rocks/y'".into()));
         assert_eq!(told(&depends("of_a_manifest")), None);
         assert_eq!(told("error: could not compile `a`"), None);
+    }
+
+    #[test]
+    fn a_target_that_is_not_there_is_named_and_so_are_the_features_that_one_needs() {
+        let told = |stderr: &str| unknown_target(stderr).unwrap_or_default();
+        let of_package =
+            "in `benches` package\n\nhelp: a target with a similar name exists: `wall_tcp`";
+        assert_eq!(
+            told(&format!("error: no bench target named `wall_b` {of_package}")),
+            "no target 'wall_b'"
+        );
+        let pattern = format!("error: no bench target matches pattern `wall_b*` {of_package}");
+        assert_eq!(told(&pattern), "no target 'wall_b*'");
+        let needs =
+            "error: target `fault_wall` in package `benches` requires the features: `faults`\n";
+        assert_eq!(told(needs), "'fault_wall' only with --features faults");
+        assert_eq!(told("error: could not compile `a`"), "");
     }
 
     #[test]

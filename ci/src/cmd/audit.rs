@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::{Counting, Selection};
+use crate::args::{Counting, Selection, Targets};
 use crate::audit::cause::causes;
 use crate::audit::evidence::gather;
 use crate::audit::observe::{Observed, Plan, observe};
@@ -16,11 +16,11 @@ use crate::audit::outcome::{Finding, Outcome, Standing, falses};
 use crate::audit::render;
 use crate::audit::sensitivity::{self, Sensitivity};
 use crate::audit::series::{Series, series};
-use crate::bench::build::{Build, bench_executables};
+use crate::bench::build::{Build, named_executables};
 use crate::bench::ids::Only;
 use crate::cmd::run::counts;
 use crate::cmd::setup;
-use crate::exit::Exit;
+use crate::exit::{Exit, failure};
 use crate::expected::{Expected, absent};
 use crate::gate::tree::Wanted;
 use crate::policy;
@@ -53,6 +53,8 @@ pub(crate) struct AuditArgs {
     #[arg(long, conflicts_with_all = ["repeats", "allocations", "syscalls"])]
     pub(crate) sensitivity: bool,
     #[command(flatten)]
+    pub(crate) targets: Targets,
+    #[command(flatten)]
     pub(crate) selection: Selection,
 }
 
@@ -70,10 +72,15 @@ pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
     features.extend(args.sensitivity.then(|| sensitivity::FEATURE.to_owned()));
     let features = &features;
     let build = Build { name: "the working tree", root: &workspace.root, target: None, features };
-    let mut executables = bench_executables(&build, &[], ui)?;
+    let mut executables = named_executables(&build, &args.targets.named, &[], ui)?;
     executables.benches.retain(|target, _| counts(target));
+    let named = &args.targets.named;
     if executables.benches.is_empty() {
-        return Err(only.matches_nothing());
+        let none = || format!("--bench {} names no target that counts", named.join(" "));
+        return Err(match named.is_empty() {
+            true => only.matches_nothing(),
+            false => failure(Exit::NotMeasured, none()),
+        });
     }
     let scratch = workspace.scratch()?;
     let asked = [(args.allocations, Counting::Allocations), (args.syscalls, Counting::Syscalls)];
@@ -102,7 +109,9 @@ pub(crate) fn run(args: &AuditArgs, ui: Ui) -> anyhow::Result<Exit> {
         interrupted: process::interrupted().then_some(observed.done),
         ..Outcome::default()
     };
-    if outcome.interrupted.is_none() {
+    if !named.is_empty() {
+        ui.say("not looked for: expected ids of the targets that --bench leaves out");
+    } else if outcome.interrupted.is_none() {
         let wanted = expected.counts().into_iter().flatten().filter(|id| only.wants(id));
         outcome.absent = absent(wanted, &observed.ids);
     }

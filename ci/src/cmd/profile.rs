@@ -8,7 +8,7 @@ use bench_core::scale::Scale;
 use serde_json::json;
 
 use crate::args::ProfileArgs;
-use crate::bench::build::{Build, bench_executables};
+use crate::bench::build::{Build, WALLS, named_executables};
 use crate::bench::timed::{self, Conditions};
 use crate::exit::{Exit, failure};
 use crate::process::{self, Ending};
@@ -27,7 +27,8 @@ pub(crate) fn run(args: &ProfileArgs, ui: Ui) -> anyhow::Result<Exit> {
     let workspace = Workspace::find()?;
     let name = "the working tree";
     let build = Build { name, root: &workspace.root, target: None, features: &args.features };
-    let built = bench_executables(&build, &["wall_*"], ui)?;
+    let mut built = named_executables(&build, &args.targets.named, &WALLS, ui)?;
+    built.benches.retain(|target, _| target.split('_').any(|word| word == "wall"));
     let folder = workspace.root.join("benches");
     let scratch = workspace.scratch()?;
     let deadline = args.time + ALLOWANCE;
@@ -35,8 +36,11 @@ pub(crate) fn run(args: &ProfileArgs, ui: Ui) -> anyhow::Result<Exit> {
         Conditions { scale: Scale::Full, deadline, folder: &folder, scratch: scratch.path() };
     let benches = timed::benches(&built.benches, conditions)?;
     let Some(bench) = benches.iter().find(|bench| bench.id == args.id) else {
+        let among: Vec<String> =
+            args.targets.named.iter().map(|target| format!(" --bench {target}")).collect();
         let why = format!(
-            "no wall-clock bench has the id '{}'; `cargo bench --bench 'wall_*' -- --list` prints them",
+            "no wall-clock bench{} has the id '{}'; `cargo bench --bench 'wall_*' -- --list` prints them",
+            among.concat(),
             args.id
         );
         return Err(failure(Exit::NotMeasured, why));

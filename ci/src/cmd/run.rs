@@ -12,7 +12,7 @@ use bench_core::scale::Scale;
 use serde_json::{Value, json};
 
 use crate::args::RunArgs;
-use crate::bench::build::{Build, Executables, bench_executables};
+use crate::bench::build::{Build, Executables, named_executables};
 use crate::bench::code_hash::code_hash;
 use crate::bench::count::{Metrics, Place, count_place};
 use crate::bench::ids::{self, Only};
@@ -68,7 +68,8 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let perf = workspace.perf()?;
     let features = &args.selection.features;
     let build = Build { name: "the working tree", root: &workspace.root, target: None, features };
-    let (counted, timed) = split(bench_executables(&build, &[], ui)?);
+    let named = &args.targets.named;
+    let (counted, timed) = split(named_executables(&build, named, &[], ui)?);
 
     let folder = workspace.root.join("benches");
     let scratch = workspace.scratch()?;
@@ -77,11 +78,11 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let place = Place::of(&counted, &folder, &scratch.join("count"));
     let mut listed = timed::benches(&timed, conditions)?;
     let left = expected.leave_out(args.scale, &only, &mut listed);
-    let (counts, benches) = choose(place.list()?, listed, &only)?;
     if left > 0 {
         let asked = "ids are measured at this scale only where --only names them; see `asked` in";
         ui.say(&format!("left out: {left} {asked} benches/expected.toml"));
     }
+    let (counts, benches) = choose(place.list()?, listed, left, &only)?;
 
     let mut record = RunRecord::begin(environment(&workspace, args, [&counted.benches, &timed])?);
     let path = perf.join(format!("run-{}.json", record.run_id));
@@ -99,9 +100,11 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
         return Err(failure(Exit::NotMeasured, why));
     }
     record.write(&perf.join("latest.json"))?;
-    let missing = expected.missing(args.scale, &only, &record.rows);
+    let absent = expected.missing(args.scale, &only, &record.rows);
+    // Which of them are of the targets that were built, nobody can tell.
+    let missing = named.is_empty().then_some(absent);
     let matrix = Matrix::of(&record, &policy);
-    conclude(&record, &file.path, &missing, &expected, matrix.as_ref(), ui)
+    conclude(&record, &file.path, missing.as_deref(), &expected, matrix.as_ref(), ui)
 }
 
 fn deadline(args: &RunArgs) -> Duration {
@@ -109,19 +112,24 @@ fn deadline(args: &RunArgs) -> Duration {
     args.selection.deadline.unwrap_or(default)
 }
 
-/// What the user asked for of the benches that count and of those that measure time.
+/// What the user asked for of the benches that count and of those that measure time, of which so many
+/// are left out.
 ///
 /// # Errors
 /// [`Exit::NotMeasured`] where a filter matches nothing of either harness, or nothing is there.
 fn choose(
     mut counts: Vec<ids::Bench>,
     mut timed: Vec<Bench>,
+    left: usize,
     only: &Only,
 ) -> anyhow::Result<(Vec<ids::Bench>, Vec<Bench>)> {
     let counted = counts.iter().map(|bench| bench.id.as_str());
     only.check(counted.chain(timed.iter().map(|bench| bench.id.as_str())))?;
     if counts.is_empty() && timed.is_empty() {
-        let why = "package `benches` of the working tree has no bench; nothing can be measured";
+        let why = match left {
+            0 => "package `benches` of the working tree has no bench; nothing can be measured",
+            _ => "all that was built is left out; nothing was measured",
+        };
         return Err(failure(Exit::NotMeasured, why));
     }
     counts.retain(|bench| only.wants(&bench.id));
@@ -154,9 +162,9 @@ fn environment(
             environment.executables.insert(target.clone(), hash.text);
         }
     }
-    let features = &args.selection.features;
-    if !features.is_empty() {
-        environment.unknown.insert("features".into(), json!(features));
+    let chosen = [("features", &args.selection.features), ("targets", &args.targets.named)];
+    for (name, chosen) in chosen.into_iter().filter(|(_, chosen)| !chosen.is_empty()) {
+        environment.unknown.insert(name.into(), json!(chosen));
     }
     environment.unknown.insert("scale".into(), json!(args.scale.name()));
     let limits = doctor::limits(&doctor::examine(&workspace.target));
@@ -192,7 +200,7 @@ fn measure(
 fn conclude(
     record: &RunRecord,
     path: &Path,
-    missing: &[String],
+    missing: Option<&[String]>,
     expected: &Expected,
     matrix: Option<&Matrix>,
     ui: Ui,
@@ -220,12 +228,15 @@ fn conclude(
     if !new.is_empty() {
         ui.say(&format!("measured and not yet in benches/expected.toml: {}", list(new)));
     }
+    if missing.is_none() {
+        ui.say("not looked for: expected ids of the targets that --bench leaves out");
+    }
     let refused: Vec<String> = record.rows.iter().filter_map(failures).collect();
     if !refused.is_empty() {
         ui.say(&format!("measured with failed operations: {}", refused.join(", ")));
     }
     let interrupted = process::interrupted().then_some(record.rows.len());
-    verdict(interrupted, &failed, missing)?;
+    verdict(interrupted, &failed, missing.unwrap_or_default())?;
     match matrix.map(Matrix::missed).unwrap_or_default() {
         none if none.is_empty() => Ok(Exit::Fine),
         missed => {
@@ -249,7 +260,7 @@ fn failures(row: &Row) -> Option<String> {
 }
 
 /// How the run ended, with all that went wrong in one sentence. An interrupted run has kept so
-/// many rows, and what it did not come to is only counted.
+/// many rows, and what it did not come to is only counted, where somebody looked for it.
 fn verdict(
     interrupted: Option<usize>,
     failed: &BTreeSet<&str>,
@@ -257,10 +268,11 @@ fn verdict(
 ) -> anyhow::Result<Exit> {
     let mut wrong = Vec::new();
     if let Some(kept) = interrupted {
-        let left = missing.len();
-        wrong.push(format!(
-            "interrupted: {kept} rows are kept, {left} expected ids are not measured"
-        ));
+        let left = match missing.len() {
+            0 => String::new(),
+            left => format!(", {left} expected ids are not measured"),
+        };
+        wrong.push(format!("interrupted: {kept} rows are kept{left}"));
     }
     if !failed.is_empty() {
         wrong.push(format!("failed: {}", list(failed.iter().copied())));
