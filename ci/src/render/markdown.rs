@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use bench_core::record::Row;
+
 use super::view::{Entry, Room, View};
 use super::{number, words};
 
@@ -24,16 +26,15 @@ pub(crate) fn report(view: &View<'_>) -> String {
 }
 
 fn failures(out: &mut String, view: &View<'_>) {
-    if view.failures().next().is_none() {
+    let failures = view.failures();
+    if failures.is_empty() {
         return;
     }
     out.push_str("\n## Failed\n\n");
-    for row in view.failures() {
-        let why = words::one_line(row.error.as_deref().unwrap_or("no reason given"));
-        put(
-            out,
-            format_args!("- **{}** ({}): {}\n", cell(&row.id), words::name(&row.metric), cell(why)),
-        );
+    for (why, rows) in failures {
+        let what = |row: &&Row| format!("**{}** ({})", cell(&row.id), words::name(&row.metric));
+        let what: Vec<String> = rows.iter().map(what).collect();
+        put(out, format_args!("- {}: {}\n", what.join(", "), cell(words::one_line(why))));
     }
 }
 
@@ -158,6 +159,8 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use bench_core::record::Metric;
+
     use super::*;
     use crate::render::view::sample;
 
@@ -185,6 +188,18 @@ mod tests {
         let said = "## What was saturated\n\n- grpc/load: saturated: a listener: 3 connections found its \
                     queue full (rule: at least 1)";
         assert!(told.contains(said) && !told.contains("## watch"), "{told}");
+    }
+
+    #[test]
+    fn what_failed_for_one_reason_is_one_line() {
+        let mut record = sample::record();
+        record.rows.retain(|row| row.ok);
+        for id in ["link/a", "link/b"] {
+            record.rows.push(Row::failed(id, Metric::WallTime, "ns", "late"));
+        }
+        let told = report(&View::of(&record));
+        let said = "\n- **link/a** (wall time), **link/b** (wall time): late\n";
+        assert!(told.contains(said), "{told}");
     }
 
     #[test]

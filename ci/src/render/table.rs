@@ -105,10 +105,7 @@ fn cells(entry: &Entry<'_>) -> Vec<String> {
     let spread =
         time.and_then(|time| time.half_width()).map(|half| format!("{:.1} %", half * 100.0));
     let note = if let Some(failure) = entry.failures.first() {
-        format!(
-            "failed: {}",
-            words::one_line(failure.error.as_deref().unwrap_or("no reason given"))
-        )
+        format!("failed: {}", words::one_line(words::reason(failure)))
     } else if let Some(latency) = &entry.latency {
         format!("p99 {}, max {}", number::time(latency.at(99.0)), number::time(latency.max()))
     } else {

@@ -7,6 +7,8 @@ use bench_core::record::{Data, Metric, Row, RunRecord};
 use bench_core::units::ByteSize;
 use hdrhistogram::Histogram;
 
+use super::words;
+
 /// Dimensions that the tables show in another way, or that tell the two harnesses apart.
 const SHOWN_ELSEWHERE: [&str; 3] = ["bytes", "size", "target"];
 /// How sure the interval of a median is.
@@ -83,9 +85,17 @@ impl<'a> View<'a> {
         Self { record, rooms: rooms.collect() }
     }
 
-    /// Every row that failed.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = &'a Row> {
-        self.record.rows.iter().filter(|row| !row.ok)
+    /// Why rows failed: each reason once, with its rows.
+    pub(crate) fn failures(&self) -> Vec<(&'a str, Vec<&'a Row>)> {
+        let mut by_reason: Vec<(&str, Vec<&Row>)> = Vec::new();
+        for row in self.record.rows.iter().filter(|row| !row.ok) {
+            let why = words::reason(row);
+            match by_reason.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, rows)) => rows.push(row),
+                None => by_reason.push((why, vec![row])),
+            }
+        }
+        by_reason
     }
 
     /// Every id with what is known of it.
@@ -267,6 +277,18 @@ mod tests {
         let room = &view.rooms[0];
         assert_eq!(room.common, BTreeMap::from([("backend", "pread"), ("file_system", "ext4")]));
         assert_eq!(room.entries[0].told_dimensions(room), ["page_cache=cold"]);
+    }
+
+    #[test]
+    fn what_failed_for_one_reason_stands_together() {
+        let mut record = sample::record();
+        let failed = |id, why| Row::failed(id, Metric::WallTime, "ns", why);
+        record.rows = vec![failed("a/b", "late"), failed("a/c", "lost"), failed("a/d", "late")];
+        let view = View::of(&record);
+        let ids = |rows: Vec<&Row>| rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
+        let told: Vec<_> =
+            view.failures().into_iter().map(|(why, rows)| (why, ids(rows).join(" "))).collect();
+        assert_eq!(told, [("late", "a/b a/d".to_owned()), ("lost", "a/c".to_owned())]);
     }
 
     #[test]

@@ -235,6 +235,11 @@ pub(crate) fn name(metric: &Metric) -> String {
     metric.name().replace('_', " ")
 }
 
+/// Why a row failed.
+pub(crate) fn reason(failed: &Row) -> &str {
+    failed.error.as_deref().unwrap_or("no reason given")
+}
+
 /// The first line of a text.
 pub(crate) fn one_line(text: &str) -> &str {
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim()

@@ -121,14 +121,18 @@ fn banner(html: &mut Html, verdicts: &Verdicts) {
 }
 
 fn failures(html: &mut Html, view: &View<'_>) {
-    if view.failures().next().is_none() {
+    let failures = view.failures();
+    if failures.is_empty() {
         return;
     }
     html.raw("<section class=\"card failed\" role=\"alert\"><h2>Failed</h2><dl>");
-    for row in view.failures() {
-        html.raw("<div><dt><code>").text(&row.id).raw("</code> ");
-        html.tag("small", words::name(&row.metric)).raw("</dt>");
-        html.tag("dd", row.error.as_deref().unwrap_or("no reason given")).raw("</div>");
+    for (why, rows) in failures {
+        html.raw("<div>");
+        for row in rows {
+            html.raw("<dt><code>").text(&row.id).raw("</code> ");
+            html.tag("small", words::name(&row.metric)).raw("</dt>");
+        }
+        html.tag("dd", why).raw("</div>");
     }
     html.raw("</dl></section>");
 }
@@ -216,6 +220,18 @@ mod tests {
         }
         assert!(page.contains("stream reset by peer"));
         assert!(!page.contains("NaN") && !page.contains("inf "));
+    }
+
+    #[test]
+    fn a_reason_stands_once_under_all_that_failed_by_it() {
+        let mut record = sample::record();
+        for id in ["link/a", "link/b"] {
+            record.rows.push(Row::failed(id, Metric::WallTime, "ns", "late"));
+        }
+        let page = report(&Report::of(&record));
+        let term = |id| format!("<dt><code>{id}</code> <small>wall time</small></dt>");
+        let said = format!("<div>{}{}<dd>late</dd></div>", term("link/a"), term("link/b"));
+        assert!(page.contains(&said), "{page}");
     }
 
     #[test]
