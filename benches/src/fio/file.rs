@@ -107,6 +107,7 @@ ioengine=io_uring
 direct = 1
 size=64m
 runtime=30
+ramp_time=2s
 time_based
 thread
 
@@ -127,7 +128,7 @@ fsync=8
     #[test]
     fn a_typical_file_is_read_as_fio_does() {
         let file = parse(TYPICAL).expect("sound");
-        assert_eq!(file.ignored, ["line 8: thread is ignored: jobs are threads"]);
+        assert_eq!(file.ignored, ["line 9: thread is ignored: jobs are threads"]);
         let [reads, writes] = &file.jobs[..] else { panic!("two jobs") };
         assert_eq!((reads.name.as_str(), reads.rw().as_str()), ("random reads", "randread"));
         assert_eq!((reads.depth, reads.lanes, reads.block), (16, 2, ByteSize::kib(4)));
@@ -136,6 +137,7 @@ fsync=8
         for job in [reads, writes] {
             assert_eq!((job.engine, job.direct, job.time_based), (Engine::IoUring, true, true));
             assert_eq!(job.runtime, Some(Duration::from_secs(30)));
+            assert_eq!(job.ramp, Duration::from_secs(2));
             assert_eq!(job.size, ByteSize::mib(64));
         }
     }
@@ -176,11 +178,12 @@ fsync=8
             0..=100_u8,
         );
         let sizes = (1..1_u64 << 40, 1..1_u64 << 50, 1..=256_u32, 1..=256_u32);
-        let more = (1..9_u32, 0..9_u32, proptest::option::of(1..1_u64 << 40), any::<[bool; 7]>());
+        let times = (proptest::option::of(1..1_u64 << 40), 0..1_u64 << 40);
+        let more = (1..9_u32, 0..9_u32, times, any::<[bool; 7]>());
         ("[a-z][a-z0-9 ]{0,9}[a-z]", what, sizes, more).prop_map(|(name, what, sizes, more)| {
             let (direction, pattern, engine, read_percent) = what;
             let (block, size, depth, lanes) = sizes;
-            let (loops, sync_every, runtime, on) = more;
+            let (loops, sync_every, (runtime, ramp), on) = more;
             Options {
                 name,
                 direction,
@@ -196,6 +199,7 @@ fsync=8
                 sync_every,
                 sync_data: on[2] && sync_every > 0,
                 runtime: runtime.map(Duration::from_micros),
+                ramp: Duration::from_micros(ramp),
                 time_based: on[0],
                 direct: on[1],
                 invalidate: on[2],

@@ -41,6 +41,9 @@ pub struct Flags {
     /// End after this time at the latest, as in 30s
     #[arg(long, value_name = "TIME")]
     runtime: Option<String>,
+    /// Work for this time before anything counts, and before runtime begins, as in 2s
+    #[arg(long = "ramp_time", value_name = "TIME")]
+    ramp_time: Option<String>,
     /// Do not end before that time either
     #[arg(long = "time_based", value_name = "0|1", num_args = 0..=1, default_missing_value = "1")]
     time_based: Option<String>,
@@ -133,6 +136,7 @@ impl Flags {
             ("size", &self.size),
             ("loops", &self.loops),
             ("runtime", &self.runtime),
+            ("ramp_time", &self.ramp_time),
             ("time_based", &self.time_based),
             ("direct", &self.direct),
             ("ioengine", &self.ioengine),

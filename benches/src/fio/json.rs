@@ -71,7 +71,7 @@ pub fn print(reports: &[Report], record: &RunRecord) -> String {
 }
 
 fn job(report: &Report, group: usize, lane: &LaneReport, factor: f64) -> Value {
-    let LaneReport { meter, used } = lane;
+    let LaneReport { meter, used, .. } = lane;
     let error = report.failure.as_ref().map_or(0, |failed| failed.number.unwrap_or(UNKNOWN_ERROR));
     let elapsed_ns = meter.elapsed_ns();
     let share =

@@ -37,7 +37,7 @@ fn lane() -> LaneReport {
         major_faults: 1,
         minor_faults: 22,
     };
-    LaneReport { meter, used }
+    LaneReport { meter, used, process_from_ns: 0 }
 }
 
 fn report(pairs: &[(&str, &str)], lanes: usize) -> Report {

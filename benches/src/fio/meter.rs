@@ -1,14 +1,10 @@
 //! The book of one thread of a job: every operation's times, by direction, as fio keeps them.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-
-use bench_storage::files::job::{Done, Kind, Watch};
+use bench_storage::files::job::{Done, Kind};
 use hdrhistogram::Histogram;
 
 /// How long a piece of the bandwidth over time is: fio's `bwavgtime`.
-const WINDOW_NS: u64 = 500_000_000;
+pub(super) const WINDOW_NS: u64 = 500_000_000;
 /// Bounds of a latency: an hour, to three digits.
 const HOUR_NS: u64 = 3_600_000_000_000;
 /// Levels of a queue depth: 1, 2, 4, 8, 16, 32, and all above.
@@ -81,7 +77,7 @@ pub struct Book {
     pub totals: Histogram<u64>,
     /// Bytes and operations of each whole half second.
     pub windows: Vec<(u64, u64)>,
-    window: (u64, u64),
+    pub(super) window: (u64, u64),
 }
 
 impl Book {
@@ -213,109 +209,9 @@ impl Default for Meter {
     }
 }
 
-/// A meter with a clock, at work.
-#[derive(Debug)]
-pub struct Running<'a> {
-    clock: Instant,
-    began: Option<u64>,
-    runtime_ns: Option<u64>,
-    end: u64,
-    window_end: u64,
-    stop: &'a AtomicBool,
-    /// Whether that has kept an operation from being begun.
-    stopped: Cell<bool>,
-    meter: Meter,
-}
-
-impl<'a> Running<'a> {
-    /// Begins with the first look at the clock; over after `runtime_ns`, or when `stop` is set.
-    pub fn new(clock: Instant, runtime_ns: Option<u64>, stop: &'a AtomicBool) -> Self {
-        let meter = Meter::new();
-        Self {
-            clock,
-            began: None,
-            runtime_ns,
-            end: u64::MAX,
-            window_end: 0,
-            stop,
-            stopped: Cell::new(false),
-            meter,
-        }
-    }
-
-    /// What was kept.
-    pub fn into_meter(self) -> Meter {
-        Meter { interrupted: self.stopped.get(), ..self.meter }
-    }
-
-    fn close_windows(&mut self, now: u64) {
-        while now >= self.window_end {
-            for book in &mut self.meter.books {
-                let window = std::mem::take(&mut book.window);
-                book.windows.push(window);
-            }
-            self.window_end += WINDOW_NS;
-        }
-    }
-}
-
-impl Watch for Running<'_> {
-    #[inline]
-    fn now(&mut self) -> u64 {
-        let now = u64::try_from(self.clock.elapsed().as_nanos()).expect("centuries");
-        if self.began.is_none() {
-            self.began = Some(now);
-            self.end = self.runtime_ns.map_or(u64::MAX, |runtime| now.saturating_add(runtime));
-            self.window_end = now + WINDOW_NS;
-            self.meter.span = Some((now, now));
-        }
-        now
-    }
-
-    #[inline]
-    fn is_over(&self, now: u64) -> bool {
-        if now >= self.end {
-            return true;
-        }
-        let stopped = self.stop.load(Ordering::Relaxed);
-        if stopped {
-            self.stopped.set(true);
-        }
-        stopped
-    }
-
-    #[inline]
-    fn submitted(&mut self, operations: usize, in_flight: usize) {
-        self.meter.submits.add(operations, 1);
-        for depth in in_flight - operations..in_flight {
-            self.meter.depths.add(depth + 1, 1);
-        }
-    }
-
-    #[inline]
-    fn reaped(&mut self, operations: usize) {
-        self.meter.completes.add(operations, 1);
-    }
-
-    #[inline]
-    fn ended(&mut self, done: Done) {
-        if done.ended >= self.window_end {
-            self.close_windows(done.ended);
-        }
-        self.meter.books[done.kind as usize].add(&done);
-        if let Some((_, last)) = &mut self.meter.span {
-            *last = done.ended;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn done(kind: Kind, bytes: usize, [began, queued, ended]: [u64; 3]) -> Done {
-        Done { kind, bytes, began, queued, ended }
-    }
 
     #[test]
     fn moments_are_those_of_the_values() {
@@ -330,51 +226,5 @@ mod tests {
         two.join(&Moments::default());
         two.join(&moments);
         assert_eq!((two.count, two.min, two.max, two.mean()), (16, 2, 9, 5.0));
-    }
-
-    #[test]
-    fn operations_are_booked_by_direction_window_and_depth() {
-        let stop = AtomicBool::new(false);
-        let mut running = Running::new(Instant::now(), None, &stop);
-        let start = running.now();
-        running.submitted(3, 3);
-        running.submitted(1, 20);
-        let at = |times: [u64; 3]| times.map(|time| start + time);
-        running.ended(done(Kind::Read, 4096, at([0, 10, 110])));
-        running.ended(done(Kind::Read, 4096, at([0, 10, WINDOW_NS + 10])));
-        running.ended(done(Kind::Sync, 0, at([5, 5, 3 * WINDOW_NS])));
-        running.reaped(3);
-        let meter = running.into_meter();
-        let reads = meter.book(Kind::Read);
-        assert_eq!((reads.bytes, reads.operations(), reads.submission.count), (8192, 2, 2));
-        assert_eq!((reads.completion.min, reads.total.min), (100, 110));
-        assert_eq!(reads.windows, [(4096, 1), (4096, 1), (0, 0)]);
-        assert_eq!(meter.book(Kind::Sync).submission.count, 0, "a call");
-        assert_eq!(meter.book(Kind::Write).operations(), 0);
-        assert_eq!(meter.depths.0, [1, 2, 0, 0, 1, 0, 0]);
-        assert_eq!((meter.submits.0[1], meter.completes.0[1]), (1, 1));
-        assert_eq!(meter.elapsed_ns(), 3 * WINDOW_NS);
-        let mut both = meter.clone();
-        both.join(&meter);
-        assert_eq!(both.book(Kind::Read).windows[0], (8192, 2));
-        assert_eq!(both.elapsed_ns(), meter.elapsed_ns(), "at the same time");
-    }
-
-    #[test]
-    fn it_is_over_after_its_time_or_when_told() {
-        let stop = AtomicBool::new(false);
-        let mut running = Running::new(Instant::now(), Some(1_000_000_000_000), &stop);
-        let now = running.now();
-        assert!(!running.is_over(now) && running.is_over(now + 1_000_000_000_000));
-        let stopped = AtomicBool::new(true);
-        let running = Running::new(Instant::now(), Some(1), &stopped);
-        assert!(running.is_over(u64::MAX), "its own time has come");
-        assert!(!running.into_meter().interrupted);
-        let mut running = Running::new(Instant::now(), None, &stopped);
-        let now = running.now();
-        assert!(running.is_over(now));
-        let (mut both, cut) = (Meter::new(), running.into_meter());
-        both.join(&cut);
-        assert!(cut.interrupted && both.interrupted);
     }
 }

@@ -3,7 +3,7 @@
 //! - [`options`]: a job; [`number`]: sizes and times in it; [`flags`]: jobs by flags; [`mod@file`]: by a
 //!   job file.
 //! - [`site`]: the files that jobs work on, in a known state; [`run`]: jobs that run together.
-//! - [`meter`]: what a thread did; [`usage`]: what it used.
+//! - [`meter`]: what a thread did, [`running`] by its clock; [`usage`]: what it used.
 //! - [`rows`]: reports as our record; [`json`]: as fio's JSON; [`summary`]: for people.
 //! - [`buffers`]: pooled buffers against fresh ones; `peer`, with the feature `peers`: against fio
 //!   (`theirs`).
@@ -20,6 +20,7 @@ pub mod options;
 pub mod peer;
 pub mod rows;
 pub mod run;
+pub mod running;
 pub mod scenarios;
 pub mod session;
 pub mod site;

@@ -33,6 +33,8 @@ pub struct Options {
     pub loops: u32,
     /// `runtime`: it ends then at the latest.
     pub runtime: Option<Duration>,
+    /// `ramp_time`: how long it works before that, and before anything counts.
+    pub ramp: Duration,
     /// `time_based`: and not before.
     pub time_based: bool,
     /// `direct`.
@@ -93,6 +95,7 @@ impl Default for Options {
             size: ByteSize::mib(256),
             loops: 1,
             runtime: None,
+            ramp: Duration::ZERO,
             time_based: false,
             direct: false,
             engine: Engine::Psync,
@@ -150,6 +153,7 @@ impl Options {
             "size" => self.size = size(text)?,
             "loops" => self.loops = count(text, 1, u32::MAX)?,
             "runtime" => self.runtime = Some(time(text)?).filter(|time| !time.is_zero()),
+            "ramp_time" => self.ramp = time(text)?,
             "time_based" => self.time_based = switch(text)?,
             "direct" => self.direct = switch(text)?,
             "buffered" => self.direct = !switch(text)?,
@@ -303,6 +307,9 @@ impl Options {
         }
         if let Some(runtime) = self.runtime {
             pairs.push(("runtime", format!("{}us", runtime.as_micros())));
+        }
+        if !self.ramp.is_zero() {
+            pairs.push(("ramp_time", format!("{}us", self.ramp.as_micros())));
         }
         for (key, value) in [("loops", self.loops), (self.sync_name(), self.sync_every)] {
             if value > u32::from(key == "loops") {

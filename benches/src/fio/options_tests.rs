@@ -21,6 +21,7 @@ fn values_that_make_no_sense_are_refused_in_one_sentence() {
         let error = set(key, value).expect_err(key);
         assert!(error.contains(told), "{error}");
     }
+    assert!(set("ramp_time", "soon").expect_err("no time").contains("is no time"));
     let endless = set("time_based", "1").expect("known");
     assert!(endless.cell().expect_err("endless").contains("say runtime as well"));
     let big = set("bs", "1g").expect("known");

@@ -149,7 +149,15 @@ fn end(interrupted: bool, codes: &[u8], cells: usize, fio: bool) -> Result<(), (
 fn cells(flags: &Flags) -> Result<Vec<Options>, String> {
     let written = flags.written();
     let said = |key: &str| written.iter().any(|(known, _)| *known == key);
-    for key in ["numjobs", "filename", "runtime", "time_based", "rwmixread", "group_reporting"] {
+    for key in [
+        "numjobs",
+        "filename",
+        "runtime",
+        "ramp_time",
+        "time_based",
+        "rwmixread",
+        "group_reporting",
+    ] {
         if said(key) {
             return Err(format!(
                 "--peers compares one thread doing all of a file; leave out --{key}"

@@ -15,8 +15,9 @@ use bench_storage::files::cell::Engine;
 use bench_storage::files::job::content::{Author, Writers};
 use bench_storage::files::job::{JobCell, Lane, depth_of};
 
-use super::meter::{Meter, Running};
+use super::meter::Meter;
 use super::options::Options;
+use super::running::{Baseline, Limits, Running};
 use super::site::Site;
 use super::usage::{Used, process_cpu_ns};
 use crate::front::{NOT_MEASURED, causes, code_of};
@@ -78,6 +79,8 @@ pub struct LaneReport {
     pub meter: Meter,
     /// What it used meanwhile.
     pub used: Used,
+    /// What the process had used of the processors when that began.
+    pub process_from_ns: u64,
 }
 
 impl Report {
@@ -93,10 +96,12 @@ impl Report {
 
     /// All threads as one.
     pub fn total(&self) -> LaneReport {
-        let mut total = LaneReport { meter: Meter::new(), used: Used::default() };
+        let (meter, used) = (Meter::new(), Used::default());
+        let mut total = LaneReport { meter, used, process_from_ns: u64::MAX };
         for lane in &self.lanes {
             total.meter.join(&lane.meter);
             total.used.join(lane.used);
+            total.process_from_ns = total.process_from_ns.min(lane.process_from_ns);
         }
         total
     }
@@ -192,10 +197,9 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         shared.gate.wait();
         state = site.held_before();
         shared.off.fetch_or(state.is_err(), Ordering::Relaxed);
-        let before = process_cpu_ns();
         shared.gate.wait();
         shared.gate.wait();
-        cpu_ns = process_cpu_ns() - before;
+        cpu_ns = process_cpu_ns();
         state = std::mem::replace(&mut state, Ok(())).and_then(|()| site.held());
         shared.gate.wait();
         threads.into_iter().map(|thread| thread.join().expect("it catches panics")).collect()
@@ -236,7 +240,8 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         && matches!(only.options.engine, Engine::IoUring | Engine::Tokio)
     {
         // With the threads that such an engine, or the kernel for it, keeps for itself.
-        only.cpu_ns = cpu_ns;
+        let from = only.lanes.iter().map(|lane| lane.process_from_ns).min();
+        only.cpu_ns = cpu_ns - from.unwrap_or(cpu_ns);
     }
     reports
 }
@@ -290,15 +295,22 @@ fn not_begun() -> Failure {
 
 fn running<'a>(job: &Options, shared: &Shared<'a>) -> Result<Running<'a>, Failure> {
     let runtime_ns = job.runtime.map(|runtime| u64::try_from(runtime.as_nanos())).transpose()?;
-    Ok(Running::new(shared.clock, runtime_ns, shared.stop))
+    let limits = Limits { ramp_ns: u64::try_from(job.ramp.as_nanos())?, runtime_ns };
+    Ok(Running::new(shared.clock, limits, shared.stop))
 }
 
 /// What is measured.
 fn one(lane: &mut Lane, mut running: Running<'_>) -> Result<LaneReport, Failure> {
-    let before = Used::by_this_thread();
     lane.run(&mut running)?;
-    let used = Used::by_this_thread().since(before);
-    Ok(LaneReport { meter: running.into_meter(), used })
+    let after = Used::by_this_thread();
+    let (meter, before) = running.finish();
+    let before = before.or_else(|| meter.interrupted.then(Baseline::now));
+    let Some(Baseline { thread, process_ns }) = before else {
+        let why = "ramp_time was not over when the work was, so that nothing counted; shorten it, \
+                   or let the work take longer with loops or time_based";
+        return Err(Failed { why: why.to_owned(), number: None, code: NOT_MEASURED }.into());
+    };
+    Ok(LaneReport { meter, used: after.since(thread), process_from_ns: process_ns })
 }
 
 /// A panic would leave the others waiting for ever.

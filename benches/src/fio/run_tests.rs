@@ -177,6 +177,22 @@ fn a_job_by_time_ends_then_and_one_that_is_stopped_before() {
 }
 
 #[test]
+fn a_ramp_counts_for_nothing_and_is_not_of_the_time() {
+    let text = "[t]\ninvalidate=0\nsize=64k\ntime_based\nruntime=20ms\nramp_time=60ms\n";
+    let began = std::time::Instant::now();
+    let report = reports(text).pop().expect("one");
+    assert!(began.elapsed().as_millis() >= 80);
+    let meter = report.total().meter;
+    assert!(meter.elapsed_ns() >= 20_000_000 && meter.book(Kind::Read).operations() > 16);
+    let all = Options { ramp: std::time::Duration::from_secs(3600), ..report.options };
+    let short = Options { time_based: false, runtime: None, ..all };
+    let mut short = together(&[short], 1, &AtomicBool::new(false));
+    let Failed { why, code, .. } = short[0].failure.take().expect("nothing counted");
+    assert!(why.starts_with("ramp_time was not over"), "{why}");
+    assert_eq!(code, NOT_MEASURED);
+}
+
+#[test]
 fn failures_are_reports_with_their_sentence_and_number() {
     let [mut report] = <[Report; 1]>::try_from(reports("[a]\ndirectory=/proc/nowhere\n"))
         .map_err(|_| "one")
