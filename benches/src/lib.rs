@@ -3,6 +3,7 @@
 
 pub mod agreement;
 pub mod arms;
+mod attempts;
 #[cfg(feature = "canary-each")]
 pub mod canary;
 mod clock;

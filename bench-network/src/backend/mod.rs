@@ -81,6 +81,13 @@ pub trait Backend: Send {
     /// That the backend cannot tell.
     fn spoiled(&self) -> Result<Option<String>, Error>;
 
+    /// As [`spoiled`](Self::spoiled), however late it was: why not even what arrived, and how much, is
+    /// that of the link.
+    ///
+    /// # Errors
+    /// That the backend cannot tell.
+    fn lossy(&self) -> Result<Option<String>, Error>;
+
     /// What rows record of it, and of what it did so far: how late it was, what it dropped, what
     /// processor time it took. Asked for after what was measured.
     ///
@@ -322,11 +329,20 @@ impl Started {
     /// # Errors
     /// [`Error::Spoiled`] with what the backend says of itself.
     pub fn refuse_spoiled(&self) -> Result<(), Error> {
+        self.refuse(self.backend.spoiled()?)
+    }
+
+    /// That what arrived so far, and how much, is valid, however late it was.
+    ///
+    /// # Errors
+    /// [`Error::Spoiled`] with what the backend says of itself.
+    pub fn refuse_lossy(&self) -> Result<(), Error> {
+        self.refuse(self.backend.lossy()?)
+    }
+
+    fn refuse(&self, spoiled: Option<String>) -> Result<(), Error> {
         let backend = self.used.title();
-        match self.backend.spoiled()? {
-            None => Ok(()),
-            Some(reason) => Err(Error::Spoiled { backend, reason }),
-        }
+        spoiled.map_or(Ok(()), |reason| Err(Error::Spoiled { backend, reason }))
     }
 }
 

@@ -10,7 +10,7 @@ use bench_core::units::ByteSize;
 use rustix::net::sockopt;
 
 use super::{Backend, Config};
-use crate::calibrate::{Arrivals, Bulk, Goodput, Train, bulk::bulk, round_trip, tolerance};
+use crate::calibrate::{Arrivals, Bulk, Goodput, LatenessMax, Train, bulk::bulk, round_trip};
 use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};
@@ -42,8 +42,8 @@ pub(super) trait Wire: Send {
     /// Sends datagrams that way.
     fn train(&self, way: Way, train: Train) -> Result<Arrivals, Error>;
 
-    /// Why nothing is valid.
-    fn spoiled(&self) -> Result<Option<String>, Error>;
+    /// Why nothing is valid, as far as each way may be so late.
+    fn spoiled(&self, most: LatenessMax) -> Result<Option<String>, Error>;
 
     /// Of the link, and of what it did so far.
     fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error>;
@@ -173,7 +173,11 @@ impl Backend for Real {
     }
 
     fn spoiled(&self) -> Result<Option<String>, Error> {
-        self.wire.spoiled()
+        self.wire.spoiled(LatenessMax::of(self.profile.base_round_trip()))
+    }
+
+    fn lossy(&self) -> Result<Option<String>, Error> {
+        self.wire.spoiled(LatenessMax::ANY)
     }
 
     fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
@@ -200,8 +204,8 @@ impl<C: Carrier> Wire for EmulatedLink<C> {
         self.train(way, train)
     }
 
-    fn spoiled(&self) -> Result<Option<String>, Error> {
-        Ok(self.report()?.spoiled(tolerance(self.profile().base_round_trip())))
+    fn spoiled(&self, most: LatenessMax) -> Result<Option<String>, Error> {
+        Ok(self.report()?.spoiled(most))
     }
 
     fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
@@ -220,7 +224,7 @@ impl Wire for NetemLink {
         self.train(way, train)
     }
 
-    fn spoiled(&self) -> Result<Option<String>, Error> {
+    fn spoiled(&self, _: LatenessMax) -> Result<Option<String>, Error> {
         self.spoiled()
     }
 
@@ -241,8 +245,8 @@ impl Wire for (DelayProxy, LinkProfile) {
         Err(Error::NotModelled { backend, what: "datagrams", link, reason })
     }
 
-    fn spoiled(&self) -> Result<Option<String>, Error> {
-        Ok(self.0.report()?.spoiled(tolerance(self.1.base_round_trip())))
+    fn spoiled(&self, most: LatenessMax) -> Result<Option<String>, Error> {
+        Ok(self.0.report()?.spoiled(most))
     }
 
     fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {

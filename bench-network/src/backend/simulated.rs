@@ -126,6 +126,10 @@ impl Backend for Simulated {
         Ok(None) // Nothing is late where there is no clock.
     }
 
+    fn lossy(&self) -> Result<Option<String>, Error> {
+        Ok(None) // Nor lost where there is no socket.
+    }
+
     fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
         let mut dimensions = self.link.dimensions();
         dimensions.push(("link_backend", sim::BACKEND.to_owned()));

@@ -6,11 +6,13 @@
 //! - [`loss`]: small datagrams, half of what the rate lets through, and which do not arrive.
 //! - [`bulk`]: what TCP gets through a link, which is no calibration: it depends on more than the link.
 //! - [`ceiling`]: what this machine can carry at all.
+//! - [`lateness`]: how late an emulator may be, so that times over its link hold.
 //!
 //! Judging is pure; each refusal has the number that was asked for and the one that was found.
 
 pub mod bulk;
 pub mod ceiling;
+pub mod lateness;
 pub mod loss;
 pub mod rate;
 pub mod round_trip;
@@ -21,10 +23,11 @@ use std::time::Duration;
 
 pub use self::bulk::{Bulk, Goodput};
 pub use self::ceiling::Ceiling;
+pub use self::lateness::LatenessMax;
 pub use self::loss::LossFound;
 pub use self::rate::RateFound;
-pub(crate) use self::round_trip::calibrate;
 pub use self::round_trip::{Calibration, tolerance};
+pub(crate) use self::round_trip::{at_last, calibrate};
 pub use self::train::{Arrivals, Train};
 use crate::error::Error;
 use crate::link::{LinkProfile, Way};

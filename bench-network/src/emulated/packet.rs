@@ -173,7 +173,9 @@ mod tests {
     /// Whether both checksums of a packet that is finished are right.
     fn sound(packet: &[u8]) -> bool {
         let ip = &packet[VIRTIO_BYTES..];
-        let tcp_bytes = u16::from_be_bytes([ip[2], ip[3]]) - 20;
+        let Some(tcp_bytes) = u16::from_be_bytes([ip[2], ip[3]]).checked_sub(20) else {
+            return false;
+        };
         let tcp = sum(&ip[20..]) + pseudo_sum(ip, tcp_bytes);
         usize::from(tcp_bytes) + 20 == ip.len()
             && fold(sum(&ip[..20])) == 0xffff
@@ -212,6 +214,15 @@ mod tests {
             out[VIRTIO_BYTES + 33]
         };
         assert_eq!([flags(0, 1), flags(1, 2), flags(2, 3)], [0x10 | CWR, 0x10, 0x10 | FIN_PSH]);
+    }
+
+    #[test]
+    fn a_length_too_small_for_a_header_is_not_sound() {
+        let mut short = packet(&[], 1_448, 0x18);
+        finish_checksum(&mut short);
+        assert!(sound(&short));
+        short[VIRTIO_BYTES + 3] = 19;
+        assert!(!sound(&short));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::calibrate::LatenessMax;
 use crate::link::model::Counts;
 
 /// What one direction did since the link was started.
@@ -52,9 +53,9 @@ impl WayReport {
 }
 
 impl Report {
-    /// Why what was measured over this link is not valid; `None` where it is. `tolerance` is what a
-    /// one-way delay may be wrong by; with [`Duration::MAX`] only losses count that nobody asked for.
-    pub fn spoiled(&self, tolerance: Duration) -> Option<String> {
+    /// Why what was measured over this link is not valid; `None` where it is, as far as each way may be
+    /// so late.
+    pub fn spoiled(&self, most: LatenessMax) -> Option<String> {
         [("up", &self.up), ("down", &self.down)].into_iter().find_map(|(name, way)| {
             if way.overflowed > 0 {
                 return Some(format!(
@@ -71,7 +72,7 @@ impl Report {
                 ));
             }
             let share = way.waited_share().unwrap_or(0.0);
-            if tolerance < Duration::MAX && share > WAITED_MAX {
+            if most != LatenessMax::ANY && share > WAITED_MAX {
                 return Some(format!(
                     "the emulator's thread {name} waited for a processor for {:.0} % of the time, and \
                      {:.0} % is tolerated",
@@ -79,13 +80,8 @@ impl Report {
                     WAITED_MAX * 100.0
                 ));
             }
-            (way.lateness_p99 > tolerance).then(|| {
-                format!(
-                    "the emulator was {:?} late {name} at the 99th percentile, and {tolerance:?} is \
-                     tolerated",
-                    way.lateness_p99
-                )
-            })
+            most.exceeded([way.lateness_p50, way.lateness_p99])
+                .map(|why| format!("the emulator was late {name}: {why}"))
         })
     }
 
@@ -120,6 +116,9 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    /// What `way` is allowed.
+    const MOST: LatenessMax = LatenessMax { p50: MS, p99: Duration::from_millis(4) };
+
     fn way() -> WayReport {
         WayReport {
             segments: Counts::default(),
@@ -127,7 +126,7 @@ mod tests {
             overflowed: 0,
             refused: 0,
             lateness_p50: MS,
-            lateness_p99: MS,
+            lateness_p99: 4 * MS,
             lateness_max: MS,
             cpu: MS,
             waited: Some(MS),
@@ -138,20 +137,24 @@ mod tests {
     #[test]
     fn a_run_is_spoiled_by_overflow_or_lateness() {
         let report = Report { up: way(), down: way() };
-        assert_eq!(report.spoiled(MS), None);
-        assert!(report.spoiled(MS / 2).expect("late").contains("late up"));
+        assert_eq!(report.spoiled(MOST), None);
+        let late = |way| Report { up: way, down: self::way() }.spoiled(MOST).expect("late");
+        let text = late(WayReport { lateness_p50: 2 * MS, ..way() });
+        assert!(text.contains("late up: 2ms at the median"), "{text}");
+        let text = late(WayReport { lateness_p99: 5 * MS, ..way() });
+        assert!(text.contains("late up: 5ms at the 99th percentile"), "{text}");
         let report = Report { up: way(), down: WayReport { overflowed: 2, ..way() } };
-        assert!(report.spoiled(MS).expect("lossy").contains("2 packets down"));
+        assert!(report.spoiled(MOST).expect("lossy").contains("2 packets down"));
     }
 
     #[test]
     fn a_run_is_spoiled_by_a_thread_that_waits_for_a_processor() {
         let waits = |waited| Report { up: WayReport { waited, ..way() }, down: way() };
-        let text = waits(Some(3 * MS)).spoiled(MS).expect("a third");
+        let text = waits(Some(3 * MS)).spoiled(MOST).expect("a third");
         assert!(text.contains("up waited for a processor for 30 % of the time"), "{text}");
-        assert_eq!(waits(Some(2 * MS)).spoiled(MS), None);
-        assert_eq!(waits(Some(9 * MS)).spoiled(Duration::MAX), None, "it is in a goodput");
-        assert_eq!(waits(None).spoiled(MS), None);
+        assert_eq!(waits(Some(2 * MS)).spoiled(MOST), None);
+        assert_eq!(waits(Some(9 * MS)).spoiled(LatenessMax::ANY), None, "it is in a goodput");
+        assert_eq!(waits(None).spoiled(MOST), None);
     }
 
     #[test]
@@ -160,18 +163,18 @@ mod tests {
             let segments = Counts { corrupted: 2, duplicated: 1, ..Counts::default() };
             Report { up: way(), down: WayReport { segments, refused, ..way() } }
         };
-        assert_eq!(refuses(3).spoiled(MS), None, "corrupted, and one of them twice");
-        let text = refuses(4).spoiled(Duration::MAX).expect("a loss");
+        assert_eq!(refuses(3).spoiled(MOST), None, "corrupted, and one of them twice");
+        let text = refuses(4).spoiled(LatenessMax::ANY).expect("a loss");
         assert!(text.contains("1 packets down were not taken"), "{text}");
     }
 
     #[test]
     fn a_row_has_the_worse_lateness_and_the_sum_of_the_rest() {
-        let up = WayReport { lateness_p99: 3 * MS, overflowed: 2, cpu: 4 * MS, ..way() };
+        let up = WayReport { lateness_p99: 5 * MS, overflowed: 2, cpu: 4 * MS, ..way() };
         let down = WayReport { overflowed: 3, ..way() };
         let dimensions = Report { up, down }.dimensions();
         for expected in [
-            ("link_lateness_p99", "3ms"),
+            ("link_lateness_p99", "5ms"),
             ("link_overflows", "5"),
             ("link_cpu", "5ms"),
             ("link_waited", "2ms"),

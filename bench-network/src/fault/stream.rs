@@ -236,9 +236,7 @@ impl Observed {
 /// [`FaultError::NotShown`] with what is missing.
 pub(crate) fn judge(fault: &StreamFault, seen: &Observed) -> Result<Proof, FaultError> {
     let missing = |what: &str| not_shown(fault, what);
-    // When something is due and when it came are read some nanoseconds apart.
-    let resolution = Duration::from_micros(1);
-    let at_least = |asked: Duration, what: &str| match seen.least() + resolution < asked {
+    let at_least = |asked: Duration, what: &str| match seen.least() < asked {
         true => Err(not_shown(fault, format!("{what} after {:?}", seen.least()))),
         false => Ok(()),
     };

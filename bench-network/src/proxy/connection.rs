@@ -262,8 +262,10 @@ impl Connection {
                 }
                 Ok(Intake::Closed) => {
                     side.read_done = true;
-                    pipe.end(now() + delay_ns, End::Closed);
-                    pipe.delay_end(faults.closing(way, struck, now()));
+                    // One look at the clock: what is held is counted from where it is due from.
+                    let came_ns = now();
+                    pipe.end(came_ns + delay_ns, End::Closed);
+                    pipe.delay_end(faults.closing(way, struck, came_ns));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
                 // The sender has given up: what it sent before still arrives, then that.

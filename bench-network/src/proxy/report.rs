@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::calibrate::LatenessMax;
+
 /// The longest lateness that is told from longer ones.
 const LATENESS_NS_MAX: u64 = 10_000_000_000;
 
@@ -76,22 +78,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Why what was measured over this link is not valid; `None` where it is. `tolerance` is what
-    /// a one-way delay may be wrong by, see [`tolerance`](crate::calibrate::tolerance).
-    pub fn spoiled(&self, tolerance: Duration) -> Option<String> {
+    /// Why what was measured over this link is not valid; `None` where it is, as far as each way may be
+    /// so late.
+    pub fn spoiled(&self, most: LatenessMax) -> Option<String> {
         if self.overflows > 0 {
             return Some(format!(
                 "the proxy's memory was full {} times, so that it and not the link held senders up",
                 self.overflows
             ));
         }
-        if self.lateness_p99 > tolerance {
-            return Some(format!(
-                "the proxy was {:?} late at the 99th percentile, and {tolerance:?} is tolerated",
-                self.lateness_p99
-            ));
-        }
-        None
+        most.exceeded([self.lateness_p50, self.lateness_p99])
+            .map(|why| format!("the proxy was late: {why}"))
     }
 
     /// As dimensions of a row.
@@ -116,11 +113,11 @@ mod tests {
         for late_ns in 0..100 {
             tally.lateness.saturating_record(late_ns * 1_000);
         }
-        let tolerance = Duration::from_micros(250);
-        let spoiled = |tally: &Tally| tally.report(Duration::ZERO).spoiled(tolerance);
+        let most = LatenessMax::of(Duration::from_millis(10));
+        let spoiled = |tally: &Tally| tally.report(Duration::ZERO).spoiled(most);
         assert_eq!(spoiled(&tally), None);
         (0..5).for_each(|_| tally.lateness.saturating_record(u64::MAX));
-        assert!(spoiled(&tally).expect("late").contains("late at the 99th"));
+        assert!(spoiled(&tally).expect("late").contains("at the 99th percentile"));
         tally.overflows = 3;
         assert!(spoiled(&tally).expect("full").contains("full 3 times"));
     }

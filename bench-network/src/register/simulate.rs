@@ -57,11 +57,9 @@ struct Sent {
     at: Duration,
 }
 
-/// Of one time, the script's first, the others in the order in which they were made: what is sent at the
-/// time of a cut is sent into it.
+/// Of one time in the order in which they were made.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Script,
     Due(Node),
     Tick(Node),
     Hello(Node),
@@ -89,12 +87,7 @@ struct World {
 pub fn simulate(topology: &Topology, script: &Script, config: RunConfig) -> Result<Run, Error> {
     config.check(script)?;
     let mut world = World::new(topology, script, config)?;
-    while let Some(Reverse((at, number))) = world.queue.pop().filter(|next| next.0.0 < config.end())
-    {
-        world.now = at;
-        let event = world.events.remove(&number).expect("every number has its event");
-        world.happen(event)?;
-    }
+    while world.step()? {}
     let logs = world.hosts.into_iter().map(|host| host.clients.end(config.end())).collect();
     Ok(summed_up(topology, world.applied, logs))
 }
@@ -120,9 +113,6 @@ impl World {
         for (a, b) in pairs(nodes) {
             world.link(topology, a, b)?;
         }
-        if let Some(first) = world.state.next() {
-            world.at(first, Event::Script);
-        }
         for node in 0..nodes {
             world.at(Duration::ZERO, Event::Hello(node));
             world.at(Duration::ZERO, Event::Tick(node));
@@ -147,19 +137,31 @@ impl World {
     }
 
     fn at(&mut self, time: Duration, event: Event) {
-        let number = match event {
-            Event::Script => 0,
-            _ => self.made + 1,
-        };
-        self.made = self.made.max(number);
-        self.events.insert(number, event);
-        self.queue.push(Reverse((time, number)));
+        self.made += 1;
+        self.events.insert(self.made, event);
+        self.queue.push(Reverse((time, self.made)));
     }
 
-    fn happen(&mut self, event: Event) -> Result<(), Error> {
+    /// Lets happen what comes next, the script first: what is sent at the time of a cut is sent into it.
+    /// Whether that was before the end.
+    fn step(&mut self) -> Result<bool, Error> {
+        let queued = self.queue.peek().map(|Reverse((at, _))| *at);
+        let script = self.state.next();
+        let next = [script, queued].into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next < self.config.end()) else { return Ok(false) };
+        self.now = next;
+        if script == Some(next) {
+            self.change()?;
+        } else if let Some(Reverse((_, number))) = self.queue.pop() {
+            let event = self.events.remove(&number).expect("every number has its event");
+            self.happen(event);
+        }
+        Ok(true)
+    }
+
+    fn happen(&mut self, event: Event) {
         let (now, mut outputs) = (self.now, Vec::new());
         match event {
-            Event::Script => return self.change(),
             Event::Again(from, to) => self.again(from, to),
             Event::Hello(node) => {
                 self.at(now + self.config.timing.heartbeat, Event::Hello(node));
@@ -187,7 +189,6 @@ impl World {
                 self.carry_out(to, outputs);
             }
         }
-        Ok(())
     }
 
     fn change(&mut self) -> Result<(), Error> {
@@ -197,9 +198,6 @@ impl World {
                 self.link(&topology, event.a.min(event.b), event.a.max(event.b))?;
             }
             self.applied.push(Applied { event, from: self.now, by: self.now });
-        }
-        if let Some(next) = self.state.next() {
-            self.at(next, Event::Script);
         }
         Ok(())
     }

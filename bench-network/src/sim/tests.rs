@@ -198,6 +198,21 @@ fn what_a_seed_comes_to_is_pinned_down() {
     assert_eq!(digests, [573_463_641_213_316_213, 16_567_492_937_355_643_193]);
 }
 
+/// 1 + 2 + 4 + 8 + 16 + 32 + 64 s.
+const HANDSHAKE_GIVEN_UP: Duration = Duration::from_secs(127);
+
+#[test]
+fn a_handshake_that_is_lost_seven_times_in_a_row_is_given_up() {
+    let mut link = rtt(10);
+    link.up.loss = Loss::Bernoulli(0.18789320953711475);
+    link.down.loss = link.up.loss.clone();
+    let seed = 17_902_619_476_860_645_496;
+    let receive_window = ByteSize::new(2_000);
+    let config = TcpConfig { congestion_control: CongestionControl::Reno, receive_window, seed };
+    let error = bulk(&link, config, ByteSize::new(1)).expect_err("by chance, with this seed");
+    assert!(matches!(error, Error::Unreachable { after: HANDSHAKE_GIVEN_UP, .. }), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -221,8 +236,11 @@ proptest! {
         let control = CongestionControl::ALL[usize::from(cubic)];
         let receive_window = ByteSize::new(window);
         let config = TcpConfig { congestion_control: control, receive_window, seed };
-        let done = bulk(&link, config, ByteSize::new(bytes));
-        let done = done.expect("a fifth lost is no reason to give up");
+        let done = match bulk(&link, config, ByteSize::new(bytes)) {
+            // Seven times in a row one packet of the handshake was lost: rare, and what the kernel does.
+            Err(Error::Unreachable { after, .. }) if after == HANDSHAKE_GIVEN_UP => return Ok(()),
+            done => done.expect("a fifth lost is no reason to give up"),
+        };
         prop_assert!(done.transfer >= 4 * MS, "half a round trip less the jitter");
         prop_assert_eq!(done, bulk(&link, config, ByteSize::new(bytes)).expect("done"));
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{Change, Event, Region, Script, Topology, Ways, pairs, turn};
 use crate::af_packet::PacketLink;
 use crate::backend::{Choice, Kind};
-use crate::calibrate::{Calibration, tolerance};
+use crate::calibrate::{Calibration, LatenessMax};
 use crate::emulated::{Carrier, EmulatedLink};
 use crate::error::Error;
 use crate::link::LinkProfile;
@@ -48,7 +48,7 @@ trait Wire: fmt::Debug + Send {
     fn connect(&self) -> Result<[TcpStream; 2], Error>;
     fn set(&self, link: &LinkProfile, seed: u64) -> Result<(), Error>;
     fn cut(&self, up_and_down: [bool; 2]) -> Result<(), Error>;
-    fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error>;
+    fn spoiled(&self, most: LatenessMax) -> Result<Option<String>, Error>;
     /// The link as it was when it was started: round trip, and rate and loss where the carrier has them.
     fn calibrate(&self) -> Result<Calibration, Error>;
 }
@@ -154,8 +154,8 @@ impl Net {
     pub fn spoiled(&self) -> Result<Option<String>, Error> {
         let links = pairs(self.topology.names().len()).zip(&self.links);
         for ((a, b), link) in links {
-            let tolerance = tolerance(self.topology.link(a, b).0.base_round_trip());
-            let spoiled = link.wire.spoiled(tolerance)?;
+            let most = LatenessMax::of(self.topology.link(a, b).0.base_round_trip());
+            let spoiled = link.wire.spoiled(most)?;
             if let Some(reason) = spoiled {
                 let [a, b] = [a, b].map(|region| &self.topology.names()[region]);
                 return Ok(Some(format!("between {a} and {b} {reason}")));
@@ -275,8 +275,8 @@ impl<C: Carrier> Wire for EmulatedLink<C> {
         Ok(())
     }
 
-    fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error> {
-        Ok(self.report()?.spoiled(tolerance))
+    fn spoiled(&self, most: LatenessMax) -> Result<Option<String>, Error> {
+        Ok(self.report()?.spoiled(most))
     }
 
     fn calibrate(&self) -> Result<Calibration, Error> {
@@ -309,8 +309,8 @@ impl Wire for Proxied {
         self.proxy.cut(up_and_down)
     }
 
-    fn spoiled(&self, tolerance: Duration) -> Result<Option<String>, Error> {
-        Ok(self.proxy.report()?.spoiled(tolerance))
+    fn spoiled(&self, most: LatenessMax) -> Result<Option<String>, Error> {
+        Ok(self.proxy.report()?.spoiled(most))
     }
 
     fn calibrate(&self) -> Result<Calibration, Error> {

@@ -9,6 +9,7 @@ use bench_core::workload::Failure;
 use bench_network::backend::{Backend, Choice, Config, Kind, Started, start_with_config};
 
 use super::cell::{Cell, MESSAGE, TRANSFER, Verdict, Work, verdict};
+use crate::attempts::until_sound;
 use crate::link_table::measure::refuse;
 
 /// Both ends': the simulation has it as Linux does.
@@ -24,9 +25,7 @@ pub struct Plan {
     /// Repetitions beside the first, which is thrown away: of a request, of a connection, of a
     /// transfer.
     pub repetitions: [usize; 3],
-    /// How often a real side is measured, at the most: one that the emulator spoiled is thrown away.
-    pub attempts: usize,
-    /// Whether what it spoiled until the last is refused.
+    /// Whether a real side that the emulator spoiled is measured anew, and refused at last.
     pub judged: bool,
 }
 
@@ -66,8 +65,7 @@ impl Plan {
     /// What the scale has time for.
     pub fn of(scale: Scale) -> Self {
         let repetitions = scale.pick([3, 2, 1], [20, 5, 3], [200, 40, 10]);
-        let (attempts, judged) = (scale.pick(1, 2, 5), scale != Scale::Smoke);
-        Self { backend: Choice::Auto, seed: 42, repetitions, attempts, judged }
+        Self { backend: Choice::Auto, seed: 42, repetitions, judged: scale != Scale::Smoke }
     }
 }
 
@@ -77,13 +75,10 @@ impl Plan {
 /// What a backend refused, or failed with.
 pub fn compare(cell: &Cell, plan: &Plan) -> Result<Compared, Failure> {
     let simulated = side(cell, plan, Choice::Exact(Kind::Simulation))?;
-    let mut real = side(cell, plan, plan.backend)?;
-    for attempt in 2..=plan.attempts {
-        if real.spoiled.is_none() {
-            break;
-        }
-        real = Side { attempts: attempt, ..side(cell, plan, plan.backend)? };
-    }
+    let is_spoiled = |side: &Side| side.spoiled.is_some();
+    let once = || side(cell, plan, plan.backend);
+    let (real, attempts) = until_sound(plan.judged, is_spoiled, once)?;
+    let real = Side { attempts, ..real };
     let verdict = match why_not(cell.work, &real) {
         Some(why) => Verdict::NotCompared(why),
         None => verdict(cell.work, simulated.middle(), real.middle()),
@@ -110,8 +105,14 @@ fn side(cell: &Cell, plan: &Plan, choice: Choice) -> Result<Side, Failure> {
     let mut started = start_with_config(choice, &cell.link, &config)?;
     let repetitions = plan.repetitions[cell.work as usize];
     let times = times(started.backend.as_mut(), cell.work, repetitions)?;
-    let spoiled = started.backend.spoiled()?;
-    let dimensions = started.dimensions()?;
+    // A transfer is as long as its rate makes it: the tail of single packets is not in its time.
+    let spoiled = match cell.work {
+        Work::Transfer => started.backend.lossy()?,
+        Work::Unary | Work::Connect => started.backend.spoiled()?,
+    };
+    let mut dimensions = started.dimensions()?;
+    let valid = spoiled.as_ref().map_or("yes".to_owned(), |why| format!("no: {why}"));
+    dimensions.push(("link_valid", valid));
     let Started { used, reason, .. } = started;
     Ok(Side { times, used, reason, spoiled, attempts: 1, dimensions })
 }

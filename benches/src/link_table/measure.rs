@@ -1,19 +1,22 @@
 //! What is probed of a link, and the rows: each with what was asked for, what of that can arrive, and
 //! what may differ, in its dimensions.
 //!
-//! A row outside its tolerance is a failed row with both numbers, and so are all rows of a run that the
-//! emulator spoiled: neither is averaged in. At smoke scale, where tests share the machine, numbers are
-//! told and not judged.
+//! A row outside its tolerance is a failed row with both numbers, and so is every row that the emulator
+//! has spoiled at the last attempt: neither is averaged in. A goodput without a rate is spoiled by losses
+//! alone. At smoke scale, where tests share the machine, numbers are told and not judged.
 
 use std::time::Duration;
 
 use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::workload::Failure;
+use bench_network::Error;
 use bench_network::backend::{Choice, Config, Started, ceiling, start_with_config};
 use bench_network::calibrate::{Bulk, Ceiling, RateFound, loss, rate, round_trip};
 use bench_network::link::{Capacity, LinkProfile, Way, named};
 use hdrhistogram::Histogram;
+
+use crate::attempts::until_sound;
 
 /// The dimension of what the profile says, in the row's unit.
 pub const ASKED: &str = "asked";
@@ -21,6 +24,10 @@ pub const ASKED: &str = "asked";
 pub const USED: &str = "used";
 /// Of what may differ.
 pub const TOLERATED: &str = "tolerated";
+
+/// Whether the row holds by what the backend says: this, or why not.
+const VALID: &str = "link_valid";
+const HOLDS: &str = "yes";
 
 /// What is measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,12 +81,32 @@ pub fn rows(scale: Scale) -> Result<Vec<Row>, Failure> {
 /// connection failed with.
 pub fn measure(plan: &Plan) -> Result<Vec<Row>, Failure> {
     let started = start_with_config(plan.backend, &plan.link, &plan.config)?;
-    let limited = Way::ALL.iter().any(|way| plan.link.way(*way).capacity != Capacity::Unlimited);
+    let limited = Way::ALL.iter().any(|way| is_limited(&plan.link, *way));
     let carried = if limited { ceiling(started.used, &plan.config)? } else { None };
     if let Some(ceiling) = carried {
         ceiling.allows(&plan.link)?;
     }
-    probe(plan, started, carried)
+    let mut first = Some(started);
+    let (mut rows, attempts) = until_sound(
+        plan.judged,
+        |rows: &Vec<Row>| is_spoiled(rows),
+        || {
+            let started = match first.take() {
+                Some(started) => started,
+                None => start_with_config(plan.backend, &plan.link, &plan.config)?,
+            };
+            probe(plan, started, carried)
+        },
+    )?;
+    for row in &mut rows {
+        row.dimensions.insert("attempts".to_owned(), attempts.to_string());
+    }
+    Ok(rows)
+}
+
+/// Whether the backend says of any of them that it does not hold.
+fn is_spoiled(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.dimensions.get(VALID).is_some_and(|valid| valid != HOLDS))
 }
 
 /// Everything but who carries it.
@@ -91,10 +118,32 @@ fn probe(plan: &Plan, mut started: Started, carried: Option<Ceiling>) -> Result<
         }
         rows.extend(lost(plan, &mut started, way)?);
     }
-    // Last, because what a connection leaves in the queue would be a loss to whoever comes next.
+    finish(&mut rows, plan, &started, carried, Started::refuse_spoiled)?;
+    // Last, because what a connection leaves in the queue would be a loss to whoever comes next, and
+    // where there is no rate it takes all that the machine has, from the emulator, too.
+    let all_limited = Way::ALL.iter().all(|way| is_limited(&plan.link, *way));
+    let hold: fn(&Started) -> Result<(), Error> =
+        if all_limited { Started::refuse_spoiled } else { Started::refuse_lossy };
     for way in Way::ALL {
-        rows.push(goodput(plan, &mut started, way)?);
+        let mut row = [goodput(plan, &mut started, way)?];
+        finish(&mut row, plan, &started, carried, hold)?;
+        rows.extend(row);
     }
+    Ok(rows)
+}
+
+fn is_limited(link: &LinkProfile, way: Way) -> bool {
+    link.way(way).capacity != Capacity::Unlimited
+}
+
+/// What made the numbers, and whether they hold by what the backend says so far.
+fn finish(
+    rows: &mut [Row],
+    plan: &Plan,
+    started: &Started,
+    carried: Option<Ceiling>,
+    hold: fn(&Started) -> Result<(), Error>,
+) -> Result<(), Failure> {
     let mut dimensions = started.dimensions()?;
     dimensions.push(("link_seed", plan.config.seed.to_string()));
     // By this name records of different backends never compare.
@@ -102,15 +151,18 @@ fn probe(plan: &Plan, mut started: Started, carried: Option<Ceiling>) -> Result<
     if let Some(ceiling) = carried {
         dimensions.push(("link_ceiling_mbit", format!("{:.0}", ceiling.bits / 1e6)));
     }
-    let spoiled = started.refuse_spoiled().err().filter(|_| plan.judged);
-    for row in &mut rows {
+    let spoiled = hold(started).err();
+    let valid = spoiled.as_ref().map_or(HOLDS.to_owned(), |why| format!("no: {why}"));
+    dimensions.push((VALID, valid));
+    let spoiled = spoiled.filter(|_| plan.judged);
+    for row in rows {
         let shared = dimensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         row.dimensions.extend(shared);
         if let Some(spoiled) = &spoiled {
             refuse(row, &spoiled.to_string());
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn id(plan: &Plan, what: &str) -> String {

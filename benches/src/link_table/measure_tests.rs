@@ -71,51 +71,71 @@ fn a_link_that_this_machine_cannot_carry_is_refused() {
     assert_eq!(crate::front::code_of(&failure), crate::front::NOT_MEASURED);
 }
 
-/// A backend that says of itself that it was too slow.
-struct Late(Box<dyn Backend>);
+/// A backend that says of itself that it was too slow, from the first or from the first goodput on.
+struct Late {
+    backend: Box<dyn Backend>,
+    late: bool,
+}
 
 impl Backend for Late {
     fn connect(&mut self) -> Result<Duration, Error> {
-        self.0.connect()
+        self.backend.connect()
     }
 
     fn round_trip(&mut self, size: ByteSize) -> Result<Duration, Error> {
-        self.0.round_trip(size)
+        self.backend.round_trip(size)
     }
 
     fn transfer(&mut self, size: ByteSize) -> Result<Duration, Error> {
-        self.0.transfer(size)
+        self.backend.transfer(size)
     }
 
     fn echoes(&mut self, count: u32) -> Result<Vec<Duration>, Error> {
-        self.0.echoes(count)
+        self.backend.echoes(count)
     }
 
     fn goodput(&mut self, way: Way, plan: Bulk) -> Result<Goodput, Error> {
-        self.0.goodput(way, plan)
+        self.late = true;
+        self.backend.goodput(way, plan)
     }
 
     fn train(&mut self, way: Way, train: Train) -> Result<Arrivals, Error> {
-        self.0.train(way, train)
+        self.backend.train(way, train)
     }
 
     fn spoiled(&self) -> Result<Option<String>, Error> {
-        Ok(Some("the emulator was 9ms late up".to_owned()))
+        Ok(self.late.then(|| "the emulator was 9ms late up".to_owned()))
+    }
+
+    fn lossy(&self) -> Result<Option<String>, Error> {
+        Ok(None)
     }
 
     fn dimensions(&self) -> Result<Vec<(&'static str, String)>, Error> {
-        self.0.dimensions()
+        self.backend.dimensions()
+    }
+}
+
+fn late(plan: &Plan, late: bool) -> Started {
+    let started = start_with_config(plan.backend, &plan.link, &plan.config).expect("started");
+    Started { backend: Box::new(Late { backend: started.backend, late }), ..started }
+}
+
+#[test]
+fn filling_a_link_without_a_rate_takes_nothing_from_what_was_timed_before() {
+    let mut plan = plan("rtt_2ms", Kind::Simulation);
+    plan.bulk = Plan::of(Scale::Smoke, plan.link.clone()).bulk;
+    let rows = probe(&plan, late(&plan, false), None).expect("rows");
+    assert!(rows.iter().any(|row| row.id.contains("/goodput/")), "{rows:?}");
+    for row in rows {
+        assert!(row.ok && row.dimensions["link_valid"] == "yes", "{row:?}");
     }
 }
 
 #[test]
 fn a_run_that_its_backend_spoiled_has_no_number_in_any_row() {
     let plan = plan("lte", Kind::Simulation);
-    let late = || {
-        let started = start_with_config(plan.backend, &plan.link, &plan.config).expect("started");
-        Started { backend: Box::new(Late(started.backend)), ..started }
-    };
-    let rows = probe(&plan, late(), None).expect("rows");
+    let rows = probe(&plan, late(&plan, true), None).expect("rows");
     for row in &rows {
         row.check().expect("a record takes it");
         assert!(!row.ok && row.data.is_none(), "{row:?}");
@@ -123,6 +143,8 @@ fn a_run_that_its_backend_spoiled_has_no_number_in_any_row() {
         assert!(row.dimensions["link_valid"].starts_with("no: "), "{row:?}");
     }
     assert!(table(&rows).contains("refused: what was measured is not valid"), "{}", table(&rows));
+    let filled = probe(&plan, late(&plan, false), None).expect("rows");
+    assert_eq!(filled.iter().filter(|row| !row.ok).count(), 2, "a rate holds, or it does not");
     let told = Plan { judged: false, ..plan.clone() };
-    assert!(probe(&told, late(), None).expect("rows").iter().all(|row| row.ok));
+    assert!(probe(&told, late(&told, true), None).expect("rows").iter().all(|row| row.ok));
 }

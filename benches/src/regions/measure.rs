@@ -16,6 +16,7 @@ use bench_network::topology::net::{Net, describe};
 use hdrhistogram::Histogram;
 
 use super::plan::Plan;
+use crate::attempts::until_sound;
 use crate::link_table::measure::refuse;
 
 /// Of a region and an outage: 1 where no write was served until the cut was over, 0 where one was.
@@ -82,7 +83,9 @@ fn ran(plan: &Plan, mode: Mode) -> Result<Ran, Failure> {
 /// # Errors
 /// What the links refused, or what broke.
 pub fn measure(plan: &Plan, mode: Mode) -> Result<Measured, Failure> {
-    let Ran { run, mut dimensions, spoiled } = ran(plan, mode)?;
+    let is_spoiled = |ran: &Ran| ran.spoiled.is_some();
+    let (ran, attempts) = until_sound(plan.judged, is_spoiled, || ran(plan, mode))?;
+    let Ran { run, mut dimensions, spoiled } = ran;
     let config = plan.config(mode);
     let regions = plan.topology.names().to_vec();
     let mut stale = vec![0; regions.len()];
@@ -99,6 +102,7 @@ pub fn measure(plan: &Plan, mode: Mode) -> Result<Measured, Failure> {
         ("heartbeat", format!("{:?}", config.timing.heartbeat)),
         ("patience", format!("{:?}", config.timing.patience)),
         ("give_up", format!("{:?}", config.timing.give_up)),
+        ("attempts", attempts.to_string()),
         ("link_spoiled", spoiled.clone().unwrap_or_else(|| "no".to_owned())),
         ("linearizable", checked.as_ref().map_or_else(|a| format!("no: {a}"), |_| "yes".into())),
     ]);

@@ -22,7 +22,7 @@ use bench_core::workload::Failure;
 use bench_network::Error;
 use bench_network::af_packet::AfPacket;
 use bench_network::backend::{Choice, Kind};
-use bench_network::calibrate::tolerance;
+use bench_network::calibrate::LatenessMax;
 use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::{LinkProfile, Source};
 use bench_network::tun::Tun;
@@ -178,13 +178,13 @@ impl Figure {
 
 /// Why what went over this link is not valid.
 fn spoiled<C: Carrier>(link: &EmulatedLink<C>) -> Result<Option<String>, Error> {
-    Ok(link.report()?.spoiled(tolerance(link.profile().base_round_trip())))
+    Ok(link.report()?.spoiled(LatenessMax::of(link.profile().base_round_trip())))
 }
 
 /// As [`spoiled`], but that being late counts for nothing: where a goodput or a count is held against a
 /// bound, lateness is in that number.
 pub(super) fn overflowed<C: Carrier>(link: &EmulatedLink<C>) -> Result<Option<String>, Error> {
-    Ok(link.report()?.spoiled(Duration::MAX))
+    Ok(link.report()?.spoiled(LatenessMax::ANY))
 }
 
 /// A row of a figure, with what its link says of itself, and without its number where that is not valid.
