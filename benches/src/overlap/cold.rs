@@ -23,7 +23,8 @@ use crate::arms::{Arm, interleaved};
 use crate::clock::Clock;
 use crate::fio::site::read_ahead;
 
-const BLOCK: ByteSize = ByteSize::mib(1);
+/// What is read, and fetched, at once.
+pub(super) const BLOCK: ByteSize = ByteSize::mib(1);
 
 /// A cold file read with this work on every chunk: with the kernel's read-ahead (`kernel`), without
 /// it (`no_read_ahead`), with advice to the kernel (`advice_sequential`, `advice_willneed`; an
@@ -53,11 +54,13 @@ pub fn cold_file(id: &str, work: Work, scale: Scale) -> Result<Vec<Row>, Failure
         let dimensions = dimensions::<Cold>(file, placement, backend, Policy::Off)?;
         let once = move || {
             let source = BufferedFile::open(path)?;
-            from::<Cold>(file, placement, |clock| {
-                if let Some(advice) = advice {
-                    fadvise(source.file(), 0, None, advice)?;
-                }
-                plain(&source, BLOCK, pool, work, clock)
+            from::<Cold>(file, placement, || {
+                timed(file.payload(), |clock| {
+                    if let Some(advice) = advice {
+                        fadvise(source.file(), 0, None, advice)?;
+                    }
+                    plain(&source, BLOCK, pool, work, clock)
+                })
             })
         };
         arms.push(Arm { name: name.to_owned(), dimensions, once: Box::new(once) });
@@ -96,29 +99,31 @@ impl<'a> Ahead<'a> {
         let config = PrefetchConfig { chunk: BLOCK, policy };
         let start = || Prefetcher::new(source, pool.clone(), config);
         let prefetcher = placement.fetchers(start)??;
-        let once =
-            move || from::<S>(file, placement, |clock| streamed(&prefetcher, work, clock, turns));
+        let once = move || {
+            let pass = |clock: &mut Clock| streamed(&prefetcher, work, clock, turns);
+            from::<S>(file, placement, || timed(file.payload(), pass))
+        };
         Ok(Arm { name: name.to_owned(), dimensions, once: Box::new(once) })
     }
 }
 
-/// Times a pass over the file from this state, which it has when the clock starts, and has not lost
-/// when it is over but by the pass itself.
-fn from<S: CacheState>(
+/// Has a pass over the file timed from this state, which it has when the clock starts, and has not
+/// lost when it is over but by the pass itself.
+pub(super) fn from<S: CacheState>(
     file: &ScratchFile,
     placement: Placement,
-    pass: impl FnOnce(&mut Clock) -> Result<u64, Failure>,
+    pass: impl FnOnce() -> Result<Duration, Failure>,
 ) -> Result<Duration, Failure> {
     let reached = file.cached().reach::<S>()?;
     let _here = Pinned::to(placement.consumer)?;
     reached.held_before(file.cached())?;
-    let time = timed(file.payload(), pass)?;
+    let time = pass()?;
     reached.held(file.cached())?;
     Ok(time)
 }
 
 /// What made the numbers of an arm. Every turn of it begins in the state that is seen here, or fails.
-fn dimensions<S: CacheState>(
+pub(super) fn dimensions<S: CacheState>(
     file: &ScratchFile,
     placement: Placement,
     backend: String,
@@ -155,8 +160,9 @@ mod tests {
         let placement = Placement::new().expect("a CPU");
         let pool = BufferPool::builder(BLOCK).class(BLOCK).build().expect("a pool");
         let source = BufferedFile::open(file.cached().path()).expect("open");
-        let mut pass = |clock: &mut Clock| plain(&source, BLOCK, &pool, Work::None, clock);
-        from::<Cold>(&file, placement, &mut pass).expect("it may leave the file warm");
+        let read = |clock: &mut Clock| plain(&source, BLOCK, &pool, Work::None, clock);
+        let pass = || timed(&payload, read);
+        from::<Cold>(&file, placement, pass).expect("it may leave the file warm");
         let lost = from::<Direct>(&file, placement, pass).expect_err("that one may not");
         assert!(matches!(lost.downcast_ref(), Some(Error::StateLost { .. })), "{lost}");
     }
@@ -173,7 +179,7 @@ mod tests {
         };
         let (times, did): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| row.metric == Metric::WallTime);
-        assert_eq!((times.len(), did.len()), (6, 2 * 9));
+        assert_eq!((times.len(), did.len()), (6, 2 * 10));
         assert!(did.iter().all(|row| row.dimensions["arm"].starts_with("adaptive")));
         for row in times {
             let dimensions = &row.dimensions;

@@ -16,13 +16,13 @@ impl Turns {
     }
 
     /// Chunks by what became of them, as [`PrefetchStats`] has them, over all turns whose times are
-    /// kept; the largest depth; and how long the reader waited in each turn.
+    /// kept; the most that was thrown away at once; the largest depth; and how long the reader waited in each turn.
     pub(super) fn rows(&self, time: &Row) -> Vec<Row> {
         let turns = self.0.borrow();
         // The first round is thrown away.
         let kept = turns.get(1..).unwrap_or_default();
         let sum = |of: fn(&PrefetchStats) -> u64| kept.iter().map(of).sum::<u64>();
-        let depth = kept.iter().map(|stats| u64::from(stats.depth_most)).max().unwrap_or(0);
+        let most = |of: fn(&PrefetchStats) -> u64| kept.iter().map(of).max().unwrap_or(0);
         let counts = [
             ("issued", sum(|stats| stats.issued)),
             ("useful", sum(|stats| stats.useful)),
@@ -31,9 +31,10 @@ impl Turns {
             ("cancelled", sum(|stats| stats.cancelled)),
             ("stolen", sum(|stats| stats.stolen)),
             ("duplicate", sum(|stats| stats.duplicate)),
-            ("depth", depth),
+            ("wasted_at_once", most(|stats| stats.wasted_at_once)),
+            ("depth", most(|stats| u64::from(stats.depth_most))),
         ];
-        let counts = counts.map(|(name, value)| beside(time, name, "1", Data::Count { value }));
+        let counts = counts.map(|(name, value)| counted(time, name, value));
         let stalls = samples(time, "stall", kept.iter().map(|stats| stats.stall));
         counts.into_iter().chain([stalls]).collect()
     }
@@ -44,6 +45,11 @@ pub(super) fn samples(time: &Row, name: &str, values: impl Iterator<Item = Durat
     let values: Vec<f64> = values.map(|value| value.as_nanos() as f64).collect();
     let iterations = vec![1; values.len()];
     beside(time, name, "ns", Data::Samples { values, iterations })
+}
+
+/// How many of something there were in all turns.
+pub(super) fn counted(time: &Row, name: &str, value: u64) -> Row {
+    beside(time, name, "1", Data::Count { value })
 }
 
 fn beside(time: &Row, name: &str, unit: &str, data: Data) -> Row {
@@ -62,6 +68,7 @@ mod tests {
             turns.add(PrefetchStats {
                 issued: n,
                 wasted: 2 * n,
+                wasted_at_once: n,
                 depth_most: n as u32,
                 stall: Duration::from_nanos(n),
                 ..PrefetchStats::default()
@@ -75,6 +82,7 @@ mod tests {
         };
         assert_eq!(of("issued"), Data::Count { value: 3 });
         assert_eq!(of("wasted"), Data::Count { value: 6 });
+        assert_eq!(of("wasted_at_once"), Data::Count { value: 2 });
         assert_eq!(of("duplicate"), Data::Count { value: 0 });
         assert_eq!(of("depth"), Data::Count { value: 2 });
         let stalls = Data::Samples { values: vec![1.0, 2.0], iterations: vec![1, 1] };

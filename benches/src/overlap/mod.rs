@@ -1,9 +1,12 @@
 //! Where the prefetcher meets work: reading ahead of a cold file ([`cold_file`]) and of a far source
-//! ([`far_source`]) while every chunk is checksummed or hashed.
+//! ([`far_source`]) while every chunk is checksummed or hashed; and what it costs where there is
+//! nothing to read ahead ([`at_random`]), or where reads in order jump ([`with_seeks`]).
 
 mod cold;
 mod did;
 mod far;
+mod random;
+mod seeks;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -21,6 +24,8 @@ use crate::clock::Clock;
 
 pub use self::cold::cold_file;
 pub use self::far::far_source;
+pub use self::random::{Where, at_random};
+pub use self::seeks::with_seeks;
 
 const SEED: u64 = 42;
 const DEPTH: u32 = 4;

@@ -2,6 +2,7 @@
 //! counted, and streams over real threads, whose time can be measured.
 
 mod parts;
+mod random;
 mod streams;
 
 use bench_core::fixture::{BufferPool, Payload, PooledBuf};
@@ -11,7 +12,8 @@ use bench_core::workload::Failure;
 use crate::error::Error;
 use crate::prefetch::Prefetcher;
 
-pub use self::parts::{Exchanges, InPlace, PlainRandomReads, Plan, RandomReads};
+pub use self::parts::{Exchanges, InPlace, Plan};
+pub use self::random::{PlainRandomReads, READS, Random, RandomReads};
 pub use self::streams::{ColdCell, ColdSource, ColdStream, DelayedCell, DelayedStream, PolicyName};
 
 const SEED: u64 = 42;
@@ -114,5 +116,7 @@ mod tests {
         }
         let refused = <RandomReads as bench_core::workload::Workload>::set_up(&ByteSize::mib(16));
         assert!(refused.expect_err("one block").to_string().contains("too large"));
+        let refused = <RandomReads as bench_core::workload::Workload>::set_up(&ByteSize::new(0));
+        assert!(refused.expect_err("no block").to_string().contains("of 0 bytes"));
     }
 }
