@@ -8,7 +8,8 @@
                                 of all together and then of each;
                                 `check write|read|stream` compares every byte, answers `checked`
   check ADDRESS CONTENT CHUNK   writes, reads and streams against the blob service at ADDRESS
-  serve CONTENT                 serves the blob service; prints its port; ends with its input
+  serve CONTENT [CPU]           serves the blob service; prints its port; ends with its input;
+                                all its threads stay on the CPU of that number
 
 CONTENT is a file. What moves is compared with it. Messages are encoded by hand: no protoc.
 A call has a time limit. What went wrong is the last line on standard error.
@@ -239,7 +240,9 @@ def check(address, path, chunk):
     print(f"grpcio {grpc.__version__}: {len(content)} bytes written, read and streamed", flush=True)
 
 
-def serve(path):
+def serve(path, *cpu):
+    if cpu:
+        os.sched_setaffinity(0, map(int, cpu))
     server, port = start(pathlib.Path(path).read_bytes(), 0, True)
     print(port, flush=True)
     sys.stdin.read()
@@ -252,7 +255,7 @@ def main(mode=None, *arguments):
     elif mode == "check":
         check(arguments[0], arguments[1], int(arguments[2]))
     elif mode == "serve":
-        serve(arguments[0])
+        serve(*arguments)
     else:
         sys.exit(__doc__)
 

@@ -97,8 +97,8 @@ pub struct Flags {
     output: Option<PathBuf>,
     /// Measure the data path against plain tonic and raw sockets in place of profiles
     ///
-    /// With --layout processes also against grpcio. Raw sockets are left out where calls are more
-    /// than one at a time.
+    /// With --layout processes also against grpcio. Where calls are more than one at a time raw sockets
+    /// are left out, and grpcio's server is called by our client, too; the ratio is to the faster.
     #[cfg(feature = "peers")]
     #[arg(long)]
     peers: bool,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bench_core::workload::Failure;
 use bench_grpc::{Operation, Target};
 use bench_network::backend::{Choice, Kind};
-use bench_network::calibrate::tolerance;
+use bench_network::calibrate::LatenessMax;
 use bench_network::emulated::THREADS;
 use bench_network::link::{Direction, LinkProfile};
 use bench_network::proxy::{self, DelayProxy};
@@ -248,7 +248,7 @@ impl Link {
     /// # Errors
     /// That it cannot tell.
     pub fn spoiled(&self) -> Result<Option<String>, Error> {
-        let of = |profile: &LinkProfile| tolerance(profile.base_round_trip());
+        let of = |profile: &LinkProfile| LatenessMax::of(profile.base_round_trip());
         Ok(match self {
             Self::Proxy(link) => link.report()?.spoiled(of(link.profile())),
             Self::Tun(link) => link.report()?.spoiled(of(link.profile())),

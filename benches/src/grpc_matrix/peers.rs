@@ -3,6 +3,7 @@
 
 mod grpcio;
 mod ratios;
+mod served;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use bench_grpc::{DataPath, Layout, TransportProfile, Wire};
 use bytes::Bytes;
 
 use self::grpcio::Grpcio;
+use self::served::Served;
 use super::arm::Arms;
 use super::end::End;
 use super::flags::Matrix;
@@ -37,6 +39,9 @@ const TONIC: &str = "tonic";
 const RAW_TCP: &str = "raw-tcp";
 const RAW_UNIX: &str = "raw-unix";
 const GRPCIO: &str = "grpcio";
+/// Its server called by our client, where calls are several at a time: of many small ones it is its own
+/// client that holds it up.
+const GRPCIO_SERVER: &str = "grpcio-server";
 
 /// Measures the cells, prints the table and the ratios; the exit code says how it went.
 pub fn run(matrix: &Matrix) -> ExitCode {
@@ -44,8 +49,8 @@ pub fn run(matrix: &Matrix) -> ExitCode {
         return crate::front::refuse("--peers are measured on this machine; leave out --server");
     };
     // Raw sockets, or in their place the path that prost encodes to `Bytes`.
-    let more = if matrix.setup.ceiling().is_ok() { 2 } else { 1 };
-    let arms = 2 + more + usize::from(layout == Layout::Processes);
+    let (more, grpcio) = if matrix.setup.ceiling().is_ok() { (2, 1) } else { (1, 2) };
+    let arms = 2 + more + if layout == Layout::Processes { grpcio } else { 0 };
     measured(matrix, layout, arms).map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
@@ -94,12 +99,19 @@ fn start(
         boxed(Raw::start(name, cell.operation, config, content.1.clone()))
     };
     // First, while this thread may still run anywhere: its processes inherit where.
-    let grpcio = (layout == Layout::Processes).then(|| {
+    let mut others = Arms::new();
+    if layout == Layout::Processes {
         let Setup { chunk, concurrency, .. } = matrix.setup;
         let chunk = chunk.min(cell.size);
         let grpcio = Grpcio::start(GRPCIO, cell.operation, concurrency, &content.1, chunk);
-        (GRPCIO.to_owned(), boxed(grpcio))
-    });
+        others.push((GRPCIO.to_owned(), boxed(grpcio)));
+        if matrix.setup.ceiling().is_err() {
+            let (setup, profile) = (&matrix.setup, matrix.profiles[0]);
+            let of = content.clone();
+            let served = Served::start(GRPCIO_SERVER, cell, setup, profile, of, watch);
+            others.push((GRPCIO_SERVER.to_owned(), boxed(served)));
+        }
+    }
     let mut arms = vec![
         (SEGMENTS.to_owned(), grpc(SEGMENTS, DataPath::Segments, matrix.profiles[0])),
         (TONIC.to_owned(), grpc(TONIC, DataPath::ProstVec, TransportProfile::TONIC)),
@@ -111,7 +123,7 @@ fn start(
         let bytes = grpc(BYTES, DataPath::ProstBytes, matrix.profiles[0]);
         arms.push((BYTES.to_owned(), bytes));
     }
-    arms.extend(grpcio);
+    arms.extend(others);
     arms
 }
 

@@ -27,7 +27,7 @@ macro_rules! heavy {
     ($what:literal) => {
         concat!(
             "test --workspace --locked --features weighbridge/postgres,weighbridge/end-to-end,",
-            "weighbridge/browser,benches/interop ",
+            "weighbridge/browser,benches/interop,benches/peers ",
             $what
         )
     };
@@ -74,7 +74,7 @@ const LANES: [Lane; 10] = [
     },
     Lane {
         what: "gRPC with other implementations",
-        arguments: heavy!("--test interop -- --nocapture"),
+        arguments: heavy!("--test interop --test processes -- --nocapture"),
         variable: None,
     },
     Lane {
