@@ -177,8 +177,9 @@ mod tests {
     use super::*;
 
     fn after_some_parts(folder: &Path) -> Result<Proof, Error> {
-        let pressure = DiskPressure::start(folder, ByteSize::mib(4)).expect("it starts");
-        while pressure.done.syncs.load(Ordering::Relaxed) < 6 {
+        let pressure = DiskPressure::start(folder, ByteSize::mib(4))?;
+        let ended = || pressure.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        while pressure.done.syncs.load(Ordering::Relaxed) < 6 && !ended() {
             thread::sleep(Duration::from_millis(1));
         }
         pressure.end()
@@ -191,15 +192,20 @@ mod tests {
             Ok(proof) => {
                 assert!(proof.times >= 6 && proof.measured.contains("syncs/s"), "{proof:?}");
             }
-            // Where the sources lie in memory or in an overlay that does not tell.
-            Err(error) => assert!(error.to_string().contains("was not shown"), "{error}"),
+            // Where the disk is almost full, or the sources lie in memory or in an overlay that does not
+            // tell.
+            Err(Error::Fault(FaultError::TooMuch { .. } | FaultError::NotShown { .. })) => {}
+            Err(error) => panic!("{error}"),
         }
         let memory = Path::new("/dev/shm");
         if fs::read_to_string("/proc/mounts")
             .is_ok_and(|mounts| mounts.contains(" /dev/shm tmpfs "))
         {
-            let error = after_some_parts(memory).expect_err("no disk").to_string();
-            assert!(error.contains("is the folder in memory?"), "{error}");
+            match after_some_parts(memory).expect_err("no disk") {
+                // Some machines give it less than has to stay free.
+                Error::Fault(FaultError::TooMuch { .. }) => {}
+                error => assert!(error.to_string().contains("is the folder in memory?"), "{error}"),
+            }
         }
     }
 
