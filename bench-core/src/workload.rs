@@ -84,6 +84,12 @@ pub trait Workload: Sized {
     /// What was wrong with the answer.
     fn check(&mut self) -> Result<(), Failure>;
 
+    /// Whether a preparation or a check failed by what the machine did and not by the operation, as when
+    /// the kernel took pages of a file that had to stay in memory. The same is then measured anew.
+    fn is_disturbed(_failure: &Failure) -> bool {
+        false
+    }
+
     /// What made the number: backend, page-cache state, transport settings as they took effect.
     fn dimensions(&self) -> Vec<(&'static str, String)> {
         Vec::new()

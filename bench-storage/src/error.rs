@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bench_core::fixture::cpus::CpuError;
 use bench_core::fixture::{AcquireError, Mismatch};
 use bench_core::units::ByteSize;
+use bench_core::workload::Failure;
 
 use crate::page_cache::PageCacheState;
 
@@ -273,6 +274,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a workload failed by pages that went or came by themselves.
+    pub(crate) fn is_state_lost(failure: &Failure) -> bool {
+        matches!(failure.downcast_ref(), Some(Self::StateLost { .. }))
+    }
+
     /// For `map_err`: why there is no ring. `EPERM` and `EACCES` forbid one, `ENOSYS` and `EINVAL` are
     /// of kernels that lack it or a part of it; the rest is a machine short of something.
     pub(crate) fn of_ring(source: io::Error) -> Self {

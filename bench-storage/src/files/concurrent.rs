@@ -187,6 +187,10 @@ impl Workload for Concurrent {
         Ok(())
     }
 
+    fn is_disturbed(failure: &Failure) -> bool {
+        Error::is_state_lost(failure)
+    }
+
     fn dimensions(&self) -> Vec<(&'static str, String)> {
         let mut dimensions = vec![
             ("backend", "pread and pwrite".to_owned()),

@@ -119,6 +119,10 @@ impl<S: ReadState> Workload for FileRead<S> {
         Ok(())
     }
 
+    fn is_disturbed(failure: &Failure) -> bool {
+        Error::is_state_lost(failure)
+    }
+
     fn dimensions(&self) -> Vec<(&'static str, String)> {
         let ReadCell { pattern, block, depth, .. } = self.cell;
         let mut dimensions = vec![

@@ -112,6 +112,10 @@ impl<S: WriteState> Workload for FileWrite<S> {
         self.verify()
     }
 
+    fn is_disturbed(failure: &Failure) -> bool {
+        Error::is_state_lost(failure)
+    }
+
     fn dimensions(&self) -> Vec<(&'static str, String)> {
         let WriteCell { pattern, sync, block, depth, .. } = self.cell;
         let pages = match (S::DIRECT, sync) {

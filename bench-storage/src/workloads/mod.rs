@@ -41,6 +41,10 @@ macro_rules! workload {
                 self.0.check()
             }
 
+            fn is_disturbed(failure: &Failure) -> bool {
+                crate::error::Error::is_state_lost(failure)
+            }
+
             fn dimensions(&self) -> Vec<(&'static str, String)> {
                 self.0.dimensions()
             }

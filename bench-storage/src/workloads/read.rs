@@ -7,8 +7,10 @@ use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 
 use super::{OnlyFile, pool_for};
+use crate::error::Error;
 use crate::file::blocks;
 use crate::page_cache::PageCacheState;
+use crate::residency::Residency;
 
 /// Reads a file of which no page is in memory: `storage/read_cold/1MiB`.
 #[derive(Debug)]
@@ -40,11 +42,6 @@ enum ReadError {
     Buffer(#[from] AcquireError),
     #[error("{found} of {expected} blocks were read; the operation did not run to its end")]
     Blocks { found: usize, expected: usize },
-    #[error(
-        "{gone} of {pages} pages left memory while the file was read, so that not every read was \
-         warm; free some memory or measure a smaller size"
-    )]
-    NotWarm { gone: u64, pages: u64 },
 }
 
 impl Read {
@@ -117,11 +114,14 @@ impl Read {
         if self.state != PageCacheState::Warm {
             return Ok(()); // The read itself has warmed it.
         }
-        let seen = self.on_disk.file.cached().residency()?;
+        let cached = self.on_disk.file.cached();
+        let seen = cached.residency()?;
         if seen.is_warm() {
             return Ok(());
         }
-        Err(ReadError::NotWarm { gone: seen.pages - seen.resident, pages: seen.pages }.into())
+        let (path, state) = (cached.path().to_owned(), self.state);
+        let Residency { resident, pages, .. } = seen;
+        Err(Error::StateLost { path, state, resident, pages }.into())
     }
 
     fn dimensions(&self) -> Vec<(&'static str, String)> {

@@ -23,6 +23,7 @@
 //! criterion_main!(benches);
 //! ```
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -42,6 +43,9 @@ mod extra_work;
 
 /// Criterion cuts longer names of its folders, and two ids would share one.
 const NAME_LEN_MAX: usize = 64;
+
+/// How often operations are measured, at the most, that the machine disturbs.
+const ATTEMPTS_MAX: u32 = 3;
 
 /// Ids that this process has seen.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -70,9 +74,12 @@ pub fn criterion() -> Criterion {
 /// Fixtures are set up only where the command line selects the id. Criterion's first call is for a
 /// single operation, and its check fails before there is any number.
 ///
+/// What the machine disturbed ([`Workload::is_disturbed`]) is measured anew, twice at the most, and its
+/// time is of no use to anybody.
+///
 /// Where rows are collected ([`Recorder::from_env`]) the workload's dimensions are added to them
-/// after the last operation, with `bytes`, the payload of one operation; and a failure leaves a
-/// failed row.
+/// after the last operation, with `bytes`, the payload of one operation, and `disturbed`, how often
+/// the machine did that, where it did; and a failure leaves a failed row.
 ///
 /// # Panics
 /// With the id and what failed, when the set-up, a preparation or a check fails; when the id was
@@ -81,7 +88,8 @@ pub fn criterion() -> Criterion {
 pub fn wall<W: Workload>(c: &mut Criterion, parameter: &W::Parameter) {
     let selection = Selection::of(std::env::args().skip(1));
     let id = workload::id::<W>(parameter);
-    Bench { id, selection, recorder: Recorder::from_env() }.register::<W>(c, parameter);
+    Bench { id, selection, recorder: Recorder::from_env(), disturbed: Cell::new(0) }
+        .register::<W>(c, parameter);
 }
 
 /// One benchmark and what the process knows about it.
@@ -89,6 +97,8 @@ struct Bench {
     id: String,
     selection: Selection,
     recorder: Option<Recorder>,
+    /// How often operations were measured in vain.
+    disturbed: Cell<u32>,
 }
 
 impl Bench {
@@ -125,24 +135,25 @@ impl Bench {
     }
 
     fn measure_batch<W: Workload>(&self, workload: &mut W, operations: u64) -> Duration {
-        workload.prepare().unwrap_or_else(|error| self.fail("preparation failed", &error));
-        let start = Instant::now();
-        for _ in 0..operations {
-            // Hides from the optimiser that every operation is the same.
-            black_box(&mut *workload).run();
+        for attempt in 1.. {
+            match measure_once(workload, operations) {
+                Ok(elapsed) => return elapsed,
+                Err((_, error)) if attempt < ATTEMPTS_MAX && W::is_disturbed(&error) => {
+                    self.disturbed.update(|times| times + 1);
+                }
+                Err((what, error)) => self.fail(what, &error),
+            }
         }
-        let elapsed = start.elapsed();
-        #[cfg(feature = "extra-work")]
-        let elapsed = extra_work::after(start, elapsed);
-        workload.check().unwrap_or_else(|error| self.fail("check failed", &error));
-        elapsed
+        unreachable!("the last attempt has failed")
     }
 
     fn record_dimensions<W: Workload>(&self, workload: &W) {
         let Some(recorder) = &self.recorder else { return };
         let bytes = workload.bytes().map(|size| ("bytes", size.bytes().to_string()));
+        let disturbed = Some(self.disturbed.get()).filter(|&times| times > 0);
+        let disturbed = disturbed.map(|times| ("disturbed", times.to_string()));
         // The workload's own word comes later, and the later wins.
-        let dimensions = bytes.into_iter().chain(workload.dimensions());
+        let dimensions = bytes.into_iter().chain(disturbed).chain(workload.dimensions());
         if let Err(error) = recorder.dimensions(&self.id, dimensions) {
             panic!("{}: {error}", self.id);
         }
@@ -156,6 +167,24 @@ impl Bench {
         let also = unwritten.map(|error| format!("; {error}")).unwrap_or_default();
         panic!("{}: {sentence}{also}", self.id);
     }
+}
+
+/// The time of so many operations, or what failed around them.
+fn measure_once<W: Workload>(
+    workload: &mut W,
+    operations: u64,
+) -> Result<Duration, (&'static str, Failure)> {
+    workload.prepare().map_err(|error| ("preparation failed", error))?;
+    let start = Instant::now();
+    for _ in 0..operations {
+        // Hides from the optimiser that every operation is the same.
+        black_box(&mut *workload).run();
+    }
+    let elapsed = start.elapsed();
+    #[cfg(feature = "extra-work")]
+    let elapsed = extra_work::after(start, elapsed);
+    workload.check().map_err(|error| ("check failed", error))?;
+    Ok(elapsed)
 }
 
 /// Group and function name, such that criterion's full id is `id`.

@@ -11,6 +11,8 @@ use super::*;
 use crate::measure::recorder;
 use crate::units::ByteSize;
 
+const DISTURBED: &str = "somebody took its pages";
+
 thread_local! {
     /// Set-ups of `Counted` on this test's thread.
     static SET_UPS: Cell<u32> = const { Cell::new(0) };
@@ -18,6 +20,8 @@ thread_local! {
 
 struct Counted {
     runs: u64,
+    /// Checks that will fail by the machine.
+    disturbances: u32,
 }
 
 impl Workload for Counted {
@@ -26,7 +30,13 @@ impl Workload for Counted {
 
     fn set_up(parameter: &String) -> Result<Self, Failure> {
         SET_UPS.set(SET_UPS.get() + 1);
-        if parameter == "no-set-up" { Err("no disk".into()) } else { Ok(Self { runs: 0 }) }
+        let disturbances = match &**parameter {
+            "no-set-up" => return Err("no disk".into()),
+            "disturbed" => 2,
+            "hopeless" => u32::MAX,
+            _ => 0,
+        };
+        Ok(Self { runs: 0, disturbances })
     }
 
     fn bytes(&self) -> Option<ByteSize> {
@@ -38,7 +48,15 @@ impl Workload for Counted {
     }
 
     fn check(&mut self) -> Result<(), Failure> {
+        if self.disturbances > 0 {
+            self.disturbances -= 1;
+            return Err(DISTURBED.into());
+        }
         if self.runs > 0 { Ok(()) } else { Err("nothing ran".into()) }
+    }
+
+    fn is_disturbed(failure: &Failure) -> bool {
+        failure.to_string() == DISTURBED
     }
 
     fn dimensions(&self) -> Vec<(&'static str, String)> {
@@ -52,7 +70,8 @@ fn register(folder: &Path, parameter: &str, c: Criterion, selection: Selection) 
     let recorder = Some(Recorder::to(folder.join("rows.jsonl")));
     let id = workload::id::<Counted>(&parameter);
     let mut c = c.output_directory(folder);
-    Bench { id, selection, recorder }.register::<Counted>(&mut c, &parameter);
+    let disturbed = Cell::new(0);
+    Bench { id, selection, recorder, disturbed }.register::<Counted>(&mut c, &parameter);
 }
 
 /// Milliseconds in all.
@@ -68,6 +87,7 @@ fn dimensions_are_recorded_once_with_the_bytes_of_an_operation() {
     let recorded = recorder::read(&folder.path().join("rows.jsonl")).expect("readable");
     let dimensions = &recorded.dimensions["demo/counted/recorded"];
     assert_eq!((&*dimensions["backend"], &*dimensions["bytes"]), ("memory", "4096"));
+    assert!(!dimensions.contains_key("disturbed"));
     assert_eq!(SET_UPS.get(), 1, "one set-up serves warm-up and measurement");
 }
 
@@ -105,8 +125,9 @@ fn a_failure_names_the_id_and_leaves_a_failed_row() {
 
 #[test]
 fn a_profile_may_end_with_a_call_for_no_operation() {
-    let bench = Bench { id: "demo/none/1B".into(), selection: Selection::All, recorder: None };
-    assert_eq!(bench.measure(&mut Counted { runs: 0 }, 0), Duration::ZERO);
+    let (selection, disturbed) = (Selection::All, Cell::new(0));
+    let bench = Bench { id: "demo/none/1B".into(), selection, recorder: None, disturbed };
+    assert_eq!(bench.measure(&mut Counted { runs: 0, disturbances: 0 }, 0), Duration::ZERO);
 }
 
 #[test]
@@ -120,4 +141,17 @@ fn an_id_registered_twice_is_refused() {
 #[should_panic(expected = "shorten the id")]
 fn an_id_that_criterion_would_cut_is_refused() {
     names(&format!("demo/{}/1B", "x".repeat(60)));
+}
+
+#[test]
+fn what_the_machine_disturbs_is_measured_anew_and_not_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    register(folder.path(), "disturbed", short(), Selection::All);
+    let recorded = recorder::read(&folder.path().join("rows.jsonl")).expect("readable");
+    assert_eq!(recorded.dimensions["demo/counted/disturbed"]["disturbed"], "2");
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        register(folder.path(), "hopeless", short(), Selection::All);
+    }));
+    let message = *panic.expect_err("fails").downcast::<String>().expect("a sentence");
+    assert_eq!(message, format!("demo/counted/hopeless: check failed: {DISTURBED}"));
 }
