@@ -44,6 +44,26 @@ impl Near {
     }
 }
 
+/// What rows say of a source that answers late, and of how it was read.
+pub(super) fn dimensions(
+    payload: Payload,
+    backend: String,
+    chunk: ByteSize,
+    latency: Duration,
+    policy: Policy,
+    placement: Placement,
+) -> Vec<(&'static str, String)> {
+    let mut dimensions = payload.dimensions();
+    dimensions.extend([
+        ("backend", backend),
+        ("chunk", chunk.to_string()),
+        ("policy", PolicyName(policy).to_string()),
+        ("latency", format!("{latency:?}")),
+        ("cpus", placement.describe(policy != Policy::Off)),
+    ]);
+    dimensions
+}
+
 /// A source that answers after so many milliseconds, 4 MiB at a time, read with this work on every
 /// chunk: `off`, at every fixed depth up to 4, and `adaptive`; and without the wait, `near`, from
 /// which the `ideal` time of each depth is computed turn by turn.
@@ -64,17 +84,8 @@ pub fn far_source(
     let delayed = Delayed::new(memory.clone(), DelayConfig::latency(latency), clock);
     let source: Arc<dyn Source> = Arc::new(delayed);
     let placement = Placement::new()?;
-    let dimensions = |backend: String, policy| {
-        let mut dimensions = payload.dimensions();
-        dimensions.extend([
-            ("backend", backend),
-            ("chunk", CHUNK.to_string()),
-            ("policy", PolicyName(policy).to_string()),
-            ("latency", format!("{latency:?}")),
-            ("cpus", placement.describe(policy != Policy::Off)),
-        ]);
-        dimensions
-    };
+    let dimensions =
+        |backend, policy| dimensions(payload, backend, CHUNK, latency, policy, placement);
     let policies = [Policy::Off, Policy::Adaptive { most: DEPTH }]
         .into_iter()
         .chain((1..=DEPTH).map(Policy::Fixed));

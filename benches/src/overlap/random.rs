@@ -17,10 +17,10 @@ use bench_storage::file::ScratchFile;
 use bench_storage::prefetch::{Policy, PrefetchConfig};
 use bench_storage::scratch::ScratchDirectory;
 use bench_storage::source::{BufferedFile, DelayConfig, Delayed, DirectFile, MemorySource, Source};
-use bench_storage::workloads::prefetch::{PolicyName, READS, Random};
+use bench_storage::workloads::prefetch::{READS, Random};
 
 use super::cold::{BLOCK, dimensions, from};
-use super::{DEPTH, Placement, SEED};
+use super::{DEPTH, Placement, SEED, far};
 use crate::arms::{Arm, Pass, interleaved};
 
 const READ: ByteSize = ByteSize::kib(4);
@@ -73,17 +73,8 @@ fn far(
     let delay = DelayConfig::latency(LATENCY);
     let source = Arc::new(Delayed::new(MemorySource::new(&payload), delay, clock));
     let backend = source.backend();
-    let dimensions = |policy| {
-        let mut dimensions = payload.dimensions();
-        dimensions.extend([
-            ("backend", backend.clone()),
-            ("chunk", BLOCK.to_string()),
-            ("policy", PolicyName(policy).to_string()),
-            ("latency", format!("{LATENCY:?}")),
-            ("cpus", placement.describe(policy != Policy::Off)),
-        ]);
-        Ok(dimensions)
-    };
+    let dimensions =
+        |policy| Ok(far::dimensions(payload, backend.clone(), BLOCK, LATENCY, policy, placement));
     let reads = Reads::new(id, placement, source, payload)?;
     reads.rows(rounds, 1, dimensions, |turn| {
         let _here = Pinned::to(placement.consumer)?;

@@ -13,10 +13,9 @@ use bench_core::workload::Failure;
 use bench_storage::clock::MonotonicClock;
 use bench_storage::prefetch::{Policy, PrefetchConfig, PrefetchStats, Prefetcher};
 use bench_storage::source::{DelayConfig, Delayed, MemorySource, Source, read_full};
-use bench_storage::workloads::prefetch::PolicyName;
 
 use super::did::{Turns, counted};
-use super::{DEPTH, Placement, SEED};
+use super::{DEPTH, Placement, SEED, far};
 use crate::arms::{Arm, interleaved};
 use crate::clock::Clock;
 
@@ -49,15 +48,9 @@ pub fn with_seeks(id: &str, scale: Scale) -> Result<Vec<Row>, Failure> {
     let prefetcher = placement.fetchers(start)??;
     let turns = &Turns::default();
     let dimensions = |policy| {
-        let mut dimensions = payload.dimensions();
-        dimensions.extend([
-            ("backend", source.backend()),
-            ("chunk", CHUNK.to_string()),
-            ("policy", PolicyName(policy).to_string()),
-            ("latency", format!("{LATENCY:?}")),
-            ("reads", offsets.len().to_string()),
-            ("cpus", placement.describe(policy != Policy::Off)),
-        ]);
+        let backend = source.backend();
+        let mut dimensions = far::dimensions(payload, backend, CHUNK, LATENCY, policy, placement);
+        dimensions.push(("reads", offsets.len().to_string()));
         dimensions
     };
     let plain = || {
