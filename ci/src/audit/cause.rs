@@ -58,8 +58,9 @@ const SIGNS: [(Reason, &[&str]); 8] = [
     (
         Reason::Threads,
         &[
-            "scheduler::multi_thread",
-            "scheduler/multi_thread",
+            // What its workers do; its handle is in every runtime.
+            "multi_thread::worker",
+            "multi_thread/worker",
             "rayon_core",
             "crossbeam_deque",
             "pthread_create",
@@ -219,7 +220,8 @@ mod tests {
 
     const SIP: &str = "library/core/src/hash/sip.rs";
     const INSERT: &str = "hashbrown::map::HashMap<K,V,S,A>::insert";
-    const WORKER: &str = "tokio::runtime::scheduler::multi_thread::handle::Handle::schedule_task";
+    const WORKER: &str = "tokio::runtime::scheduler::multi_thread::worker::Context::run";
+    const HANDLE: &str = "tokio/src/runtime/scheduler/multi_thread/handle.rs";
 
     #[test]
     fn what_varies_by_itself_is_random_or_threads_or_the_clock() {
@@ -231,6 +233,7 @@ mod tests {
         let fast = "tokio::util::rand::FastRand::fastrand_n";
         assert_eq!(likely(&idle, &["poll"], &[fast, "poll"]), Reason::RandomNumber);
         assert_eq!(likely(&idle, &["main"], &["main"]), Reason::Unknown);
+        assert_eq!(likely(&idle, &[HANDLE], &[HANDLE]), Reason::Unknown);
     }
 
     #[test]
