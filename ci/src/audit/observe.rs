@@ -1,11 +1,9 @@
 //! Counts each bench under every condition.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use bench_core::record::Row;
 
 use super::condition::Condition;
@@ -13,7 +11,7 @@ use super::neighbour::Neighbours;
 use crate::bench::build::Executables;
 use crate::bench::count::{Job, Place, count};
 use crate::bench::ids::{Bench, Only};
-use crate::gate::sides::link;
+use crate::bench::lay_out::{self, level, link};
 use crate::gate::tree::Wanted;
 use crate::process;
 use crate::ui::Ui;
@@ -110,16 +108,10 @@ pub(super) fn lay_out(
 ) -> anyhow::Result<(Place, Vec<Bench>)> {
     let name = format!("{}{repetition:03}", condition.letter());
     let detour = "x".repeat(condition.detour(repetition));
-    let folder = plan.scratch.join("run").join(&name).join(detour);
-    let mut place = Place::of(plan.executables, plan.folder, &plan.scratch.join("out").join(name));
+    let [run, out] = ["run", "out"].map(|folder| level(&plan.scratch.join(folder).join(&name)));
+    let mut place = Place::of(plan.executables, plan.folder, &out);
     place.padding = condition.padding(repetition);
-    for (target, path) in &mut place.benches {
-        let there = folder.join(target);
-        fs::create_dir_all(&folder)
-            .and_then(|()| link(path, &there))
-            .with_context(|| format!("failed to lay out {}", there.display()))?;
-        *path = there;
-    }
+    place.benches = lay_out::executables(&place.benches, &run.join(detour), link)?;
     let mut benches = place.list()?;
     only.check(benches.iter().map(|bench| bench.id.as_str()))?;
     benches.retain(|bench| only.wants(&bench.id));
@@ -128,6 +120,7 @@ pub(super) fn lay_out(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

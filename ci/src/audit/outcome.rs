@@ -17,6 +17,9 @@ pub(crate) enum Standing {
     Repeats,
     /// It varies by no more than the gate lets pass; it may gate.
     WithinLimit,
+    /// It varies by more with the length of the executable's path and by no more otherwise; it may gate,
+    /// since the gate's paths are equally long.
+    WithPath,
     /// It varies by more, and `benches/expected.toml` says that it does: it does not gate.
     Listed,
     /// It varies by more, and gates: it may not.
@@ -57,13 +60,15 @@ impl Finding {
         let limit = policy.limit(&series.metric, &series.id);
         let bound = |limit: Limit, least| limit.bound(least as f64, None).change;
         let limit = limit.zip(range).map_or(0.0, |(limit, (least, _))| bound(limit, least));
-        let spread = range.map_or(0, |(least, most)| most - least);
-        let standing = match spread {
+        let spread = |range: Option<(u64, u64)>| range.map_or(0, |(least, most)| most - least);
+        let at_gate = spread(series.range_on_equal_paths());
+        let standing = match spread(range) {
             _ if series.broke => Standing::Failed,
             _ if !series.errors.is_empty() || range.is_none() => Standing::NeverRan,
             0 => Standing::Repeats,
             spread if spread as f64 <= limit => Standing::WithinLimit,
             _ if listed => Standing::Listed,
+            _ if at_gate as f64 <= limit => Standing::WithPath,
             _ => Standing::Varies,
         };
         let counts = Condition::ALL.map(|condition| (condition, series.under(condition).collect()));
@@ -188,6 +193,16 @@ pub(crate) mod tests {
         for (counts, listed, standing) in cases {
             assert_eq!(finding(counts, listed).standing, standing, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn what_moves_with_its_path_alone_may_gate() {
+        let (still, far) = ([1_000; 3], [1_000, 2_000, 1_000]);
+        let standing =
+            |counts, listed| Finding::of(&made("a/b", counts), &Policy::default(), listed).standing;
+        assert_eq!(standing([still, still, still, far], false), Standing::WithPath);
+        assert_eq!(standing([still, still, still, far], true), Standing::Listed);
+        assert_eq!(standing([still, still, far, far], false), Standing::Varies);
     }
 
     #[test]

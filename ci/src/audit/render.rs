@@ -16,7 +16,7 @@ pub(crate) fn text(outcome: &Outcome, repeats: usize, exit: Exit, colour: bool) 
     for finding in told(outcome) {
         let tone = match finding.standing {
             Standing::Repeats | Standing::WithinLimit => Tone::Neutral,
-            Standing::Listed => Tone::Quiet,
+            Standing::Listed | Standing::WithPath => Tone::Quiet,
             Standing::Varies | Standing::NeverRan | Standing::Failed => Tone::Bad,
         };
         table.push(tone, cells(finding).into());
@@ -75,6 +75,7 @@ fn cells(finding: &Finding) -> [String; 6] {
     let verdict = match finding.standing {
         Standing::Repeats => "repeats",
         Standing::WithinLimit => "varies within its limit",
+        Standing::WithPath => "varies with its path alone, of one length at a gate",
         Standing::Listed => "varies, and is listed as varying",
         Standing::Varies => "varies, and may not gate",
         Standing::NeverRan => "never ran",
@@ -157,10 +158,11 @@ fn sentences(outcome: &Outcome, repeats: usize, exit: Exit) -> Vec<String> {
     }
     let number_of = |standing| outcome.findings.iter().filter(|f| f.standing == standing).count();
     said.push(format!(
-        "audit: {} repeat, {} vary within their limit, {} vary and are listed, {} vary and gate, \
-         {} never ran, {} failed; {repeats} counts of each under each of 4 conditions; exit code {}",
+        "audit: {} repeat, {} vary within their limit, {} with their path alone, {} vary and are \
+         listed, {} vary and gate, {} never ran, {} failed; {repeats} counts of each under each of 4 conditions; exit code {}",
         number_of(Standing::Repeats),
         number_of(Standing::WithinLimit),
+        number_of(Standing::WithPath),
         number_of(Standing::Listed),
         number_of(Standing::Varies),
         number_of(Standing::NeverRan),
@@ -193,7 +195,8 @@ mod tests {
             "a/b: varies from run to run; likely cause: a random hasher (the counts part in \
              hash/sip.rs); most of it in insert",
             "[count] varies = [\"a/b\"]",
-            "audit: 1 repeat, 0 vary within their limit, 0 vary and are listed, 1 vary and gate",
+            "audit: 1 repeat, 0 vary within their limit, 0 with their path alone, 0 vary and are listed, 1 \
+             vary and gate",
             "exit code 5",
         ] {
             assert!(said.contains(part), "no '{part}' in:\n{said}");

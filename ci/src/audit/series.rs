@@ -66,7 +66,17 @@ impl Series {
 
     /// The smallest and the largest of all; `None` where nothing was counted.
     pub(crate) fn range(&self) -> Option<(u64, u64)> {
-        let counts = || self.values.iter().map(|value| value.count);
+        self.range_of(|_| true)
+    }
+
+    /// The same of the conditions under which the gate counts, whose paths are equally long.
+    pub(crate) fn range_on_equal_paths(&self) -> Option<(u64, u64)> {
+        self.range_of(|condition| condition != Condition::Path)
+    }
+
+    fn range_of(&self, under: impl Fn(Condition) -> bool) -> Option<(u64, u64)> {
+        let of = |value: &&Value| under(value.condition);
+        let counts = || self.values.iter().filter(of).map(|value| value.count);
         counts().min().zip(counts().max())
     }
 
@@ -136,6 +146,7 @@ pub(crate) mod tests {
         let (least, most) = one.apart().expect("they differ");
         assert_eq!((least.count, most.count), (7, 8));
         assert_eq!(one.range(), Some((7, 11)));
+        assert_eq!(one.range_on_equal_paths(), Some((7, 10)));
     }
 
     #[test]

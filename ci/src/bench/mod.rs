@@ -16,6 +16,7 @@ pub(crate) mod count;
 pub(crate) mod dhat;
 mod hidden;
 pub(crate) mod ids;
+pub(crate) mod lay_out;
 pub(crate) mod lean;
 mod output;
 pub(crate) mod timed;

@@ -16,6 +16,7 @@ use crate::bench::build::{Build, Executables, named_executables};
 use crate::bench::code_hash::code_hash;
 use crate::bench::count::{Metrics, Place, count_place};
 use crate::bench::ids::{self, Only};
+use crate::bench::lay_out::{self, level, link};
 use crate::bench::timed::{self, Bench, Conditions, Measured};
 use crate::cmd::setup;
 use crate::doctor;
@@ -75,7 +76,8 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let scratch = workspace.scratch()?;
     let (deadline, scratch) = (deadline(args), scratch.path());
     let conditions = Conditions { scale: args.scale, deadline, folder: &folder, scratch };
-    let place = Place::of(&counted, &folder, &scratch.join("count"));
+    let mut place = Place::of(&counted, &folder, &level(&scratch.join("out")));
+    place.benches = lay_out::executables(&place.benches, &level(&scratch.join("run")), link)?;
     let mut listed = timed::benches(&timed, conditions)?;
     let left = expected.leave_out(args.scale, &only, &mut listed);
     if left > 0 {

@@ -20,6 +20,7 @@ use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables}
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Metrics, Place, count};
 use crate::bench::ids::Bench;
+use crate::bench::lay_out::{self, Put, level, link};
 use crate::bench::lean;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -95,8 +96,8 @@ impl Workshop<'_> {
         // Names of equal length again: what is counted twice counts the same.
         let place = |(run, out), nameless, put: Put| -> anyhow::Result<Place> {
             let folder = self.workspace.perf_dir(&format!("gate/{run}"))?.join(letter);
-            let benches = lay_out(&built.benches, &folder, put)?;
-            let home = self.workspace.perf_dir(&format!("gate/{out}"))?.join(letter);
+            let benches = lay_out::executables(&built.benches, &level(&folder), put)?;
+            let home = level(&self.workspace.perf_dir(&format!("gate/{out}"))?.join(letter));
             Ok(Place { benches, folder, home, nameless, padding: 0, extra_turns: None })
         };
         let (explicit, place) =
@@ -210,31 +211,6 @@ pub(crate) fn codes(base: &Ready, head: &Ready) -> (BTreeMap<String, Code>, Vec<
     (codes, remarks)
 }
 
-/// How an executable gets to its place.
-type Put = fn(&Path, &Path) -> std::io::Result<()>;
-
-/// Puts the executables into `folder` under their targets' names, and nothing else.
-fn lay_out(
-    benches: &BTreeMap<String, PathBuf>,
-    folder: &Path,
-    put: Put,
-) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let _older = fs::remove_dir_all(folder);
-    let place = |(target, path): (&String, &PathBuf)| {
-        let there = folder.join(target);
-        put(path, &there).map(|()| (target.clone(), there))
-    };
-    fs::create_dir_all(folder)
-        .and_then(|()| benches.iter().map(place).collect())
-        .with_context(|| format!("failed to lay out {}", folder.display()))
-}
-
-/// A hard link where the file system has them, a copy where not.
-pub(crate) fn link(from: &Path, to: &Path) -> std::io::Result<()> {
-    let _older = fs::remove_file(to);
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
-}
-
 /// A copy without debug information where there is some, a [`link`] where not.
 fn lean(from: &Path, to: &Path) -> std::io::Result<()> {
     if lean::copy(from, to)? { Ok(()) } else { link(from, to) }
@@ -271,8 +247,10 @@ mod tests {
         let (a, b) = (folder.path().join("run/a"), folder.path().join("run/b"));
         fs::create_dir_all(&a).expect("create");
         fs::write(a.join("count_old"), "left over").expect("write");
-        let (a, b) =
-            (lay_out(&benches, &a, lean).expect("a"), lay_out(&benches, &b, lean).expect("b"));
+        let (a, b) = (
+            lay_out::executables(&benches, &a, lean).expect("a"),
+            lay_out::executables(&benches, &b, lean).expect("b"),
+        );
         let length = |places: &BTreeMap<String, PathBuf>| places["count_a"].as_os_str().len();
         assert_eq!(length(&a), length(&b));
         assert_eq!(fs::read_dir(folder.path().join("run/a")).expect("list").count(), 1);

@@ -73,7 +73,7 @@ fn copy(from: &Path, to: &Path, own: &BTreeSet<String>) -> io::Result<()> {
         let there = to.join("deps").join(entry.file_name());
         match entry.path().extension().and_then(OsStr::to_str) {
             // Compilers replace these and never write into one.
-            Some("rlib" | "rmeta") => super::sides::link(&entry.path(), &there)?,
+            Some("rlib" | "rmeta") => crate::bench::lay_out::link(&entry.path(), &there)?,
             Some("d" | "so") => copy_file(&entry.path(), &there)?,
             _ => {}
         }
