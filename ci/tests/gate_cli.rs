@@ -241,7 +241,7 @@ fn an_interrupt_while_it_builds_ends_the_children_and_leaves_the_repository_alon
 #[test]
 fn an_interrupt_while_it_counts_keeps_what_was_counted() {
     // Interrupts once a bench runs; whoever comes after it finds the flag set.
-    let checkout = Checkout::with_bench("echo $$ > \"${0%/*}/../../../../../pid\"; sleep 1000");
+    let checkout = Checkout::with_bench("echo $$ > \"${0%/*}/../../../../../../pid\"; sleep 1000");
     let mut gate = checkout.gate(&["--base=main"]);
     let child = gate.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let pid_file = checkout.root().join("pid");

@@ -93,11 +93,13 @@ impl Series {
         Condition::ALL.into_iter().filter(moves).collect()
     }
 
-    /// Two values that differ most, of those under the first condition that moved the count and
-    /// those when idle. `None` where all are equal.
+    /// Two values that differ most, of those when idle and under the conditions that moved the count.
+    /// `None` where all are equal.
     pub(crate) fn apart(&self) -> Option<(&Value, &Value)> {
-        let moved = *self.moved().first()?;
-        let of = |value: &&Value| [Condition::Idle, moved].contains(&value.condition);
+        let moved = self.moved();
+        moved.first()?;
+        let of =
+            |value: &&Value| value.condition == Condition::Idle || moved.contains(&value.condition);
         let candidates = || self.values.iter().filter(of);
         let least = candidates().min_by_key(|value| value.count)?;
         let most = candidates().max_by_key(|value| value.count)?;
