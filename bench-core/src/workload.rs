@@ -85,7 +85,8 @@ pub trait Workload: Sized {
     fn check(&mut self) -> Result<(), Failure>;
 
     /// Whether a preparation or a check failed by what the machine did and not by the operation, as when
-    /// the kernel took pages of a file that had to stay in memory. The same is then measured anew.
+    /// the kernel took pages of a file that had to stay in memory. Under criterion the operations are
+    /// then done anew. An answer that is wrong has to fail a check before such a state does.
     fn is_disturbed(_failure: &Failure) -> bool {
         false
     }

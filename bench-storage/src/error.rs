@@ -84,7 +84,7 @@ pub enum Error {
         /// Pages of the file.
         pages: u64,
     },
-    /// The file left its state while operations ran that were to meet it there.
+    /// The file left its state before or while operations ran that were to meet it there.
     #[error(
         "{} is no longer {state}: {resident} of {pages} pages are in memory, so that not every \
          operation met that state; free some memory, or keep others off the file",
@@ -274,9 +274,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a workload failed by pages that went or came by themselves.
+    /// Whether a workload failed by pages that went or came by themselves. Past the page cache none does:
+    /// whoever finds some there has read through it.
     pub(crate) fn is_state_lost(failure: &Failure) -> bool {
-        matches!(failure.downcast_ref(), Some(Self::StateLost { .. }))
+        let lost = failure.downcast_ref();
+        matches!(lost, Some(Self::StateLost { state, .. }) if *state != PageCacheState::Direct)
     }
 
     /// For `map_err`: why there is no ring. `EPERM` and `EACCES` forbid one, `ENOSYS` and `EINVAL` are

@@ -139,6 +139,13 @@ fn a_flipped_byte_a_short_file_and_a_lost_state_are_caught() {
     read.run();
     let error = read.check().expect_err("flipped").to_string();
     assert!(error.contains(&format!("offset {place} ")), "{error}");
+    // A state that is lost besides is no excuse for it.
+    read.prepare().expect("warm");
+    read.run();
+    let _stays_in_memory = read.file().cached().evict();
+    let error = read.check().expect_err("flipped and lost");
+    assert!(error.to_string().contains(&format!("offset {place} ")), "{error}");
+    assert!(!FileRead::<Warm>::is_disturbed(&error));
 
     read.file().cached().file().set_len(100_000).expect("truncate");
     read.prepare().expect("warm");
@@ -151,8 +158,12 @@ fn a_flipped_byte_a_short_file_and_a_lost_state_are_caught() {
     read.prepare().expect("warm");
     read.run();
     if read.file().cached().evict().is_ok() {
-        let error = read.check().expect_err("cold by now").to_string();
-        assert!(error.contains("is no longer warm"), "{error}");
+        let error = read.check().expect_err("cold by now");
+        assert!(error.to_string().contains("is no longer warm"), "{error}");
+        assert!(FileRead::<Warm>::is_disturbed(&error));
+        read.prepare().expect("warm again");
+        read.run();
+        read.check().expect("as if nothing had been");
     }
 }
 

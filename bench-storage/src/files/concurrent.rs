@@ -169,8 +169,10 @@ impl Workload for Concurrent {
         for share in &shares {
             check_amount(share, &self.steps)?;
         }
-        for (number, (file, reached)) in self.files.iter().zip(&self.reached).enumerate() {
-            reached.held(file.cached())?;
+        // Verifying reads pages in.
+        let mut files = self.files.iter().zip(&self.reached);
+        let held = files.try_for_each(|(file, reached)| reached.held(file.cached()));
+        for (number, file) in self.files.iter().enumerate() {
             if self.is_written(number) {
                 file.verify()?;
             }
@@ -184,7 +186,7 @@ impl Workload for Concurrent {
                 payload.verify(step.offset, block)?;
             }
         }
-        Ok(())
+        Ok(held?)
     }
 
     fn is_disturbed(failure: &Failure) -> bool {

@@ -109,14 +109,14 @@ impl<S: ReadState> Workload for FileRead<S> {
     fn check(&mut self) -> Result<(), Failure> {
         let share = self.outcome.take().ok_or("nothing was read")??;
         check_amount(&share, &self.pass.steps)?;
-        self.reached.held(self.on_disk.file.cached())?;
+        let held = self.reached.held(self.on_disk.file.cached());
         if share.last.is_empty() {
             return Err("no block was kept to verify".into());
         }
         for (step, block) in &share.last {
             self.on_disk.file.payload().verify(step.offset, block)?;
         }
-        Ok(())
+        Ok(held?)
     }
 
     fn is_disturbed(failure: &Failure) -> bool {

@@ -104,12 +104,14 @@ impl<S: WriteState> Workload for FileWrite<S> {
         let share = self.outcome.take().ok_or("nothing was written")??;
         check_amount(&share, &self.steps)?;
         let cached = self.on_disk.file.cached();
-        self.reached.held(cached)?;
+        // Verifying reads pages in.
+        let held = self.reached.held(cached);
         let unwritten = cached.residency()?.unwritten;
         if let (true, Some(pages @ 1..)) = (self.cell.sync != SyncPolicy::Never, unwritten) {
             return Err(format!("{pages} pages are still not on the disk after a sync").into());
         }
-        self.verify()
+        self.verify()?;
+        Ok(held?)
     }
 
     fn is_disturbed(failure: &Failure) -> bool {

@@ -74,12 +74,12 @@ pub fn criterion() -> Criterion {
 /// Fixtures are set up only where the command line selects the id. Criterion's first call is for a
 /// single operation, and its check fails before there is any number.
 ///
-/// What the machine disturbed ([`Workload::is_disturbed`]) is measured anew, twice at the most, and its
-/// time is of no use to anybody.
+/// Operations that the machine disturbed ([`Workload::is_disturbed`]) are done anew, each batch twice at
+/// the most, and their time is thrown away.
 ///
 /// Where rows are collected ([`Recorder::from_env`]) the workload's dimensions are added to them
 /// after the last operation, with `bytes`, the payload of one operation, and `disturbed`, how often
-/// the machine did that, where it did; and a failure leaves a failed row.
+/// the machine did that, warm-up included, where it did; and a failure leaves a failed row.
 ///
 /// # Panics
 /// With the id and what failed, when the set-up, a preparation or a check fails; when the id was
@@ -135,16 +135,17 @@ impl Bench {
     }
 
     fn measure_batch<W: Workload>(&self, workload: &mut W, operations: u64) -> Duration {
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             match measure_once(workload, operations) {
                 Ok(elapsed) => return elapsed,
                 Err((_, error)) if attempt < ATTEMPTS_MAX && W::is_disturbed(&error) => {
+                    attempt += 1;
                     self.disturbed.update(|times| times + 1);
                 }
                 Err((what, error)) => self.fail(what, &error),
             }
         }
-        unreachable!("the last attempt has failed")
     }
 
     fn record_dimensions<W: Workload>(&self, workload: &W) {

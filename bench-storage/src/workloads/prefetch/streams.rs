@@ -174,10 +174,6 @@ impl Workload for ColdStream {
         self.answer.check(self.file.payload())
     }
 
-    fn is_disturbed(failure: &Failure) -> bool {
-        Error::is_state_lost(failure)
-    }
-
     fn dimensions(&self) -> Vec<(&'static str, String)> {
         let mut dimensions = vec![
             ("backend", self.prefetcher.source().backend()),
