@@ -45,7 +45,7 @@ impl Near {
 }
 
 /// What rows say of a source that answers late, and of how it was read.
-pub(super) fn dimensions(
+pub(super) fn late_dimensions(
     payload: Payload,
     backend: String,
     chunk: ByteSize,
@@ -85,7 +85,7 @@ pub fn far_source(
     let source: Arc<dyn Source> = Arc::new(delayed);
     let placement = Placement::new()?;
     let dimensions =
-        |backend, policy| dimensions(payload, backend, CHUNK, latency, policy, placement);
+        |backend, policy| late_dimensions(payload, backend, CHUNK, latency, policy, placement);
     let policies = [Policy::Off, Policy::Adaptive { most: DEPTH }]
         .into_iter()
         .chain((1..=DEPTH).map(Policy::Fixed));

@@ -73,8 +73,9 @@ fn far(
     let delay = DelayConfig::latency(LATENCY);
     let source = Arc::new(Delayed::new(MemorySource::new(&payload), delay, clock));
     let backend = source.backend();
-    let dimensions =
-        |policy| Ok(far::dimensions(payload, backend.clone(), BLOCK, LATENCY, policy, placement));
+    let dimensions = |policy| {
+        Ok(far::late_dimensions(payload, backend.clone(), BLOCK, LATENCY, policy, placement))
+    };
     let reads = Reads::new(id, placement, source, payload)?;
     reads.rows(rounds, 1, dimensions, |turn| {
         let _here = Pinned::to(placement.consumer)?;

@@ -49,7 +49,8 @@ pub fn with_seeks(id: &str, scale: Scale) -> Result<Vec<Row>, Failure> {
     let turns = &Turns::default();
     let dimensions = |policy| {
         let backend = source.backend();
-        let mut dimensions = far::dimensions(payload, backend, CHUNK, LATENCY, policy, placement);
+        let mut dimensions =
+            far::late_dimensions(payload, backend, CHUNK, LATENCY, policy, placement);
         dimensions.push(("reads", offsets.len().to_string()));
         dimensions
     };
