@@ -44,7 +44,7 @@ fn what_the_environment_or_the_path_moves_is_told_apart() {
     let advice = "[count] varies = [\"pool/cycle/4KiB\"]";
     expect(&audit(&environment, &[]), 5, &[likely, advice, "1 repeat", "exit code 5"]);
     let path = counting("N=$((N + ${#0}))");
-    let verdict = "varies with its path alone, of one length at a gate";
+    let verdict = "varies with its path, of one length at a gate";
     let answer = audit(&path, &[]);
     expect(&answer, 0, &["likely cause: the length of the path", verdict, "exit code 0"]);
     assert!(!answer.1.contains("[count] varies"), "{}", answer.1);

@@ -42,6 +42,18 @@ fn without_a_baseline_the_command_that_writes_one_is_named() {
 }
 
 #[test]
+fn what_is_counted_has_a_path_of_one_length() {
+    let checkout = Checkout::counting(1_000, 1_000);
+    let script = checkout.read_tool("count_a");
+    let body = script.strip_prefix("#!/bin/sh\n").expect("a script");
+    checkout.tool("count_a", &body.replace("O=", "N=$((${#0} * 10000 + ${#GUNGRAUN_HOME}))\nO="));
+    assert_eq!(run(&checkout, "bless", &[]).0, 0);
+    let text = fs::read_to_string(file(&checkout)).expect("text");
+    // The folder, a separator and the target's name.
+    assert!(text.contains("pool/cycle/4KiB instructions 2580250\n"), "{text}");
+}
+
+#[test]
 fn a_tree_is_judged_by_the_file_that_it_was_blessed_with() {
     let checkout = blessed(1_000, 20_000);
     let text = fs::read_to_string(file(&checkout)).expect("text");

@@ -10,8 +10,8 @@ use super::condition::Condition;
 use super::neighbour::Neighbours;
 use crate::bench::build::Executables;
 use crate::bench::count::{Job, Place, count};
+use crate::bench::folders::{self, levelled, link};
 use crate::bench::ids::{Bench, Only};
-use crate::bench::lay_out::{self, level, link};
 use crate::gate::tree::Wanted;
 use crate::process;
 use crate::ui::Ui;
@@ -108,10 +108,10 @@ pub(super) fn lay_out(
 ) -> anyhow::Result<(Place, Vec<Bench>)> {
     let name = format!("{}{repetition:03}", condition.letter());
     let detour = "x".repeat(condition.detour(repetition));
-    let [run, out] = ["run", "out"].map(|folder| level(&plan.scratch.join(folder).join(&name)));
-    let mut place = Place::of(plan.executables, plan.folder, &out);
+    let [run, out] = ["run", "out"].map(|folder| levelled(&plan.scratch.join(folder).join(&name)));
+    let benches = folders::lay_out(&plan.executables.benches, &run.join(detour), link)?;
+    let mut place = Place::of(benches, plan.folder, &out);
     place.padding = condition.padding(repetition);
-    place.benches = lay_out::executables(&place.benches, &run.join(detour), link)?;
     let mut benches = place.list()?;
     only.check(benches.iter().map(|bench| bench.id.as_str()))?;
     benches.retain(|bench| only.wants(&bench.id));

@@ -67,8 +67,8 @@ impl Finding {
             _ if !series.errors.is_empty() || range.is_none() => Standing::NeverRan,
             0 => Standing::Repeats,
             spread if spread as f64 <= limit => Standing::WithinLimit,
-            _ if listed => Standing::Listed,
             _ if at_gate as f64 <= limit => Standing::WithPath,
+            _ if listed => Standing::Listed,
             _ => Standing::Varies,
         };
         let counts = Condition::ALL.map(|condition| (condition, series.under(condition).collect()));
@@ -78,7 +78,12 @@ impl Finding {
             standing,
             range,
             limit,
-            moved: series.moved(),
+            // What else moves it, moves it by less than its limit.
+            moved: if standing == Standing::WithPath {
+                vec![Condition::Path]
+            } else {
+                series.moved()
+            },
             causes: Vec::new(),
             parts_in: None,
             counts: counts.into(),
@@ -198,11 +203,11 @@ pub(crate) mod tests {
     #[test]
     fn what_moves_with_its_path_alone_may_gate() {
         let (still, far) = ([1_000; 3], [1_000, 2_000, 1_000]);
-        let standing =
-            |counts, listed| Finding::of(&made("a/b", counts), &Policy::default(), listed).standing;
-        assert_eq!(standing([still, still, still, far], false), Standing::WithPath);
-        assert_eq!(standing([still, still, still, far], true), Standing::Listed);
-        assert_eq!(standing([still, still, far, far], false), Standing::Varies);
+        let of = |counts, listed| Finding::of(&made("a/b", counts), &Policy::default(), listed);
+        let found = of([[1_000, 1_004, 1_000], still, still, far], false);
+        assert_eq!((found.standing, &*found.moved), (Standing::WithPath, &[Condition::Path][..]));
+        assert_eq!(of([still, still, still, far], true).standing, Standing::WithPath);
+        assert_eq!(of([still, still, far, far], false).standing, Standing::Varies);
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn cells(finding: &Finding) -> [String; 6] {
     let verdict = match finding.standing {
         Standing::Repeats => "repeats",
         Standing::WithinLimit => "varies within its limit",
-        Standing::WithPath => "varies with its path alone, of one length at a gate",
+        Standing::WithPath => "varies with its path, of one length at a gate",
         Standing::Listed => "varies, and is listed as varying",
         Standing::Varies => "varies, and may not gate",
         Standing::NeverRan => "never ran",
@@ -158,8 +158,9 @@ fn sentences(outcome: &Outcome, repeats: usize, exit: Exit) -> Vec<String> {
     }
     let number_of = |standing| outcome.findings.iter().filter(|f| f.standing == standing).count();
     said.push(format!(
-        "audit: {} repeat, {} vary within their limit, {} with their path alone, {} vary and are \
-         listed, {} vary and gate, {} never ran, {} failed; {repeats} counts of each under each of 4 conditions; exit code {}",
+        "audit: {} repeat, {} vary within their limit, {} vary with their path, {} vary and are \
+         listed, {} vary and gate, {} never ran, {} failed; {repeats} counts of each under each of 4 \
+         conditions; exit code {}",
         number_of(Standing::Repeats),
         number_of(Standing::WithinLimit),
         number_of(Standing::WithPath),
@@ -175,6 +176,7 @@ fn sentences(outcome: &Outcome, repeats: usize, exit: Exit) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::cause::{Names, causes};
+    use super::super::condition::Condition;
     use super::super::outcome::tests::outcome;
     use super::*;
 
@@ -195,13 +197,26 @@ mod tests {
             "a/b: varies from run to run; likely cause: a random hasher (the counts part in \
              hash/sip.rs); most of it in insert",
             "[count] varies = [\"a/b\"]",
-            "audit: 1 repeat, 0 vary within their limit, 0 with their path alone, 0 vary and are listed, 1 \
+            "audit: 1 repeat, 0 vary within their limit, 0 vary with their path, 0 vary and are listed, 1 \
              vary and gate",
             "exit code 5",
         ] {
             assert!(said.contains(part), "no '{part}' in:\n{said}");
         }
         assert!(!said.contains("a/still"), "{said}");
+    }
+
+    #[test]
+    fn what_varies_with_its_path_is_told_and_is_no_fault() {
+        let mut outcome = varying();
+        let finding = &mut outcome.findings[1];
+        (finding.standing, finding.moved) = (Standing::WithPath, vec![Condition::Path]);
+        finding.causes = causes(&finding.moved, &Names::default());
+        let said = text(&outcome, 3, Exit::Fine, false);
+        assert!(said.contains("varies with its path, of one length at a gate"), "{said}");
+        assert!(said.contains("a/b: varies with the length of the path; likely cause:"), "{said}");
+        assert!(said.contains("1 vary with their path") && !said.contains("[count]"), "{said}");
+        assert_eq!(json(&outcome, 3, Exit::Fine)["ids"][1]["standing"], "with_path");
     }
 
     #[test]

@@ -93,10 +93,9 @@ impl Series {
         Condition::ALL.into_iter().filter(moves).collect()
     }
 
-    /// Two values that differ most, of those when idle and under the conditions that moved the count.
-    /// `None` where all are equal.
-    pub(crate) fn apart(&self) -> Option<(&Value, &Value)> {
-        let moved = self.moved();
+    /// Two values that differ most, of those when idle and under these conditions, which moved the
+    /// count. `None` where none did.
+    pub(crate) fn apart(&self, moved: &[Condition]) -> Option<(&Value, &Value)> {
         moved.first()?;
         let of =
             |value: &&Value| value.condition == Condition::Idle || moved.contains(&value.condition);
@@ -145,10 +144,17 @@ pub(crate) mod tests {
     fn what_moves_by_itself_says_nothing_of_other_conditions() {
         let one = made("a", [[7, 8, 7], [9; 3], [10; 3], [11; 3]]);
         assert_eq!(one.moved(), [Condition::Idle]);
-        let (least, most) = one.apart().expect("they differ");
+        let (least, most) = one.apart(&one.moved()).expect("they differ");
         assert_eq!((least.count, most.count), (7, 8));
         assert_eq!(one.range(), Some((7, 11)));
         assert_eq!(one.range_on_equal_paths(), Some((7, 10)));
+    }
+
+    #[test]
+    fn the_two_that_differ_most_are_taken_from_all_that_moved() {
+        let one = made("a", [[7; 3], [7; 3], [7, 8, 7], [7, 900, 7]]);
+        let (least, most) = one.apart(&one.moved()).expect("they differ");
+        assert_eq!((least.count, most.count), (7, 900));
     }
 
     #[test]
@@ -168,6 +174,6 @@ pub(crate) mod tests {
         assert_eq!(all.len(), 2);
         assert_eq!((all[0].id.as_str(), all[0].range()), ("a", Some((5, 5))));
         assert_eq!(all[1].errors, ["with a busy neighbour, repetition 2: boom"]);
-        assert!(all[0].errors.is_empty() && all[0].apart().is_none());
+        assert!(all[0].errors.is_empty() && all[0].apart(&all[0].moved()).is_none());
     }
 }

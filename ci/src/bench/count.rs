@@ -16,7 +16,6 @@ use bench_core::counting::{EXTRA_TURNS_VARIABLE, GLIBC_TUNABLES};
 use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
 
-use super::build::Executables;
 use super::hidden::without_debug_information;
 use super::ids::{Bench, parse_listing};
 use super::output::{Output, read_output};
@@ -35,8 +34,8 @@ pub(crate) const NEVER_RAN: &str = "never_ran";
 /// Means nothing to anybody; its length is what counts.
 const PADDING_VARIABLE: &str = "WEIGHBRIDGE_PADDING";
 
-/// Where one side is counted. Two sides that are compared need paths of equal length, because
-/// the length of a path moves the stack and with it some counts.
+/// Where one side is counted. Counts that are compared need folders that are
+/// [`levelled`](super::folders::levelled).
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// Bench executables by target name.
@@ -127,10 +126,10 @@ impl Counted {
 }
 
 impl Place {
-    /// The place for executables that stay where cargo built them.
-    pub(crate) fn of(executables: &Executables, folder: &Path, home: &Path) -> Self {
+    /// The place for these executables, by target name.
+    pub(crate) fn of(benches: BTreeMap<String, PathBuf>, folder: &Path, home: &Path) -> Self {
         Self {
-            benches: executables.benches.clone(),
+            benches,
             folder: folder.to_owned(),
             home: home.to_owned(),
             nameless: false,

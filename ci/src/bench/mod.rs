@@ -3,6 +3,7 @@
 //! - [`build`]: where cargo put them.
 //! - [`code_hash`]: whether two of them run the same code.
 //! - [`ids`]: what they measure, and what of it the user asked for.
+//! - [`folders`]: where they are counted, under paths of one length.
 //! - [`count`]: instructions, several ids at once, and what else is counted on the way.
 //! - [`hidden`]: debug information that valgrind need not read.
 //! - [`lean`]: a copy that valgrind starts sooner.
@@ -14,9 +15,9 @@ pub(crate) mod build;
 pub(crate) mod code_hash;
 pub(crate) mod count;
 pub(crate) mod dhat;
+pub(crate) mod folders;
 mod hidden;
 pub(crate) mod ids;
-pub(crate) mod lay_out;
 pub(crate) mod lean;
 mod output;
 pub(crate) mod timed;

@@ -144,7 +144,7 @@ fn all_series(observed: &Observed, interrupted: bool) -> Vec<Series> {
 /// Says why the counts differ, where they do. That it can't be said is a remark on the id and no
 /// reason to lose its verdict.
 fn name_causes(finding: &mut Finding, series: &Series, root: &Path) {
-    let Some(apart) = series.apart() else { return };
+    let Some(apart) = series.apart(&finding.moved) else { return };
     match gather(apart, root) {
         Ok((names, changes)) => {
             finding.causes = causes(&finding.moved, &names);
@@ -154,9 +154,11 @@ fn name_causes(finding: &mut Finding, series: &Series, root: &Path) {
     }
 }
 
-/// The ids that are listed as varying and of which everything repeated.
+/// The ids that are listed as varying and of which everything repeated, but for what a path does.
 fn steady(findings: &[Finding], listed: impl Fn(&str) -> bool) -> Vec<String> {
     let by_id = findings.chunk_by(|a, b| a.id == b.id);
-    let still = by_id.filter(|of| of.iter().all(|one| one.standing == Standing::Repeats));
+    let still = by_id.filter(|of| {
+        of.iter().all(|one| matches!(one.standing, Standing::Repeats | Standing::WithPath))
+    });
     still.map(|of| of[0].id.clone()).filter(|id| listed(id)).collect()
 }

@@ -15,8 +15,8 @@ use crate::args::RunArgs;
 use crate::bench::build::{Build, Executables, named_executables};
 use crate::bench::code_hash::code_hash;
 use crate::bench::count::{Metrics, Place, count_place};
+use crate::bench::folders::{lay_out, levelled, link};
 use crate::bench::ids::{self, Only};
-use crate::bench::lay_out::{self, level, link};
 use crate::bench::timed::{self, Bench, Conditions, Measured};
 use crate::cmd::setup;
 use crate::doctor;
@@ -76,8 +76,8 @@ pub(crate) fn run(args: &RunArgs, ui: Ui) -> anyhow::Result<Exit> {
     let scratch = workspace.scratch()?;
     let (deadline, scratch) = (deadline(args), scratch.path());
     let conditions = Conditions { scale: args.scale, deadline, folder: &folder, scratch };
-    let mut place = Place::of(&counted, &folder, &level(&scratch.join("out")));
-    place.benches = lay_out::executables(&place.benches, &level(&scratch.join("run")), link)?;
+    let laid_out = lay_out(&counted.benches, &levelled(&scratch.join("run")), link)?;
+    let place = Place::of(laid_out, &folder, &levelled(&scratch.join("out")));
     let mut listed = timed::benches(&timed, conditions)?;
     let left = expected.leave_out(args.scale, &only, &mut listed);
     if left > 0 {

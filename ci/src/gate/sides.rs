@@ -19,8 +19,9 @@ use super::warm;
 use crate::bench::build::{Build, COUNTS, Executables, RUNNER, bench_executables};
 use crate::bench::code_hash::{CodeHash, code_hash, hex};
 use crate::bench::count::{Counted, Job, Metrics, Place, count};
+use crate::bench::folders::{Put, lay_out, levelled, link};
 use crate::bench::ids::Bench;
-use crate::bench::lay_out::{self, Put, level, link};
+
 use crate::bench::lean;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -82,7 +83,7 @@ impl Workshop<'_> {
     }
 
     /// Builds one side, or takes it from the cache, and lists what it can count. `letter` names
-    /// its folders: one letter each, so that no path of one side is longer than the other's.
+    /// its folders.
     ///
     /// # Errors
     /// When it does not build or can't list its benches.
@@ -93,11 +94,10 @@ impl Workshop<'_> {
         features: &[String],
     ) -> anyhow::Result<Ready> {
         let built = self.build(&side, name, features, &COUNTS)?;
-        // Names of equal length again: what is counted twice counts the same.
         let place = |(run, out), nameless, put: Put| -> anyhow::Result<Place> {
             let folder = self.workspace.perf_dir(&format!("gate/{run}"))?.join(letter);
-            let benches = lay_out::executables(&built.benches, &level(&folder), put)?;
-            let home = level(&self.workspace.perf_dir(&format!("gate/{out}"))?.join(letter));
+            let benches = lay_out(&built.benches, &levelled(&folder), put)?;
+            let home = levelled(&self.workspace.perf_dir(&format!("gate/{out}"))?.join(letter));
             Ok(Place { benches, folder, home, nameless, padding: 0, extra_turns: None })
         };
         let (explicit, place) =
@@ -232,28 +232,4 @@ fn same_content(a: &Path, b: &Path) -> bool {
     length(a).is_some()
         && length(a) == length(b)
         && matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_sides_are_laid_out_under_paths_of_equal_length_without_leftovers() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let built = folder.path().join("count_a-123");
-        fs::write(&built, "x").expect("write");
-        let benches: BTreeMap<String, PathBuf> = [("count_a".to_owned(), built)].into();
-        let (a, b) = (folder.path().join("run/a"), folder.path().join("run/b"));
-        fs::create_dir_all(&a).expect("create");
-        fs::write(a.join("count_old"), "left over").expect("write");
-        let (a, b) = (
-            lay_out::executables(&benches, &a, lean).expect("a"),
-            lay_out::executables(&benches, &b, lean).expect("b"),
-        );
-        let length = |places: &BTreeMap<String, PathBuf>| places["count_a"].as_os_str().len();
-        assert_eq!(length(&a), length(&b));
-        assert_eq!(fs::read_dir(folder.path().join("run/a")).expect("list").count(), 1);
-        assert!(same_content(&a["count_a"], &b["count_a"]));
-    }
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::bench::folders::link;
 use crate::render::disk;
 
 /// What cargo knows of each crate, by which it tells whether it has to be built.
@@ -73,7 +74,7 @@ fn copy(from: &Path, to: &Path, own: &BTreeSet<String>) -> io::Result<()> {
         let there = to.join("deps").join(entry.file_name());
         match entry.path().extension().and_then(OsStr::to_str) {
             // Compilers replace these and never write into one.
-            Some("rlib" | "rmeta") => crate::bench::lay_out::link(&entry.path(), &there)?,
+            Some("rlib" | "rmeta") => link(&entry.path(), &there)?,
             Some("d" | "so") => copy_file(&entry.path(), &there)?,
             _ => {}
         }
