@@ -86,7 +86,7 @@ pub trait Workload: Sized {
 
     /// Whether a preparation or a check failed by what the machine did and not by the operation, as when
     /// the kernel took pages of a file that had to stay in memory. Under criterion the operations are
-    /// then done anew. An answer that is wrong has to fail a check before such a state does.
+    /// then done anew, but not a set-up. An answer that is wrong has to fail a check before such a state does.
     fn is_disturbed(_failure: &Failure) -> bool {
         false
     }
