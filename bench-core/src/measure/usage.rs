@@ -234,10 +234,13 @@ mod tests {
         let thread = thread.expect("it starts");
         ready.recv().expect("it runs");
         let (told, aside) = (Other::Threads("usage-spin"), Some("usage-spin"));
-        let meters = [Meter::start(told, None), Meter::start(Other::Unknown, aside)];
+        // One within the other: what the tests beside this one use, both see, or the outer alone.
+        let outer = Meter::start(told, None);
+        let inner = Meter::start(Other::Unknown, aside);
         go.send(()).expect("it waits");
         started.recv().expect("it spins");
-        let [named, apart] = meters.map(Meter::stop);
+        let apart = inner.stop();
+        let named = outer.stop();
         drop(done);
         thread.join().expect("it ends");
         let spun = named.other_cpu_ns.expect("this kernel has schedstat");
