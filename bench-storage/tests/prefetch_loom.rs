@@ -4,7 +4,7 @@
 
 #![cfg(loom)]
 
-use bench_storage::prefetch::exchange::{Exchange, Taken};
+use bench_storage::prefetch::exchange::{Exchange, Taken, Yielded};
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 
@@ -111,7 +111,7 @@ fn memory_given_up_for_another_reader_is_noticed_by_the_owner() {
         let worker = worker(&exchange, &[0]);
         let other = {
             let exchange = Arc::clone(&exchange);
-            thread::spawn(move || exchange.yield_farthest())
+            thread::spawn(move || exchange.yield_farthest() == Yielded::Chunk)
         };
         let missing = exchange.take(0) == Taken::Missing;
         let yielded = other.join().expect("no panic");
@@ -130,5 +130,20 @@ fn who_waits_for_a_worker_is_woken() {
         exchange.wait_for_worker();
         let there = take(&exchange, 0);
         assert_eq!(worker.join().expect("no panic"), usize::from(there));
+    });
+}
+
+#[test]
+fn memory_is_not_overlooked_because_a_worker_is_done_between_two_looks() {
+    loom::model(|| {
+        let exchange = Arc::new(Numbers::default());
+        exchange.issue(0, 0);
+        let worker = worker(&exchange, &[0]);
+        while exchange.yield_farthest() == Yielded::NotYet {
+            exchange.wait_for_worker();
+        }
+        let tally = exchange.tally();
+        assert_eq!(tally.wasted + tally.cancelled, 1, "there was a chunk to give up");
+        worker.join().expect("no panic");
     });
 }

@@ -65,6 +65,17 @@ pub enum Taken<E, F> {
     Missing,
 }
 
+/// What was given up for a read that needs memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yielded {
+    /// A chunk.
+    Chunk,
+    /// Workers are at all that there are.
+    NotYet,
+    /// There are no chunks.
+    Nothing,
+}
+
 impl<E, F> Default for Exchange<E, F> {
     fn default() -> Self {
         let chunks = Chunks { slots: BTreeMap::new(), tally: Tally::default(), finished: 0 };
@@ -182,33 +193,34 @@ impl<E, F> Exchange<E, F> {
     }
 
     /// Gives up the chunk farthest ahead that holds memory and that no worker is at, for a read
-    /// that needs the memory now. Says whether there was one.
-    pub fn yield_farthest(&self) -> bool {
+    /// that needs the memory now.
+    pub fn yield_farthest(&self) -> Yielded {
         let mut chunks = lock(&self.chunks);
         let holds = |slot: &Slot<E, F>| matches!(slot, Slot::Ready(_) | Slot::Queued(_));
         let farthest = chunks.slots.iter().rev().find(|(_, slot)| holds(slot));
-        let Some(farthest) = farthest.map(|(number, _)| *number) else { return false };
+        let Some(farthest) = farthest.map(|(number, _)| *number) else {
+            return if chunks.slots.is_empty() { Yielded::Nothing } else { Yielded::NotYet };
+        };
         match chunks.slots.remove(&farthest) {
             Some(Slot::Ready(_)) => chunks.tally.wasted += 1,
             _ => chunks.tally.cancelled += 1,
         }
-        true
+        Yielded::Chunk
     }
 
-    /// Waits until a worker is done with one of these chunks, wanted or not. Says whether any
-    /// worker was at one.
-    pub fn wait_for_worker(&self) -> bool {
+    /// Waits until a worker is done with one of these chunks, wanted or not; not at all where no
+    /// worker is at one.
+    pub fn wait_for_worker(&self) {
         let busy = |slot: &Slot<E, F>| matches!(slot, Slot::Running | Slot::Abandoned);
         let mut chunks = lock(&self.chunks);
         if !chunks.slots.values().any(busy) {
-            return false;
+            return;
         }
         // Counted, because as many others may have been started by the time this one wakes up.
         let before = chunks.finished;
         while chunks.finished == before {
             chunks = wait(&self.changed, chunks);
         }
-        true
     }
 
     /// Chunks that were issued and not delivered.

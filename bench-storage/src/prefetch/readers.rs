@@ -7,6 +7,7 @@ use bench_core::fixture::{AcquireError, BufferPool, PooledBuf, Priority};
 use bench_core::units::ByteSize;
 
 use super::crew::ChunkExchange;
+use super::exchange::Yielded;
 use super::sync::{Mutex, lock};
 
 /// The chunks of every reader of one pool, whatever source it reads.
@@ -70,7 +71,7 @@ impl Readers {
         let _first_in_turn = Waiting::on(self);
         loop {
             // Looked for before the pool is: what is in no exchange any more is back in it.
-            let found = self.have_one_yield(own) || self.wait_for_worker(own);
+            let found = self.free_one(own);
             match pool.try_acquire(size) {
                 Err(AcquireError::Exhausted { .. }) if found => {}
                 other => return other,
@@ -78,12 +79,19 @@ impl Readers {
         }
     }
 
-    fn have_one_yield(&self, own: &Arc<ChunkExchange>) -> bool {
-        self.own_first(own).iter().any(|reader| reader.yield_farthest())
-    }
-
-    fn wait_for_worker(&self, own: &Arc<ChunkExchange>) -> bool {
-        self.own_first(own).iter().any(|reader| reader.wait_for_worker())
+    /// Has a chunk give up its memory, or waits for a worker that is at one. `false`: none holds
+    /// any.
+    fn free_one(&self, own: &Arc<ChunkExchange>) -> bool {
+        let mut at_work = None;
+        for reader in self.own_first(own) {
+            match reader.yield_farthest() {
+                Yielded::Chunk => return true,
+                Yielded::NotYet => at_work = at_work.or(Some(reader)),
+                Yielded::Nothing => {}
+            }
+        }
+        // Its worker may be done by now, and the chunk be one to give up.
+        at_work.inspect(|reader| reader.wait_for_worker()).is_some()
     }
 
     fn own_first(&self, own: &Arc<ChunkExchange>) -> Vec<Arc<ChunkExchange>> {
