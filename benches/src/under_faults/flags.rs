@@ -182,9 +182,9 @@ mod tests {
 
     #[test]
     fn phases_without_a_request_are_not_measured() {
-        // A processor that is used up is shown without a request.
+        // Memory that is taken is shown without a request.
         let plan = Plan { time: Duration::ZERO, ..Plan::of(Scale::Smoke) };
-        let spec = "cpu_overload".parse().expect("a fault");
+        let spec = "memory_pressure:1MiB".parse().expect("a fault");
         let rows = measure(spec, &plan).expect("shown");
         let said = unmeasured(&rows).expect("nothing succeeded");
         assert!(said.contains("/baseline") && said.contains("/after"), "{said}");
