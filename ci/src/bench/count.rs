@@ -19,12 +19,11 @@ use bench_core::record::{Data, Metric, Row};
 use super::hidden::without_debug_information;
 use super::ids::{Bench, parse_listing};
 use super::output::{Output, read_output};
+use super::timed;
 use crate::exit::{self, Exit, failure};
 use crate::process::{self, Ending};
 use crate::ui::Ui;
 
-/// A listing runs no bench.
-const LISTING: Duration = Duration::from_secs(60);
 /// DHAT keeps twelve calls of a stack unless told otherwise; the function that is measured may lie
 /// further out, and then nothing would be known to belong to it: 500 are the most that it keeps.
 /// Looking up inlined functions takes longer than the run, and no count needs them.
@@ -157,8 +156,10 @@ impl Place {
         let mut benches = Vec::new();
         for target in self.benches.keys() {
             let mut command = self.command(target);
-            let outcome =
-                process::run(command.args(["--bench", "--list", "--format=terse"]), LISTING)?;
+            let outcome = process::run(
+                command.args(["--bench", "--list", "--format=terse"]),
+                timed::LIST_DEADLINE,
+            )?;
             if !outcome.success() {
                 let why = outcome.last_words();
                 let sentence = format!("bench target '{target}' can't list its benches: {why}");
