@@ -17,9 +17,8 @@ use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
 
 use super::hidden::without_debug_information;
-use super::ids::{Bench, parse_listing};
+use super::ids::{Bench, LIST_DEADLINE, parse_listing};
 use super::output::{Output, read_output};
-use super::timed;
 use crate::exit::{self, Exit, failure};
 use crate::process::{self, Ending};
 use crate::ui::Ui;
@@ -156,10 +155,8 @@ impl Place {
         let mut benches = Vec::new();
         for target in self.benches.keys() {
             let mut command = self.command(target);
-            let outcome = process::run(
-                command.args(["--bench", "--list", "--format=terse"]),
-                timed::LIST_DEADLINE,
-            )?;
+            let outcome =
+                process::run(command.args(["--bench", "--list", "--format=terse"]), LIST_DEADLINE)?;
             if !outcome.success() {
                 let why = outcome.last_words();
                 let sentence = format!("bench target '{target}' can't list its benches: {why}");

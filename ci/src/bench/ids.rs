@@ -1,8 +1,14 @@
 //! Names: how a bench that gungraun lists becomes one of our ids, and which ids the user asked for.
 
+use std::time::Duration;
+
 use bench_core::judge::Glob;
 
 use crate::exit::{Exit, failure};
+
+/// How long an executable may take to say what it measures. It measures nothing then, but may have to
+/// be read from a busy disk first.
+pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// One bench of a count target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

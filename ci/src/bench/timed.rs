@@ -12,13 +12,10 @@ use bench_core::measure::recorder::{self, ROWS_VARIABLE, Recorded};
 use bench_core::record::{Metric, Row};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 
+use super::ids::LIST_DEADLINE;
 use crate::exit::{Exit, failure};
 use crate::import::criterion;
 use crate::process::{self, Ending, Outcome};
-
-/// How long an executable may take to say what it measures. It measures nothing then, but may have to
-/// be read from a busy disk first.
-pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// One id and the executable that measures it.
 #[derive(Clone, Debug, PartialEq, Eq)]
