@@ -121,16 +121,15 @@ fn memory_given_up_for_another_reader_is_noticed_by_the_owner() {
     });
 }
 
-#[test]
-fn who_waits_for_a_worker_is_woken() {
-    loom::model(|| {
-        let exchange = Arc::new(Numbers::default());
-        exchange.issue(0, 0);
-        let worker = worker(&exchange, &[0]);
-        exchange.wait_for_worker();
-        let there = take(&exchange, 0);
-        assert_eq!(worker.join().expect("no panic"), usize::from(there));
-    });
+/// Gives up one chunk, and waits for a worker as long as they are at all of them. `false`: there is
+/// none.
+fn free_one(exchange: &Numbers) -> bool {
+    loop {
+        match exchange.yield_farthest() {
+            Yielded::AtWork { finished } => exchange.wait_past(finished),
+            other => return other == Yielded::Chunk,
+        }
+    }
 }
 
 #[test]
@@ -139,11 +138,24 @@ fn memory_is_not_overlooked_because_a_worker_is_done_between_two_looks() {
         let exchange = Arc::new(Numbers::default());
         exchange.issue(0, 0);
         let worker = worker(&exchange, &[0]);
-        while exchange.yield_farthest() == Yielded::NotYet {
-            exchange.wait_for_worker();
-        }
-        let tally = exchange.tally();
-        assert_eq!(tally.wasted + tally.cancelled, 1, "there was a chunk to give up");
+        assert!(free_one(&exchange), "there was a chunk to give up");
+        assert!(!free_one(&exchange), "and no other");
         worker.join().expect("no panic");
+    });
+}
+
+#[test]
+fn the_first_worker_that_is_done_is_enough() {
+    loom::model(|| {
+        let exchange = Arc::new(Numbers::default());
+        exchange.issue(0, 0);
+        exchange.issue(1, 1);
+        // At its chunk until this thread has had the memory of the other.
+        exchange.start(1).expect("nobody else is at it");
+        let first = worker(&exchange, &[0]);
+        assert!(free_one(&exchange));
+        exchange.finish(1, content(1));
+        first.join().expect("no panic");
+        assert!(take(&exchange, 1));
     });
 }

@@ -71,7 +71,10 @@ pub enum Yielded {
     /// A chunk.
     Chunk,
     /// Workers are at all that there are.
-    NotYet,
+    AtWork {
+        /// How many they had finished.
+        finished: u64,
+    },
     /// There are no chunks.
     Nothing,
 }
@@ -199,7 +202,12 @@ impl<E, F> Exchange<E, F> {
         let holds = |slot: &Slot<E, F>| matches!(slot, Slot::Ready(_) | Slot::Queued(_));
         let farthest = chunks.slots.iter().rev().find(|(_, slot)| holds(slot));
         let Some(farthest) = farthest.map(|(number, _)| *number) else {
-            return if chunks.slots.is_empty() { Yielded::Nothing } else { Yielded::NotYet };
+            let finished = chunks.finished;
+            return if chunks.slots.is_empty() {
+                Yielded::Nothing
+            } else {
+                Yielded::AtWork { finished }
+            };
         };
         match chunks.slots.remove(&farthest) {
             Some(Slot::Ready(_)) => chunks.tally.wasted += 1,
@@ -208,17 +216,12 @@ impl<E, F> Exchange<E, F> {
         Yielded::Chunk
     }
 
-    /// Waits until a worker is done with one of these chunks, wanted or not; not at all where no
-    /// worker is at one.
-    pub fn wait_for_worker(&self) {
-        let busy = |slot: &Slot<E, F>| matches!(slot, Slot::Running | Slot::Abandoned);
+    /// Waits until workers have finished more than they had by [`Yielded::AtWork`]; wanted or not.
+    ///
+    /// It comes to an end: a chunk that a worker is at leaves that state by being finished only.
+    pub fn wait_past(&self, finished: u64) {
         let mut chunks = lock(&self.chunks);
-        if !chunks.slots.values().any(busy) {
-            return;
-        }
-        // Counted, because as many others may have been started by the time this one wakes up.
-        let before = chunks.finished;
-        while chunks.finished == before {
+        while chunks.finished == finished {
             chunks = wait(&self.changed, chunks);
         }
     }

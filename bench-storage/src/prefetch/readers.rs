@@ -53,7 +53,7 @@ impl Readers {
 
     /// Memory for a read that is waited for. Chunks that are not waited for give theirs up, this
     /// reader's first and then those of others; where workers are at all of them, the first that is
-    /// done does.
+    /// done of one reader does, of this one if it has any.
     ///
     /// # Errors
     /// [`AcquireError::Exhausted`] when what the pool has not is held by chunks that were delivered
@@ -86,12 +86,13 @@ impl Readers {
         for reader in self.own_first(own) {
             match reader.yield_farthest() {
                 Yielded::Chunk => return true,
-                Yielded::NotYet => at_work = at_work.or(Some(reader)),
+                Yielded::AtWork { finished } => at_work = at_work.or(Some((reader, finished))),
                 Yielded::Nothing => {}
             }
         }
-        // Its worker may be done by now, and the chunk be one to give up.
-        at_work.inspect(|reader| reader.wait_for_worker()).is_some()
+        let Some((reader, finished)) = at_work else { return false };
+        reader.wait_past(finished);
+        true
     }
 
     fn own_first(&self, own: &Arc<ChunkExchange>) -> Vec<Arc<ChunkExchange>> {
