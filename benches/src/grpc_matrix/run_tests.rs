@@ -110,8 +110,8 @@ fn an_output_that_cannot_be_written_is_found_before_anything_is_measured() {
 
 #[test]
 fn a_server_that_is_not_there_is_one_sentence_with_its_address() {
-    // The port of `tcpmux`, which the system gives to nobody that asks for any.
-    let address = "127.0.0.1:1";
+    // The port of `discard`, which the system gives to nobody that asks for any.
+    let address = "127.0.0.1:9";
     let matrix = matrix(&format!("--size 64KiB --server {address}"));
     assert_eq!(run_quietly(&matrix).expect_err("nobody is there"), NOT_MEASURED);
     let error = reach(&matrix, &Unwatched).expect_err("nobody is there").to_string();
