@@ -16,8 +16,9 @@ use bench_core::counting::{EXTRA_TURNS_VARIABLE, GLIBC_TUNABLES};
 use bench_core::measure::recorder::{self, ROWS_VARIABLE};
 use bench_core::record::{Data, Metric, Row};
 
+use super::LIST_DEADLINE;
 use super::hidden::without_debug_information;
-use super::ids::{Bench, LIST_DEADLINE, parse_listing};
+use super::ids::{Bench, parse_listing};
 use super::output::{Output, read_output};
 use crate::exit::{self, Exit, failure};
 use crate::process::{self, Ending};

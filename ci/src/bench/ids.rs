@@ -1,14 +1,8 @@
 //! Names: how a bench that gungraun lists becomes one of our ids, and which ids the user asked for.
 
-use std::time::Duration;
-
 use bench_core::judge::Glob;
 
 use crate::exit::{Exit, failure};
-
-/// How long an executable may take to say what it measures. It measures nothing then, but may have to
-/// be read from a busy disk first.
-pub(super) const LIST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// One bench of a count target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,17 +44,24 @@ impl Only {
     /// what the user asked for, unseen.
     ///
     /// # Errors
-    /// [`Exit::NotMeasured`] with the globs that match none of `ids`.
+    /// [`Exit::NotMeasured`] with the globs that match none of `ids`, and with the id of which one may
+    /// be a row: a scenario measures several things under one id.
     pub(crate) fn check<'a>(&self, ids: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
-        let mut unmatched: Vec<&Glob> = self.0.iter().collect();
-        for id in ids {
-            unmatched.retain(|glob| !glob.matches(id));
-        }
+        let ids: Vec<&str> = ids.collect();
+        let matches_none = |glob: &&Glob| !ids.iter().any(|id| glob.matches(id));
+        let unmatched: Vec<String> =
+            self.0.iter().filter(matches_none).map(Glob::to_string).collect();
         if unmatched.is_empty() {
             return Ok(());
         }
+        let measures =
+            |id: &str, row: &str| row.strip_prefix(id).is_some_and(|rest| rest.starts_with('/'));
+        let id = ids.iter().find(|id| unmatched.iter().any(|glob| measures(id, glob)));
+        let what = id.map_or("check how it is written".to_owned(), |id| {
+            format!("rows of that name are measured by '{id}'")
+        });
         let globs: Vec<String> = unmatched.iter().map(|glob| format!("'{glob}'")).collect();
-        let sentence = format!("no id matches --only {}; check how it is written", globs.join(" "));
+        let sentence = format!("no id matches --only {}; {what}", globs.join(" "));
         Err(failure(Exit::NotMeasured, sentence))
     }
 
@@ -133,5 +134,12 @@ mod tests {
         assert!(said.contains("'typo/*'") && !said.contains("pool"), "{said}");
         only.check(["pool/cycle", "typo/read"].into_iter()).expect("both match");
         Only::default().check(std::iter::empty()).expect("nothing was asked for");
+    }
+
+    #[test]
+    fn the_name_of_a_row_is_answered_with_the_id_that_measures_it() {
+        let only = Only::parse(&["agreement/unary/rtt_50ms".into()]).expect("glob");
+        let error = only.check(["agree", "agreement"].into_iter()).expect_err("no id");
+        assert!(error.to_string().contains("measured by 'agreement'"), "{error}");
     }
 }

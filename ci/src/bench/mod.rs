@@ -21,3 +21,9 @@ pub(crate) mod ids;
 pub(crate) mod lean;
 mod output;
 pub(crate) mod timed;
+
+use std::time::Duration;
+
+/// How long an executable may take to say what it measures. It measures nothing then, but may have to
+/// be read from a busy disk first.
+const LIST_DEADLINE: Duration = Duration::from_secs(60);

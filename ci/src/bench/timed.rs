@@ -12,7 +12,7 @@ use bench_core::measure::recorder::{self, ROWS_VARIABLE, Recorded};
 use bench_core::record::{Metric, Row};
 use bench_core::scale::{SCALE_VARIABLE, Scale};
 
-use super::ids::LIST_DEADLINE;
+use super::LIST_DEADLINE;
 use crate::exit::{Exit, failure};
 use crate::import::criterion;
 use crate::process::{self, Ending, Outcome};
