@@ -158,15 +158,25 @@ fn machine(html: &mut Html, report: &Report<'_>) {
         }
         html.raw("</ul></div>");
     }
-    let saturated = words::saturated(report.record);
-    if !saturated.is_empty() {
-        html.raw("<div class=\"card caveats\"><h2>What was saturated</h2><ul>");
-        for line in saturated {
-            html.tag("li", line);
-        }
-        html.raw("</ul></div>");
-    }
+    saturated(html, report.record);
     html.raw("</section>");
+}
+
+/// How many scenarios are told of before they are folded away: rooms come first.
+const UNFOLDED: usize = 8;
+
+fn saturated(html: &mut Html, record: &RunRecord) {
+    let lines = words::saturated(record);
+    if lines.is_empty() {
+        return;
+    }
+    html.raw("<div class=\"card caveats wide\"><h2>What was saturated</h2>");
+    html.raw(if lines.len() > UNFOLDED { "<details>" } else { "<details open>" });
+    html.raw("<summary>Scenarios that were watched: ").text(lines.len()).raw("</summary><ul>");
+    for line in lines {
+        html.tag("li", line);
+    }
+    html.raw("</ul></details></div>");
 }
 
 /// The record's rows as they are on disk, one a line, folded away.
@@ -195,6 +205,16 @@ mod tests {
         let page = report(&Report::of(&record));
         assert!(page.contains("<li>grpc/load: saturated: a listener: 3 connections found its"));
         assert!(!page.contains(">watch<"));
+    }
+
+    #[test]
+    fn of_many_scenarios_what_was_saturated_is_folded_away() {
+        let mut record = sample::record();
+        for number in 0..=UNFOLDED {
+            record.rows.extend(sample::watched(&format!("grpc/load/{number}"), 3.0));
+        }
+        let page = report(&Report::of(&record));
+        assert!(page.contains("<details><summary>Scenarios that were watched: 9</summary>"));
     }
 
     #[test]
