@@ -87,10 +87,14 @@ impl OneFile {
     }
 }
 
-/// A pool of as many buffers as the queue is deep.
+/// A pool of as many buffers as the queue is deep. They are all out at once: on huge pages a block is
+/// one part of a direct read, and not one for each page.
 fn pool_for(block: ByteSize, depth: u32) -> Result<BufferPool, InvalidPool> {
     let class = class_for(block);
-    BufferPool::builder(ByteSize::new(class.bytes() * u64::from(depth))).class(class).build()
+    BufferPool::builder(ByteSize::new(class.bytes() * u64::from(depth)))
+        .class(class)
+        .huge_slabs()
+        .build()
 }
 
 /// Refuses what no engine could do.
