@@ -1,6 +1,6 @@
 //! Reads and writes of one file by io_uring, with everything that is the same for each of them told
 //! to the kernel once: the file and the buffers are registered, what was begun goes to the kernel in
-//! one call, and that call waits too. An operation then costs no look-up of a descriptor, no pinning
+//! one call unless it is handed over before, and that call waits too. An operation then costs no look-up of a descriptor, no pinning
 //! of pages, and no allocation.
 //!
 //! Unlike a [`Ring`](super::Ring), whose buffers come and go, this one keeps the buffers that it was
@@ -155,6 +155,23 @@ impl FixedRing {
         pushed.expect("the queue has an entry for each buffer");
     }
 
+    /// Hands all that was begun to the kernel, and waits for nothing.
+    ///
+    /// # Errors
+    /// As of [`wait`](Self::wait).
+    pub fn hand_over(&mut self) -> io::Result<()> {
+        self.enter(0)
+    }
+
+    fn enter(&mut self, wait_for: usize) -> io::Result<()> {
+        while let Err(error) = self.ring.submit_and_wait(wait_for) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Hands all that was begun to the kernel, waits until one operation has ended, and appends all
     /// that have; nothing where none is under way.
     ///
@@ -164,11 +181,7 @@ impl FixedRing {
         if self.in_flight == 0 {
             return Ok(());
         }
-        while let Err(error) = self.ring.submit_and_wait(1) {
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+        self.enter(1)?;
         for done in self.ring.completion() {
             let buffer = usize::try_from(done.user_data()).expect("a buffer's number");
             self.busy[buffer] = false;
@@ -283,6 +296,18 @@ mod tests {
             let read = ring.buffer(0);
             assert_eq!([read[0], read[1], read[11]], around);
         }
+    }
+
+    #[test]
+    fn what_is_handed_over_waits_in_no_queue_of_ours() {
+        let Some((mut ring, ..)) = ring(2) else { return };
+        ring.read(0, 0..BLOCK.len(), 0);
+        assert!(!ring.ring.submission().is_empty());
+        ring.hand_over().expect("room");
+        assert!(ring.ring.submission().is_empty());
+        let mut ended = Vec::new();
+        ring.wait(&mut ended).expect("wait");
+        assert_eq!(ended.len(), 1);
     }
 
     #[test]

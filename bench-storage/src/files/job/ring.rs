@@ -1,9 +1,11 @@
 //! Operations that are under way at once on one thread, by io_uring: what has ended is taken in one
-//! go, its places are filled again, and one call hands that over and waits for the next end.
+//! go, its places are filled again, and one call hands that over and waits for the next end. Where the
+//! disk would stand still meanwhile, each is [handed over at once](at_once).
 
 use std::fs::File;
 use std::sync::Arc;
 
+use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 
 use super::content::Author;
@@ -11,6 +13,7 @@ use super::lane::{Kept, buffer_of, buffers};
 use super::plan::{Operation, Plan};
 use super::{Done, JobCell, Kind, Watch};
 use crate::error::Error;
+use crate::files::cell::Pattern;
 use crate::files::reading::failed;
 use crate::files::steps::Step;
 use crate::source::{Ended, FixedRing};
@@ -19,6 +22,7 @@ use crate::source::{Ended, FixedRing};
 #[derive(Debug)]
 pub(super) struct Queue {
     cell: JobCell,
+    at_once: bool,
     author: Author,
     file: Arc<File>,
     ring: FixedRing,
@@ -40,12 +44,26 @@ struct Place {
     queued: u64,
 }
 
+/// Blocks of this size and more stay requests of their own when they come together.
+const MERGED_MAX: ByteSize = ByteSize::kib(64);
+
+/// Whether each operation goes to the kernel as soon as it was begun.
+///
+/// Of what comes together the kernel makes one request where it can, which is worth more than the
+/// wait: of small blocks in order. Others only come late to a disk that waits for them (random reads
+/// of 4 KiB, 16 at a time, moved 0.78 of what fio's did, and 1.02 at once). The page cache does not
+/// wait.
+fn at_once(cell: &JobCell) -> bool {
+    cell.direct && (cell.pattern == Pattern::Random || cell.block >= MERGED_MAX)
+}
+
 impl Queue {
     pub(super) fn open(cell: &JobCell, file: &Arc<File>, author: Author) -> Result<Self, Error> {
         let depth = cell.depth() as usize;
         let ring = FixedRing::new(Arc::clone(file), buffers(cell, author)?)?;
         Ok(Self {
             cell: *cell,
+            at_once: at_once(cell),
             author,
             file: Arc::clone(file),
             ring,
@@ -75,6 +93,9 @@ impl Queue {
                     self.free.pop();
                     self.places[place] = Some(Place { operation, moved: 0, began: now, queued: 0 });
                     self.begin(place);
+                    if self.at_once {
+                        self.ring.hand_over().map_err(Error::Ring)?;
+                    }
                 }
             }
             let begun = before - self.free.len();
