@@ -10,7 +10,8 @@
 //! spare, never waits for it, and gives it up for a read that is waited for: of every reader of the
 //! pool, where the sources come from one prefetcher ([`Prefetcher::for_source`]). A read fails for
 //! want of memory only where all of it was delivered, or is being read into in place: a pool has one
-//! buffer for each reader, and those that its callers keep.
+//! buffer for each reader, and those that its callers keep. Where chunks below 2 MiB are read past the page
+//! cache, [huge slabs](bench_core::fixture::BufferPoolBuilder::huge_slabs) are worth it.
 //!
 //! What it does not do: it does not write, it does not keep chunks that were delivered (it is no
 //! cache), and it does not join small reads of many files.

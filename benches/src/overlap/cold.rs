@@ -40,7 +40,7 @@ pub fn cold_file(id: &str, work: Work, scale: Scale) -> Result<Vec<Row>, Failure
     let file = &ScratchFile::create(&directory, "file", Payload::seeded(SEED, size))?;
     let path = file.cached().path();
     let placement = Placement::new()?;
-    let pool = &BufferPool::builder(ByteSize::mib(64)).class(BLOCK).build()?;
+    let pool = &BufferPool::builder(ByteSize::mib(64)).class(BLOCK).huge_slabs().build()?;
     let (buffered, direct) = (Turns::default(), Turns::default());
     let mut arms = Vec::new();
     let advised: [(&str, Option<Advice>); 4] = [
