@@ -42,9 +42,6 @@ use crate::scratch::ScratchDirectory;
 
 const SEED: u64 = 42;
 
-/// What a pool has to hold for its buffers to lie on a huge page.
-const HUGE_PAGE: ByteSize = ByteSize::mib(2);
-
 /// What one thread, or one ring, did.
 #[derive(Debug, Default)]
 struct Share {
@@ -94,8 +91,10 @@ impl OneFile {
 /// one part of a direct read, and not one for each page.
 fn pool_for(block: ByteSize, depth: u32) -> Result<BufferPool, InvalidPool> {
     let class = class_for(block);
-    let limit = ByteSize::new(class.bytes() * u64::from(depth)).max(HUGE_PAGE);
-    BufferPool::builder(limit).class(class).huge_slabs().build()
+    BufferPool::builder(ByteSize::new(class.bytes() * u64::from(depth)))
+        .class(class)
+        .huge_slabs()
+        .build()
 }
 
 /// Refuses what no engine could do.
