@@ -2,10 +2,11 @@
 //! machine breaks.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
 use bench_core::fixture::Payload;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
 use super::*;
 use crate::calibrate::LatenessMax;
@@ -157,8 +158,10 @@ fn a_reset_is_handed_on_after_what_was_sent_before() {
 
 #[test]
 fn a_server_that_does_not_listen_resets_the_client() {
-    // The port of `discard`, which the system gives to nobody that asks for any.
-    let to = (Ipv4Addr::LOCALHOST, 9).into();
+    // A port that is taken, so that no other test gets it, and at which nobody listens.
+    let taken = socket(AddressFamily::INET, SocketType::STREAM, None).expect("socket");
+    bind(&taken, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("port");
+    let to = getsockname(&taken).expect("name").try_into().expect("an address");
     let proxy = DelayProxy::start(to, &rtt(MS)).expect("start");
     // The reset may be there before `connect` has returned.
     let client = TcpStream::connect(proxy.address());
