@@ -29,6 +29,8 @@ struct Book {
     in_flight: usize,
     most: usize,
     submitted: usize,
+    /// The most that one call handed over.
+    together: usize,
     reaped: usize,
     done: Vec<Done>,
 }
@@ -51,6 +53,7 @@ impl Watch for Book {
 
     fn submitted(&mut self, operations: usize, in_flight: usize) {
         self.submitted += operations;
+        self.together = self.together.max(operations);
         self.in_flight += operations;
         assert_eq!(self.in_flight, in_flight);
         self.most = self.most.max(in_flight);
@@ -108,6 +111,23 @@ fn open(cell: &JobCell, path: &Path) -> Option<Lane> {
             None
         }
         other => Some(other.expect("opened")),
+    }
+}
+
+#[test]
+fn only_what_the_kernel_can_merge_or_answer_at_once_is_handed_over_together() {
+    let (file, _directory) = file();
+    let path = file.cached().path();
+    let base = JobCell { pattern: Pattern::Sequential, ..cell(Engine::IoUring, 100) };
+    for (cell, together) in [
+        (JobCell { pattern: Pattern::Random, ..base }, 4),
+        (JobCell { direct: true, ..base }, 4),
+        (JobCell { direct: true, pattern: Pattern::Random, ..base }, 1),
+    ] {
+        let Some(mut lane) = open(&cell, path) else { return };
+        let mut book = Book::default();
+        lane.run(&mut book).expect("the job");
+        assert_eq!(book.together, together, "{cell:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reports as `fio --output-format=json` prints them, so that what was made for fio reads ours.
 //!
 //! Checked against fio 3.33, field by field. What differs in meaning: `slat_ns` of io_uring ends where an
-//! operation stands in the queue, because the call that hands it over is the one that waits;
+//! operation stands in the queue, because the call that hands it over may be the one that waits;
 //! `usr_cpu` and `sys_cpu` divide an exact time by what the kernel says; `disk_util` is empty.
 
 use bench_core::record::RunRecord;

@@ -131,8 +131,8 @@ pub struct Done {
     pub bytes: usize,
     /// When the lane began with it.
     pub began: u64,
-    /// When it stood in the queue, before the call (`io_uring_enter`) that hands the queue to the kernel
-    /// and waits: that call is part of what comes after. The same as `began` where a call both
+    /// When it stood in the queue, before the call (`io_uring_enter`) that hands it to the kernel: that
+    /// call is part of what comes after. The same as `began` where a call both
     /// begins and ends it.
     pub queued: u64,
     /// When the lane saw its end.
@@ -147,7 +147,7 @@ pub trait Watch {
     /// Whether no further operation is to be begun.
     fn is_over(&self, now: u64) -> bool;
 
-    /// So many were handed over at once; with them `in_flight` are under way.
+    /// So many stand in the queue and are handed over by one call; with them `in_flight` are under way.
     fn submitted(&mut self, operations: usize, in_flight: usize);
 
     /// So many were seen to have ended at once.
