@@ -2,7 +2,8 @@
 //! within a second, so that what the disk does meanwhile it does to both.
 //!
 //! Where io_uring has a queue there are two arms of fio: as it is, and told to register its buffers and
-//! the file as we do. Before each turn the file is brought into its state here, by us, for all of
+//! the file as we do. Our buffers lie on huge pages where they fill one and the kernel has them; fio asks
+//! for none, so that of blocks of 1 MiB a part of the ratio is that. Before each turn the file is brought into its state here, by us, for all of
 //! them. fio's times are its own, in whole milliseconds, and so is its processor time, from which
 //! its start is left out: files are made so large that a turn takes half a second.
 
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bench_core::judge::matrix::CELL;
 use bench_core::judge::stats::{Interval, bootstrap_interval, median};
+use bench_core::measure::environment::huge_pages;
 use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
@@ -92,7 +94,11 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
     let mut out = io::stdout().lock();
     // A closed pipe at the other end is not the cell's failure.
     let _closed = match &fio {
-        Some(version) => writeln!(out, "ours over {version}, medians of rounds in turns, 95 %"),
+        Some(version) => writeln!(
+            out,
+            "ours over {version}, medians of rounds in turns, 95 %; huge pages: {}, and fio asks for none",
+            huge_pages()
+        ),
         None => writeln!(out, "fio is not installed here: that arm is left out"),
     };
     let rounds = scale.pick(1, 7, 15);

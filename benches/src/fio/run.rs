@@ -222,6 +222,8 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
                     let pinned = lane.cpu.is_some();
                     report.dimensions =
                         dimensions(&report.options, site, &lane.path, pinned, backend);
+                } else {
+                    add_backend(&mut report.dimensions, &backend);
                 }
                 report.cpu_ns += done.used.cpu_ns;
                 report.lanes.push(done);
@@ -316,6 +318,17 @@ fn one(lane: &mut Lane, mut running: Running<'_>) -> Result<LaneReport, Failure>
 /// A panic would leave the others waiting for ever.
 fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("a thread panicked".into()))
+}
+
+/// Where a lane went another way than those before, as without registered buffers, both are named.
+fn add_backend(dimensions: &mut [(&'static str, String)], backend: &str) {
+    let known = dimensions.iter_mut().find(|(name, _)| *name == "backend");
+    if let Some((_, known)) = known
+        && !known.split("; ").any(|one| one == backend)
+    {
+        known.push_str("; ");
+        known.push_str(backend);
+    }
 }
 
 /// What made the numbers of a job, by ours or by another program.

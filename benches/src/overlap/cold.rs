@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bench_core::fixture::cpus::Pinned;
 use bench_core::fixture::{BufferPool, Payload};
+use bench_core::measure::environment::huge_pages;
 use bench_core::record::Row;
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
@@ -136,6 +137,7 @@ pub(super) fn dimensions<S: CacheState>(
         ("chunk", BLOCK.to_string()),
         ("policy", PolicyName(policy).to_string()),
         ("read_ahead", read_ahead(file.cached().path())),
+        ("huge_pages", huge_pages()),
         ("cpus", placement.describe(policy != Policy::Off)),
     ]);
     Ok(dimensions)

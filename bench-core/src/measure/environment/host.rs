@@ -71,6 +71,18 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether the kernel puts huge pages behind memory: `always`, `madvise`, `never`, or `none` where it
+/// has none.
+pub fn huge_pages() -> String {
+    let setting = read_text("/sys/kernel/mm/transparent_hugepage/enabled");
+    setting.as_deref().and_then(chosen).unwrap_or("none").to_owned()
+}
+
+/// The word in brackets.
+fn chosen(setting: &str) -> Option<&str> {
+    Some(setting.split_once('[')?.1.split_once(']')?.0)
+}
+
 /// The read-ahead, in bytes, of the device that holds `path`; `None` where the kernel names none.
 /// A partition's queue is its disk's; a file system without a block device may have a backing
 /// device of its own.
@@ -89,6 +101,12 @@ pub fn read_ahead_bytes(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_setting_is_the_word_in_brackets() {
+        assert_eq!(super::chosen("always [madvise] never"), Some("madvise"));
+        assert_eq!(super::chosen("always"), None);
+    }
+
     use super::*;
 
     #[test]
