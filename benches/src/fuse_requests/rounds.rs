@@ -6,6 +6,7 @@
 //! Where it is stopped, requests are of those rounds that every arm came to the end of.
 
 use std::cell::{OnceCell, RefCell};
+use std::io;
 use std::time::{Duration, Instant};
 
 use bench_core::judge::matrix::CELL;
@@ -114,12 +115,17 @@ fn round<'a>(
     Box::new(move || {
         let mut time = Duration::ZERO;
         for number in 0..seeded.files {
+            let lost = |error: io::Error| {
+                format!(
+                    "file {number} cannot be reached any more: {error}; leave mounted what is measured"
+                )
+            };
             content.fill(0);
             let begin = Instant::now();
-            let first = tree.stat(number)?;
-            let absent = tree.stat_missing(number)?;
-            let second = tree.stat(number)?;
-            let read = tree.read(number, &mut content)?;
+            let first = tree.stat(number).map_err(lost)?;
+            let absent = tree.stat_missing(number).map_err(lost)?;
+            let second = tree.stat(number).map_err(lost)?;
+            let read = tree.read(number, &mut content).map_err(lost)?;
             time += begin.elapsed();
             let size = seeded.size.bytes();
             if !absent || first != size || second != size {
