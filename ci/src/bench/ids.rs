@@ -44,8 +44,8 @@ impl Only {
     /// what the user asked for, unseen.
     ///
     /// # Errors
-    /// [`Exit::NotMeasured`] with the globs that match none of `ids`, and with the id of which one may
-    /// be a row: a scenario measures several things under one id.
+    /// [`Exit::NotMeasured`] with the globs that match none of `ids`. A scenario measures several things
+    /// under one id; where a glob may name one of them, the id is told.
     pub(crate) fn check<'a>(&self, ids: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
         let ids: Vec<&str> = ids.collect();
         let matches_none = |glob: &&Glob| !ids.iter().any(|id| glob.matches(id));
@@ -54,14 +54,14 @@ impl Only {
         if unmatched.is_empty() {
             return Ok(());
         }
-        let measures =
+        let is_above =
             |id: &str, row: &str| row.strip_prefix(id).is_some_and(|rest| rest.starts_with('/'));
-        let id = ids.iter().find(|id| unmatched.iter().any(|glob| measures(id, glob)));
-        let what = id.map_or("check how it is written".to_owned(), |id| {
-            format!("rows of that name are measured by '{id}'")
-        });
-        let globs: Vec<String> = unmatched.iter().map(|glob| format!("'{glob}'")).collect();
-        let sentence = format!("no id matches --only {}; {what}", globs.join(" "));
+        let told = |glob: &String| match ids.iter().find(|id| is_above(id, glob)) {
+            Some(id) => format!("'{glob}' (for a row of '{id}', name that)"),
+            None => format!("'{glob}'"),
+        };
+        let told: Vec<String> = unmatched.iter().map(told).collect();
+        let sentence = format!("no id matches --only {}; check how it is written", told.join(" "));
         Err(failure(Exit::NotMeasured, sentence))
     }
 
@@ -138,8 +138,9 @@ mod tests {
 
     #[test]
     fn the_name_of_a_row_is_answered_with_the_id_that_measures_it() {
-        let only = Only::parse(&["agreement/unary/rtt_50ms".into()]).expect("glob");
+        let only = Only::parse(&["typo".into(), "agreement/unary/rtt_50ms".into()]).expect("globs");
         let error = only.check(["agree", "agreement"].into_iter()).expect_err("no id");
-        assert!(error.to_string().contains("measured by 'agreement'"), "{error}");
+        let told = "'typo' 'agreement/unary/rtt_50ms' (for a row of 'agreement', name that); check";
+        assert!(error.to_string().contains(told), "{error}");
     }
 }
