@@ -1,5 +1,6 @@
 //! The page around the rooms: the verdict, what failed, the machine, the raw rows.
 
+use bench_core::judge::bottleneck::{Bottleneck, bottlenecks};
 use bench_core::record::RunRecord;
 use sha2::{Digest, Sha256};
 
@@ -172,7 +173,10 @@ fn saturated(html: &mut Html, record: &RunRecord) {
     }
     html.raw("<div class=\"card caveats wide\"><h2>What was saturated</h2>");
     html.raw(if lines.len() > UNFOLDED { "<details>" } else { "<details open>" });
-    html.raw("<summary>Scenarios that were watched: ").text(lines.len()).raw("</summary><ul>");
+    let found = bottlenecks(&record.rows).into_values();
+    let found = found.filter(|bottleneck| matches!(bottleneck, Bottleneck::Saturated(..)));
+    html.raw("<summary>Something was, beside ").text(found.count()).raw(" of ");
+    html.text(lines.len()).raw(" scenarios that were watched</summary><ul>");
     for line in lines {
         html.tag("li", line);
     }
@@ -204,6 +208,7 @@ mod tests {
         record.rows.extend(sample::watched("grpc/load", 3.0));
         let page = report(&Report::of(&record));
         assert!(page.contains("<li>grpc/load: saturated: a listener: 3 connections found its"));
+        assert!(page.contains("<details open><summary>Something was, beside 1 of 1 scenarios"));
         assert!(!page.contains(">watch<"));
     }
 
@@ -214,7 +219,7 @@ mod tests {
             record.rows.extend(sample::watched(&format!("grpc/load/{number}"), 3.0));
         }
         let page = report(&Report::of(&record));
-        assert!(page.contains("<details><summary>Scenarios that were watched: 9</summary>"));
+        assert!(page.contains("<details><summary>Something was, beside 9 of 9 scenarios"));
     }
 
     #[test]
