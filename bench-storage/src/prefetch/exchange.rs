@@ -216,7 +216,8 @@ impl<E, F> Exchange<E, F> {
         Yielded::Chunk
     }
 
-    /// Waits until workers have finished more than they had by [`Yielded::AtWork`]; wanted or not.
+    /// Waits until workers have finished more than they had by [`Yielded::AtWork`]; chunks that nobody
+    /// wants any more count, too.
     ///
     /// It comes to an end: a chunk that a worker is at leaves that state by being finished only.
     pub fn wait_past(&self, finished: u64) {

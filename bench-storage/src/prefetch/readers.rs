@@ -52,8 +52,8 @@ impl Readers {
     }
 
     /// Memory for a read that is waited for. Chunks that are not waited for give theirs up, this
-    /// reader's first and then those of others; where workers are at all of them, the first that is
-    /// done of one reader does, of this one if it has any.
+    /// reader's first and then those of others; where workers are at all of them, it waits for
+    /// the next that one reader's workers finish: this reader's, if it has any.
     ///
     /// # Errors
     /// [`AcquireError::Exhausted`] when what the pool has not is held by chunks that were delivered
