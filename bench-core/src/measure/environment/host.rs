@@ -101,13 +101,13 @@ pub fn read_ahead_bytes(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_setting_is_the_word_in_brackets() {
-        assert_eq!(super::chosen("always [madvise] never"), Some("madvise"));
-        assert_eq!(super::chosen("always"), None);
+        assert_eq!(chosen("always [madvise] never"), Some("madvise"));
+        assert_eq!(chosen("always"), None);
     }
-
-    use super::*;
 
     #[test]
     fn memory_is_read_in_bytes() {
