@@ -40,6 +40,8 @@ pub mod register;
 mod schedstat;
 pub mod sim;
 pub mod socket;
+#[cfg(test)]
+mod socket_table;
 pub mod tcp;
 pub mod topology;
 pub mod tun;

@@ -1,6 +1,5 @@
 //! What a connection leaves behind, and what happens when an end goes.
 
-use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
 use std::panic;
@@ -8,25 +7,7 @@ use std::panic;
 use bench_core::workload::{conforms, id, run_once};
 
 use super::*;
-
-/// State of a socket in `/proc/net/tcp`, from the kernel's `tcp_states.h`.
-const LISTEN: u8 = 0x0A;
-const TIME_WAIT: u8 = 0x06;
-
-/// Local address, remote address and state of each socket with this port at either end.
-fn sockets_of(port: u16) -> Vec<(String, String, u8)> {
-    let table = fs::read_to_string("/proc/net/tcp").expect("read the socket table");
-    let port = format!(":{port:04X}");
-    let sockets = table.lines().skip(1).map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let state = u8::from_str_radix(fields[3], 16).expect("a state");
-        (fields[1].to_owned(), fields[2].to_owned(), state)
-    });
-    let ours = sockets.filter(|(local, remote, state)| {
-        *state != LISTEN && (local.ends_with(&port) || remote.ends_with(&port))
-    });
-    ours.collect()
-}
+use crate::socket_table::{TIME_WAIT, known, sockets};
 
 fn port(connect: &Connect) -> u16 {
     match &connect.ends {
@@ -39,8 +20,7 @@ fn port(connect: &Connect) -> u16 {
 fn two_thousand_connections_leave_no_socket_behind() {
     for layout in Layout::ALL {
         let mut connect = run_once::<Connect>(&layout).expect("connect");
-        // Whoever had this port before may have left it in TIME_WAIT.
-        let before = sockets_of(port(&connect));
+        let before = known();
         for _ in 0..2_000 {
             connect.run();
         }
@@ -48,8 +28,8 @@ fn two_thousand_connections_leave_no_socket_behind() {
         assert!(connect.connected > 2_000);
         let port = port(&connect);
         drop(connect); // Waits for the server, which may still be at the last RST.
-        let mut left = sockets_of(port);
-        left.retain(|socket| !before.contains(socket));
+        let mut left = sockets();
+        left.retain(|socket| socket.has_port(port) && !before.contains(&socket.ends));
         assert!(left.is_empty(), "{layout}: {left:?}");
     }
 }
@@ -64,8 +44,8 @@ fn an_ordinary_close_would_leave_time_wait_behind() {
     }
     let port = port(&connect);
     drop(connect);
-    let left = sockets_of(port);
-    assert!(left.iter().filter(|(_, _, state)| *state == TIME_WAIT).count() >= 4, "{left:?}");
+    let left = sockets().into_iter().filter(|socket| socket.has_port(port));
+    assert!(left.filter(|socket| socket.state == TIME_WAIT).count() >= 4);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
 use bench_core::fixture::Payload;
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with};
 
 use super::*;
 use crate::calibrate::LatenessMax;
@@ -159,7 +159,8 @@ fn a_reset_is_handed_on_after_what_was_sent_before() {
 #[test]
 fn a_server_that_does_not_listen_resets_the_client() {
     // A port that is taken, so that no other test gets it, and at which nobody listens.
-    let taken = socket(AddressFamily::INET, SocketType::STREAM, None).expect("socket");
+    let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+    let taken = socket_with(family, kind, SocketFlags::CLOEXEC, None).expect("socket");
     bind(&taken, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("port");
     let to = getsockname(&taken).expect("name").try_into().expect("an address");
     let proxy = DelayProxy::start(to, &rtt(MS)).expect("start");

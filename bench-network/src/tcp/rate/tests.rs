@@ -1,12 +1,11 @@
 //! That connections are made and counted, and that nothing of them stays.
 
-use std::collections::HashSet;
-use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
 use bench_core::workload::{conforms, id, run_once};
 
 use super::*;
+use crate::socket_table::{TIME_WAIT, known, sockets};
 use crate::tcp::ports;
 
 /// `None` where this machine cannot have it, which is told.
@@ -61,25 +60,17 @@ fn a_client_that_should_resume_and_has_no_ticket_is_caught() {
     assert_eq!(error, "0 of 3 connections were resumed and all should be: tickets ran out");
 }
 
-/// The ends of each connection that waits for the last of its segments, in TIME_WAIT.
-fn waiting() -> HashSet<String> {
-    let table = fs::read_to_string("/proc/net/tcp").expect("read the socket table");
-    // TIME_WAIT is 06, of `tcp_states.h`; the closed ones are not in the table.
-    let left = table.lines().filter(|line| line.contains(" 06 "));
-    left.map(|line| line.split_whitespace().skip(1).take(2).collect()).collect()
-}
-
 #[test]
 fn no_connection_leaves_a_socket_behind() {
     for security in Security::ALL {
-        // A server may get the port of somebody who has gone and whose sockets still wait.
-        let before = waiting();
+        let before = known();
         let Some(mut connections) = start(security) else { continue };
         connections.make(1_000).expect("connections");
-        let port = format!(":{:04X}", connections.server.address().port());
+        let port = connections.server.address().port();
         drop(connections); // Waits for the server.
-        let left = &waiting() - &before;
-        let left: Vec<&String> = left.iter().filter(|ends| ends.contains(&port)).collect();
+        let mut left = sockets();
+        left.retain(|socket| socket.state == TIME_WAIT && socket.has_port(port));
+        left.retain(|socket| !before.contains(&socket.ends));
         assert!(left.is_empty(), "{security}: {left:?}");
     }
 }
