@@ -122,13 +122,29 @@ fn only_what_the_kernel_can_merge_or_answer_at_once_is_handed_over_together() {
     for (cell, together) in [
         (JobCell { pattern: Pattern::Random, ..base }, 4),
         (JobCell { direct: true, ..base }, 4),
+        (JobCell { direct: true, block: ByteSize::kib(64), ..base }, 1),
         (JobCell { direct: true, pattern: Pattern::Random, ..base }, 1),
     ] {
         let Some(mut lane) = open(&cell, path) else { return };
         let mut book = Book::default();
         lane.run(&mut book).expect("the job");
         assert_eq!(book.together, together, "{cell:?}");
+        // By a call each, none has begun before the one before it was handed over.
+        book.done.sort_by_key(|done| done.queued);
+        let alone = book.done.windows(2).all(|pair| pair[0].queued < pair[1].began);
+        assert_eq!(alone, together == 1, "{cell:?}");
     }
+}
+
+#[test]
+fn none_is_begun_by_a_call_of_its_own_when_the_time_is_over() {
+    let (file, _directory) = file();
+    let cell = JobCell { direct: true, passes: None, ..cell(Engine::IoUring, 100) };
+    let Some(mut lane) = open(&cell, file.cached().path()) else { return };
+    // It looks before the first, in the queue, and behind it.
+    let mut book = Book { over_at: Some(3), ..Book::default() };
+    lane.run(&mut book).expect("one");
+    assert_eq!((book.done.len(), book.in_flight), (1, 0));
 }
 
 #[test]

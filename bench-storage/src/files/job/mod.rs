@@ -132,8 +132,7 @@ pub struct Done {
     /// When the lane began with it.
     pub began: u64,
     /// When it stood in the queue, before the call (`io_uring_enter`) that hands it to the kernel: that
-    /// call is part of what comes after. The same as `began` where a call both
-    /// begins and ends it.
+    /// call is part of what comes after. The same as `began` where a call both begins and ends it.
     pub queued: u64,
     /// When the lane saw its end.
     pub ended: u64,
