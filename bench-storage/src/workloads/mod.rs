@@ -64,7 +64,7 @@ pub use self::read::{ReadCold, ReadWarm};
 pub use self::write::{Write, WriteSync};
 
 use bench_core::fixture::{BufferPool, InvalidPool, Payload, class_for};
-use bench_core::measure::environment::read_ahead_bytes;
+use bench_core::measure::environment::read_ahead;
 use bench_core::units::ByteSize;
 
 use crate::error::Error;
@@ -94,15 +94,13 @@ impl OnlyFile {
 
     fn dimensions(&self, backend: &str, state: PageCacheState) -> Vec<(&'static str, String)> {
         let cached = self.file.cached();
-        let read_ahead = read_ahead_bytes(cached.path())
-            .map_or_else(|| "not readable".to_owned(), |bytes| ByteSize::new(bytes).to_string());
         let mut dimensions = vec![
             ("backend", backend.to_owned()),
             ("page_cache", state.to_string()),
             ("page_cache_witness", cached.witness().to_string()),
             ("file_system", cached.file_system().to_owned()),
             // Of the device that holds the file, which need not be that of the working directory.
-            ("read_ahead", read_ahead),
+            ("read_ahead", read_ahead(cached.path())),
             ("block_size", BLOCK.min(self.size()).to_string()),
         ];
         dimensions.extend(self.file.payload().dimensions());

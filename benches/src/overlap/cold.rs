@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bench_core::fixture::cpus::Pinned;
 use bench_core::fixture::{BufferPool, Payload};
-use bench_core::measure::environment::huge_pages;
+use bench_core::measure::environment::{huge_pages, read_ahead};
 use bench_core::record::Row;
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
@@ -22,7 +22,6 @@ use super::did::Turns;
 use super::{DEPTH, Placement, SEED, Work, plain, streamed, timed};
 use crate::arms::{Arm, interleaved};
 use crate::clock::Clock;
-use crate::fio::site::read_ahead;
 
 /// What is read, and fetched, at once.
 pub(super) const BLOCK: ByteSize = ByteSize::mib(1);
@@ -52,7 +51,8 @@ pub fn cold_file(id: &str, work: Work, scale: Scale) -> Result<Vec<Row>, Failure
     ];
     for (name, advice) in advised {
         let backend = BufferedFile::open(path)?.backend();
-        let dimensions = dimensions::<Cold>(file, placement, backend, Policy::Off)?;
+        let mut dimensions = dimensions::<Cold>(file, placement, backend, Policy::Off)?;
+        dimensions.push(("huge_pages", huge_pages()));
         let once = move || {
             let source = BufferedFile::open(path)?;
             from::<Cold>(file, placement, || {
@@ -96,7 +96,8 @@ impl<'a> Ahead<'a> {
     ) -> Result<Arm<'a>, Failure> {
         let Self { file, placement, pool, work } = self;
         let policy = Policy::Adaptive { most: 2 * DEPTH };
-        let dimensions = dimensions::<S>(file, placement, source.backend(), policy)?;
+        let mut dimensions = dimensions::<S>(file, placement, source.backend(), policy)?;
+        dimensions.push(("huge_pages", huge_pages()));
         let config = PrefetchConfig { chunk: BLOCK, policy };
         let start = || Prefetcher::new(source, pool.clone(), config);
         let prefetcher = placement.fetchers(start)??;
@@ -137,7 +138,6 @@ pub(super) fn dimensions<S: CacheState>(
         ("chunk", BLOCK.to_string()),
         ("policy", PolicyName(policy).to_string()),
         ("read_ahead", read_ahead(file.cached().path())),
-        ("huge_pages", huge_pages()),
         ("cpus", placement.describe(policy != Policy::Off)),
     ]);
     Ok(dimensions)

@@ -1,4 +1,4 @@
-//! The host apart from its processor: identity, memory, network limits, read-ahead.
+//! The host apart from its processor: identity, memory, huge pages, network limits, read-ahead.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,6 +6,9 @@ use std::path::Path;
 use rustix::fs::{major, minor, stat};
 
 use super::{read_text, sha256};
+use crate::units::ByteSize;
+
+const NOT_READABLE: &str = "not readable";
 
 /// The limits that decide how much a socket can hold.
 const SOCKET_LIMITS: [&str; 6] = [
@@ -71,11 +74,19 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the kernel puts huge pages behind memory: `always`, `madvise`, `never`, or `none` where it
-/// has none.
+/// To what memory the kernel gives huge pages, as a dimension: `always`, `madvise` (what asks for
+/// them), `never`; `none` where it has none, `not readable` where it does not say.
 pub fn huge_pages() -> String {
-    let setting = read_text("/sys/kernel/mm/transparent_hugepage/enabled");
-    setting.as_deref().and_then(chosen).unwrap_or("none").to_owned()
+    setting_below(Path::new("/sys/kernel/mm"))
+}
+
+fn setting_below(mm: &Path) -> String {
+    let folder = mm.join("transparent_hugepage");
+    match read_text(folder.join("enabled")).as_deref().and_then(chosen) {
+        Some(setting) => setting.to_owned(),
+        None if mm.is_dir() && !folder.exists() => "none".to_owned(),
+        None => NOT_READABLE.to_owned(),
+    }
 }
 
 /// The word in brackets.
@@ -99,14 +110,32 @@ pub fn read_ahead_bytes(path: &Path) -> Option<u64> {
     text.parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// [`read_ahead_bytes`] as a dimension; `not readable` where it is not.
+pub fn read_ahead(path: &Path) -> String {
+    match read_ahead_bytes(path) {
+        Some(bytes) => ByteSize::new(bytes).to_string(),
+        None => NOT_READABLE.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn a_setting_is_the_word_in_brackets() {
-        assert_eq!(chosen("always [madvise] never"), Some("madvise"));
-        assert_eq!(chosen("always"), None);
+    fn a_setting_is_the_word_in_brackets_and_none_only_where_the_kernel_has_none() {
+        let mm = tempfile::tempdir().expect("a folder");
+        assert_eq!(setting_below(mm.path()), "none");
+        let folder = mm.path().join("transparent_hugepage");
+        fs::create_dir(&folder).expect("create");
+        assert_eq!(setting_below(mm.path()), NOT_READABLE);
+        for (text, told) in [("always [madvise] never", "madvise"), ("always", NOT_READABLE)] {
+            fs::write(folder.join("enabled"), text).expect("write");
+            assert_eq!(setting_below(mm.path()), told);
+        }
+        assert_eq!(setting_below(&mm.path().join("masked")), NOT_READABLE);
     }
 
     #[test]
@@ -135,5 +164,6 @@ mod tests {
     #[test]
     fn a_path_that_does_not_exist_has_no_read_ahead() {
         assert_eq!(read_ahead_bytes(Path::new("no/such/path")), None);
+        assert_eq!(read_ahead(Path::new("no/such/path")), NOT_READABLE);
     }
 }

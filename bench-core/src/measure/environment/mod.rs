@@ -16,7 +16,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-pub use self::host::{huge_pages, read_ahead_bytes};
+pub use self::host::{huge_pages, read_ahead, read_ahead_bytes};
 use crate::record::Environment;
 
 impl Environment {
