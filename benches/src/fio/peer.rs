@@ -2,10 +2,11 @@
 //! within a second, so that what the disk does meanwhile it does to both.
 //!
 //! Where io_uring has a queue there are two arms of fio: as it is, and told to register its buffers and
-//! the file as we do. Our buffers lie on huge pages where they fill one and the kernel has them; fio asks
-//! for none, so that of blocks of 1 MiB a part of the ratio is that. Before each turn the file is brought into its state here, by us, for all of
-//! them. fio's times are its own, in whole milliseconds, and so is its processor time, from which
-//! its start is left out: files are made so large that a turn takes half a second.
+//! the file as we do. Where all buffers of ours together fill a huge page, and the kernel has them, they
+//! lie on such; fio asks for none, so that a part of the ratio is that. Before each turn the file is
+//! brought into its state here, by us, for all of them. fio's times are its own, in whole milliseconds,
+//! and so is its processor time, from which its start is left out: files are made so large that a turn
+//! takes half a second.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -96,7 +97,7 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
     let _closed = match &fio {
         Some(version) => writeln!(
             out,
-            "ours over {version}, medians of rounds in turns, 95 %; huge pages: {}, and fio asks for none",
+            "ours over {version}, medians of rounds in turns, 95 %; huge pages: {}",
             huge_pages()
         ),
         None => writeln!(out, "fio is not installed here: that arm is left out"),

@@ -1,6 +1,7 @@
 //! Jobs that run together: one pinned thread for each lane, all begun at once after the files have
 //! been brought into their state, and checked when the last has ended.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
@@ -9,6 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use bench_core::fixture::cpus::{Pinned, available};
+use bench_core::measure::environment::huge_pages;
 use bench_core::workload::Failure;
 use bench_storage::Error;
 use bench_storage::files::cell::Engine;
@@ -204,6 +206,7 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         shared.gate.wait();
         threads.into_iter().map(|thread| thread.join().expect("it catches panics")).collect()
     });
+    let mut backends = vec![Vec::new(); jobs.len()];
     let mut reports: Vec<Report> = jobs
         .iter()
         .map(|job| Report {
@@ -218,13 +221,11 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         let report = &mut reports[lane.job];
         match outcome {
             Ok((done, backend)) => {
-                if report.lanes.is_empty() {
-                    let pinned = lane.cpu.is_some();
-                    report.dimensions =
-                        dimensions(&report.options, site, &lane.path, pinned, backend);
-                } else {
-                    add_backend(&mut report.dimensions, &backend);
-                }
+                let backends = &mut backends[lane.job];
+                backends.push(backend);
+                let (pinned, backends) = (lane.cpu.is_some(), every(backends));
+                report.dimensions = dimensions(&report.options, site, &lane.path, pinned, backends);
+                report.dimensions.push(("huge_pages", huge_pages()));
                 report.cpu_ns += done.used.cpu_ns;
                 report.lanes.push(done);
             }
@@ -320,15 +321,11 @@ fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("a thread panicked".into()))
 }
 
-/// Where a lane went another way than those before, as without registered buffers, both are named.
-fn add_backend(dimensions: &mut [(&'static str, String)], backend: &str) {
-    let known = dimensions.iter_mut().find(|(name, _)| *name == "backend");
-    if let Some((_, known)) = known
-        && !known.split("; ").any(|one| one == backend)
-    {
-        known.push_str("; ");
-        known.push_str(backend);
-    }
+/// Where lanes went several ways, as some without registered buffers, all of them, whichever lane came
+/// first.
+fn every(backends: &[String]) -> String {
+    let names: BTreeSet<&str> = backends.iter().map(String::as_str).collect();
+    names.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// What made the numbers of a job, by ours or by another program.

@@ -33,6 +33,14 @@ fn said<'a>(report: &'a Report, name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn several_ways_of_lanes_are_named_alike_whichever_came_first() {
+    let [plain, registered] = ["io_uring", "io_uring, registered buffers"].map(str::to_owned);
+    let told = "io_uring; io_uring, registered buffers";
+    assert_eq!(every(&[registered.clone(), plain.clone()]), told);
+    assert_eq!(every(&[plain.clone(), registered, plain]), told);
+}
+
+#[test]
 fn threads_do_all_of_their_job_from_a_cold_start_which_is_recorded() {
     let report = reports("[cold]\nsize=256k\nbs=16k\nnumjobs=2\nloops=2\n").pop().expect("one");
     if lacks(&report) {

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use bench_core::fixture::Payload;
-use bench_core::measure::environment::{huge_pages, read_ahead_bytes};
+use bench_core::measure::environment::read_ahead;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 use bench_storage::Error;
@@ -279,15 +279,8 @@ impl Site {
         let passes = passes.map_or_else(|| "by time".to_owned(), |passes| passes.to_string());
         dimensions.push(("passes", passes));
         dimensions.push(("read_ahead", read_ahead(path)));
-        dimensions.push(("huge_pages", huge_pages()));
         dimensions
     }
-}
-
-/// The read-ahead of the device that holds this path, for a record.
-pub(crate) fn read_ahead(path: &Path) -> String {
-    read_ahead_bytes(path)
-        .map_or_else(|| "not readable".to_owned(), |bytes| ByteSize::new(bytes).to_string())
 }
 
 fn laid_out(path: &Path, size: ByteSize) -> Result<ScratchFile, Failure> {
