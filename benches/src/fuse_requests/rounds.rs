@@ -14,7 +14,7 @@ use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
-use bench_storage::fuse::{Caching, Choice, FileTree, RequestKind, Requests, SeededTree};
+use bench_storage::fuse::{Caching, Choice, FileTree, Kind, RequestKind, Requests, SeededTree};
 use bytes::Bytes;
 
 use crate::arms::{Arm, Stop, interleaved_until};
@@ -112,14 +112,11 @@ fn round<'a>(
     let seeded = *tree.tree();
     let whole = whole.get_or_init(|| seeded.payload().to_bytes());
     let mut content = vec![0; seeded.size.len()];
+    let mounted = tree.kind() == Kind::Fuse;
     Box::new(move || {
         let mut time = Duration::ZERO;
         for number in 0..seeded.files {
-            let lost = |error: io::Error| {
-                format!(
-                    "file {number} cannot be reached any more: {error}; leave mounted what is measured"
-                )
-            };
+            let lost = |error: io::Error| lost(number, mounted, &error);
             content.fill(0);
             let begin = Instant::now();
             let first = tree.stat(number).map_err(lost)?;
@@ -142,6 +139,17 @@ fn round<'a>(
     })
 }
 
+/// What a call on this file failed with, and what to do where its mount was taken away meanwhile.
+fn lost(number: u32, mounted: bool, error: &io::Error) -> String {
+    use io::ErrorKind::{ConnectionAborted, NotConnected, NotFound};
+    match error.kind() {
+        NotFound | NotConnected | ConnectionAborted if mounted => format!(
+            "file {number} cannot be reached any more: {error}; leave mounted what is measured"
+        ),
+        _ => format!("file {number}: {error}"),
+    }
+}
+
 fn by_kind(requests: &Requests) -> Counts {
     let kinds = RequestKind::ALL.into_iter().map(|kind| (kind.name(), requests.of(kind)));
     kinds.chain([(METADATA, requests.metadata()), (ALL, requests.all())]).collect()
@@ -156,8 +164,6 @@ fn calls(tree: &FileTree) -> Counts {
 mod tests {
     use std::cell::Cell;
     use std::collections::BTreeSet;
-
-    use bench_storage::fuse::Kind;
 
     use super::super::table::{saved, table};
     use super::*;
@@ -198,6 +204,16 @@ mod tests {
         assert_eq!(saved(&rows, Caching::Ttl5s.name(), ALL), Some(0.0));
         let text = table(&rows);
         assert!(text.contains("nothing is saved by plain_files: it was asked for"), "{text}");
+    }
+
+    #[test]
+    fn only_a_mount_that_went_is_told_to_stay() {
+        let gone = io::Error::from_raw_os_error(107); // ENOTCONN
+        let told = "cannot be reached any more";
+        assert!(lost(3, true, &gone).starts_with(&format!("file 3 {told}")));
+        assert!(!lost(3, false, &gone).contains(told), "nothing is mounted");
+        let longer = io::ErrorKind::FileTooLarge.into();
+        assert_eq!(lost(3, true, &longer), "file 3: file too large");
     }
 
     #[test]
