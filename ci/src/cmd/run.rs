@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bench_core::counting::GLIBC_TUNABLES;
-use bench_core::judge::bottleneck::{Bottleneck, bottlenecks};
 use bench_core::record::{Environment, Metric, Row, RunRecord};
 use bench_core::scale::Scale;
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ use crate::expected::Expected;
 use crate::policy;
 use crate::process;
 use crate::render::matrix::Matrix;
-use crate::render::words::DOCTOR;
+use crate::render::words::{self, DOCTOR};
 use crate::render::{self, table};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -250,9 +249,8 @@ fn conclude(
 
 /// The scenarios beside which something was saturated, a line each; the report has the others, too.
 fn saturated(record: &RunRecord) -> String {
-    let found = bottlenecks(&record.rows).into_iter();
-    let found = found.filter(|(_, bottleneck)| matches!(bottleneck, Bottleneck::Saturated(..)));
-    found.map(|(scenario, bottleneck)| format!("{scenario}: {bottleneck}\n")).collect()
+    let watched = words::watched(record).into_iter();
+    watched.filter(|(saturated, _)| *saturated).map(|(_, line)| line + "\n").collect()
 }
 
 /// How many operations of a measured id failed, where any did.

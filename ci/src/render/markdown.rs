@@ -105,12 +105,12 @@ fn others(out: &mut String, room: &Room<'_>) {
 }
 
 fn saturated(out: &mut String, view: &View<'_>) {
-    let lines = words::saturated(view.record);
-    if lines.is_empty() {
+    let watched = words::watched(view.record);
+    if watched.is_empty() {
         return;
     }
     out.push_str("\n## What was saturated\n\n");
-    for line in lines {
+    for (_, line) in watched {
         put(out, format_args!("- {}\n", cell(&line)));
     }
 }

@@ -60,7 +60,7 @@ pub(crate) struct Latency(Histogram<u64>);
 
 impl<'a> View<'a> {
     /// Arranges the record, but for what was watched beside the scenarios, which
-    /// [`saturated`](super::words::saturated) sums up.
+    /// [`watched`](super::words::watched) sums up.
     pub(crate) fn of(record: &'a RunRecord) -> Self {
         let mut rooms: BTreeMap<&str, Vec<Entry<'_>>> = BTreeMap::new();
         for row in record.rows.iter().filter(|row| !row.is_of_watch()) {

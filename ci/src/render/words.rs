@@ -1,6 +1,6 @@
 //! What a report says in sentences: the summary, the machine, and what it could not tell.
 
-use bench_core::judge::bottleneck::bottlenecks;
+use bench_core::judge::bottleneck::{Bottleneck, bottlenecks};
 use bench_core::record::{Data, Environment, Metric, Row, RunRecord};
 
 use super::number;
@@ -38,10 +38,14 @@ pub(crate) fn summary(view: &View<'_>) -> String {
     }
 }
 
-/// Of each scenario that was watched, what was saturated meanwhile and by which rule.
-pub(crate) fn saturated(record: &RunRecord) -> Vec<String> {
-    let found = bottlenecks(&record.rows).into_iter();
-    found.map(|(scenario, bottleneck)| format!("{scenario}: {bottleneck}")).collect()
+/// Of each scenario that was watched, whether something was saturated meanwhile, and a sentence of
+/// what and by which rule.
+pub(crate) fn watched(record: &RunRecord) -> Vec<(bool, String)> {
+    let told = |(scenario, bottleneck): (&str, Bottleneck)| {
+        let saturated = matches!(bottleneck, Bottleneck::Saturated(..));
+        (saturated, format!("{scenario}: {bottleneck}"))
+    };
+    bottlenecks(&record.rows).into_iter().map(told).collect()
 }
 
 /// The machine and the toolchain: a name and what is known. What is not known is not here.

@@ -1,6 +1,5 @@
 //! The page around the rooms: the verdict, what failed, the machine, the raw rows.
 
-use bench_core::judge::bottleneck::{Bottleneck, bottlenecks};
 use bench_core::record::RunRecord;
 use sha2::{Digest, Sha256};
 
@@ -167,17 +166,16 @@ fn machine(html: &mut Html, report: &Report<'_>) {
 const UNFOLDED: usize = 8;
 
 fn saturated(html: &mut Html, record: &RunRecord) {
-    let lines = words::saturated(record);
-    if lines.is_empty() {
+    let watched = words::watched(record);
+    if watched.is_empty() {
         return;
     }
     html.raw("<div class=\"card caveats wide\"><h2>What was saturated</h2>");
-    html.raw(if lines.len() > UNFOLDED { "<details>" } else { "<details open>" });
-    let found = bottlenecks(&record.rows).into_values();
-    let found = found.filter(|bottleneck| matches!(bottleneck, Bottleneck::Saturated(..)));
-    html.raw("<summary>Something was, beside ").text(found.count()).raw(" of ");
-    html.text(lines.len()).raw(" scenarios that were watched</summary><ul>");
-    for line in lines {
+    html.raw(if watched.len() > UNFOLDED { "<details>" } else { "<details open>" });
+    let saturated = watched.iter().filter(|(saturated, _)| *saturated).count();
+    html.raw("<summary>Beside ").text(saturated).raw(" of ").text(watched.len());
+    html.raw(" scenarios something was</summary><ul>");
+    for (_, line) in watched {
         html.tag("li", line);
     }
     html.raw("</ul></details></div>");
@@ -208,7 +206,7 @@ mod tests {
         record.rows.extend(sample::watched("grpc/load", 3.0));
         let page = report(&Report::of(&record));
         assert!(page.contains("<li>grpc/load: saturated: a listener: 3 connections found its"));
-        assert!(page.contains("<details open><summary>Something was, beside 1 of 1 scenarios"));
+        assert!(page.contains("<details open><summary>Beside 1 of 1 scenarios something was<"));
         assert!(!page.contains(">watch<"));
     }
 
@@ -216,10 +214,10 @@ mod tests {
     fn of_many_scenarios_what_was_saturated_is_folded_away() {
         let mut record = sample::record();
         for number in 0..=UNFOLDED {
-            record.rows.extend(sample::watched(&format!("grpc/load/{number}"), 3.0));
+            record.rows.extend(sample::watched(&format!("grpc/load/{number}"), 0.0));
         }
         let page = report(&Report::of(&record));
-        assert!(page.contains("<details><summary>Something was, beside 9 of 9 scenarios"));
+        assert!(page.contains("<details><summary>Beside 0 of 9 scenarios something was<"));
     }
 
     #[test]
