@@ -45,7 +45,7 @@ impl Only {
     ///
     /// # Errors
     /// [`Exit::NotMeasured`] with the globs that match none of `ids`. A scenario measures several things
-    /// under one id; where a glob may name one of them, the id is told.
+    /// under one id; where a glob may name one of them, the id is asked for.
     pub(crate) fn check<'a>(&self, ids: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
         let ids: Vec<&str> = ids.collect();
         let matches_none = |glob: &&Glob| !ids.iter().any(|id| glob.matches(id));
@@ -57,7 +57,7 @@ impl Only {
         let is_above =
             |id: &str, row: &str| row.strip_prefix(id).is_some_and(|rest| rest.starts_with('/'));
         let told = |glob: &String| match ids.iter().find(|id| is_above(id, glob)) {
-            Some(id) => format!("'{glob}' (for a row of '{id}', name that)"),
+            Some(id) => format!("'{glob}' (is it a row of '{id}'? then name that)"),
             None => format!("'{glob}'"),
         };
         let told: Vec<String> = unmatched.iter().map(told).collect();
@@ -140,7 +140,8 @@ mod tests {
     fn the_name_of_a_row_is_answered_with_the_id_that_measures_it() {
         let only = Only::parse(&["typo".into(), "agreement/unary/rtt_50ms".into()]).expect("globs");
         let error = only.check(["agree", "agreement"].into_iter()).expect_err("no id");
-        let told = "'typo' 'agreement/unary/rtt_50ms' (for a row of 'agreement', name that); check";
+        let told = "'typo' 'agreement/unary/rtt_50ms' (is it a row of 'agreement'? then name that); \
+                    check how it is written";
         assert!(error.to_string().contains(told), "{error}");
     }
 }
