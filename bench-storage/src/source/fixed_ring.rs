@@ -1,7 +1,7 @@
 //! Reads and writes of one file by io_uring, with everything that is the same for each of them told
 //! to the kernel once: the file and the buffers are registered, what was begun and not handed over
-//! before goes to the kernel in one call, and that call waits too. An operation then costs no look-up of a descriptor, no pinning
-//! of pages, and no allocation.
+//! before goes to the kernel in one call, and that call waits too. An operation then costs no look-up
+//! of a descriptor, no pinning of pages, and no allocation.
 //!
 //! Unlike a [`Ring`](super::Ring), whose buffers come and go, this one keeps the buffers that it was
 //! made with.
