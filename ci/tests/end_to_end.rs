@@ -2,8 +2,11 @@
 //! out. Takes minutes, so it runs with the feature `end-to-end` only, as in `cargo perf test`.
 
 use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +16,20 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("ci lies in the workspace")
 }
 
+/// A Cargo that does not optimise other people's code, which no variable can tell it.
+fn hasty_cargo() -> &'static Path {
+    static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
+    WRITTEN.get_or_init(|| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hasty-cargo");
+        let settings = ["opt-level=0", "debug=false"]
+            .map(|setting| format!(r#"--config 'profile.bench.package."*".{setting}'"#));
+        let script = format!("#!/bin/sh\nexec '{}' {} \"$@\"\n", env!("CARGO"), settings.join(" "));
+        fs::write(&path, script).expect("write");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("make it executable");
+        path
+    })
+}
+
 /// `cargo perf` with these arguments, in the workspace. What is built with [`FAULTS`] is built where the
 /// gates build, so that other people's code is compiled once for all tests here.
 fn front_door(arguments: &str) -> Command {
@@ -20,6 +37,7 @@ fn front_door(arguments: &str) -> Command {
     command.current_dir(root()).args(arguments.split_whitespace());
     // Compiling is most of the time that these tests take. By night they meet what users build.
     if !cfg!(feature = "night") {
+        command.env("CARGO", hasty_cargo());
         command.env("CARGO_PROFILE_BENCH_OPT_LEVEL", "1");
         command.env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16");
     }
@@ -62,7 +80,7 @@ fn a_run_measures_what_was_asked_for_and_what_misbehaves_is_a_failed_row() {
     assert_eq!(output.status.code(), Some(1), "something misbehaved");
     let summary = json(&output);
     let file = |key: &str| PathBuf::from(summary[key].as_str().expect("a path"));
-    let record: Value = serde_json::from_slice(&std::fs::read(file("record")).expect("record"))
+    let record: Value = serde_json::from_slice(&fs::read(file("record")).expect("record"))
         .expect("the record is JSON");
     let is_fault = |row: &&Value| row["id"].as_str().is_some_and(|id| id.starts_with("fault/"));
     let rows = record["rows"].as_array().expect("rows");
@@ -84,7 +102,7 @@ fn a_run_measures_what_was_asked_for_and_what_misbehaves_is_a_failed_row() {
         assert_eq!(said.len(), 2, "{id} fails under both harnesses: {said:?}");
         assert!(said.iter().all(|error| error.contains(why)), "{id}: {said:?}");
     }
-    let html = std::fs::read_to_string(file("html")).expect("report");
+    let html = fs::read_to_string(file("html")).expect("report");
     assert!(html.contains("storage/read_cold") && html.contains("grpc/load/closed/64KiB"));
 }
 
@@ -95,7 +113,7 @@ fn record_of(output: &Output) -> PathBuf {
 
 /// The records that runs have left in this folder so far.
 fn records(folder: &Path) -> BTreeSet<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("an earlier run made it");
+    let entries = fs::read_dir(folder).expect("an earlier run made it");
     let paths = entries.map(|entry| entry.expect("entry").path());
     let is_record = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -105,7 +123,7 @@ fn records(folder: &Path) -> BTreeSet<PathBuf> {
 }
 
 fn rows(record: &Path) -> usize {
-    let text = std::fs::read_to_string(record).expect("record");
+    let text = fs::read_to_string(record).expect("record");
     let record: Value = serde_json::from_str(&text).expect("a record is never half-written");
     record["rows"].as_array().expect("rows").len()
 }
@@ -135,9 +153,9 @@ fn an_interrupted_run_keeps_what_it_measured_and_leaves_no_process() {
     kill_process(Pid::from_child(&child), Signal::INT).expect("it is there to be interrupted");
     assert_eq!(child.wait().expect("it ends").code(), Some(4));
     assert!(rows(&record) >= 30, "the counts are kept");
-    let left: Vec<String> = std::fs::read_dir("/proc")
+    let left: Vec<String> = fs::read_dir("/proc")
         .expect("proc")
-        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
         .filter(|line| line.contains(&*executables.to_string_lossy()))
         .collect();
     assert!(left.is_empty(), "still there: {left:?}");
@@ -206,7 +224,7 @@ fn an_explanation_draws_the_canary_and_finds_nothing_where_it_does_not_reach(bas
         json(&output)
     };
     let read = |answer: &Value, key: &str| {
-        std::fs::read_to_string(answer[key].as_str().expect("a path")).expect("it was written")
+        fs::read_to_string(answer[key].as_str().expect("a path")).expect("it was written")
     };
     let slower = explain("payload/fill/4KiB");
     assert!(slower["functions"][0]["function"].as_str().expect("one").ends_with("canary_pass"));
@@ -275,7 +293,7 @@ fn a_profile_is_a_flamegraph() {
     let output = perf(&format!("profile payload/fill/1MiB --time 3 {FAULTS} {TARGETS}"));
     assert_eq!(output.status.code(), Some(0));
     let answer = json(&output);
-    let svg = std::fs::read_to_string(answer["flamegraph"].as_str().expect("a path"))
-        .expect("the flamegraph");
+    let svg =
+        fs::read_to_string(answer["flamegraph"].as_str().expect("a path")).expect("the flamegraph");
     assert!(svg.contains("<svg") && svg.contains("Payload"), "no frame of ours");
 }
