@@ -16,13 +16,20 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("ci lies in the workspace")
 }
 
-/// A Cargo that does not optimise other people's code, which no variable can tell it.
+/// A Cargo that optimises only what the tests look at, which no variable can tell it. Of that a line of
+/// one function must not move another's instructions, as in what users build.
 fn hasty_cargo() -> &'static Path {
     static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
     WRITTEN.get_or_init(|| {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hasty-cargo");
-        let settings = ["opt-level=0", "debug=false"]
-            .map(|setting| format!(r#"--config 'profile.bench.package."*".{setting}'"#));
+        let settings = [
+            r#""*".debug=false"#,
+            "bench-core.opt-level=1",
+            "bench-core.codegen-units=1",
+            "benches.opt-level=1",
+            "benches.codegen-units=16",
+        ]
+        .map(|setting| format!("--config 'profile.bench.package.{setting}'"));
         let script = format!("#!/bin/sh\nexec '{}' {} \"$@\"\n", env!("CARGO"), settings.join(" "));
         fs::write(&path, script).expect("write");
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("make it executable");
@@ -38,8 +45,8 @@ fn front_door(arguments: &str) -> Command {
     // Compiling is most of the time that these tests take. By night they meet what users build.
     if !cfg!(feature = "night") {
         command.env("CARGO", hasty_cargo());
-        command.env("CARGO_PROFILE_BENCH_OPT_LEVEL", "1");
-        command.env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16");
+        command.env("CARGO_PROFILE_BENCH_OPT_LEVEL", "0");
+        command.env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "256");
     }
     if arguments.contains(FAULTS) {
         command.env("CARGO_TARGET_DIR", root().join("target/perf/gate/target"));
