@@ -1,9 +1,15 @@
 //! Whether a link takes as long as it was asked to.
 
-use std::io::{self, Read, Write};
+use std::hint;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use bench_core::fixture::cpus;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use super::spread;
 use crate::error::Error;
@@ -16,6 +22,8 @@ const ECHOES_MIN: u32 = 11;
 const ECHOES_MAX: u32 = 501;
 /// Of every series.
 const DISCARDED: u32 = 2;
+/// For so long before and after a byte is due it is looked for without a sleep.
+const SPUN: Duration = Duration::from_millis(1);
 /// An echo that takes longer than its link and this is lost.
 const GIVE_UP: Duration = Duration::from_secs(10);
 /// One byte with the headers of IP and TCP.
@@ -81,7 +89,8 @@ pub(crate) fn at_last(
     probe()
 }
 
-/// So many round trips of one byte, but for the first ones, which find cold caches and sockets.
+/// So many round trips of one byte, but for the first ones, which find cold caches and sockets. Neither end
+/// sleeps when its byte is due: that a processor has to wake first is no part of the link.
 pub(crate) fn sample(
     link: &LinkProfile,
     client: TcpStream,
@@ -93,10 +102,11 @@ pub(crate) fn sample(
         let limit = Some(GIVE_UP + asked(link));
         end.set_read_timeout(limit).map_err(Error::io("set a time limit"))?;
     }
+    let pace = pace(asked(link), cpus::available().map_or(1, |cpus| cpus.len()));
     let answering = thread::Builder::new().name("echo-server".to_owned());
-    let answering = answering.spawn(move || answer(&server));
+    let answering = answering.spawn(move || answer(&server, pace));
     let answering = answering.map_err(Error::io("start a thread"))?;
-    let samples = echoes(&client, count).map_err(Error::Measured);
+    let samples = echoes(&client, count, pace).map_err(Error::Measured);
     drop(client);
     // It ends with the client, whose end the link hands on, or by its own time limit.
     let _ = answering.join();
@@ -133,25 +143,51 @@ fn tolerated(link: &LinkProfile, asked: Duration, echoes: usize) -> Duration {
     tolerance(asked) + wait(&link.up) + wait(&link.down) + jitter
 }
 
-fn answer(mut server: &TcpStream) -> io::Result<()> {
-    let mut byte = [0];
+/// From one byte to the next at either end, where they are so far apart that the ends never look at the
+/// same time, and the emulator keeps a processor.
+fn pace(round_trip: Duration, processors: usize) -> Option<Duration> {
+    (processors > 1 && round_trip >= 8 * SPUN).then_some(round_trip)
+}
+
+fn answer(mut server: &TcpStream, pace: Option<Duration>) -> io::Result<()> {
+    let mut due = None;
     loop {
-        server.read_exact(&mut byte)?;
-        server.write_all(&byte)?;
+        receive(server, due)?;
+        server.write_all(&[0x57])?;
+        due = pace.map(|pace| Instant::now() + pace);
     }
 }
 
-fn echoes(mut client: &TcpStream, count: u32) -> io::Result<Vec<Duration>> {
+fn echoes(mut client: &TcpStream, count: u32, pace: Option<Duration>) -> io::Result<Vec<Duration>> {
     let mut samples = Vec::with_capacity(count as usize);
     for number in 0..DISCARDED + count {
         let sent = Instant::now();
         client.write_all(&[0x57])?;
-        client.read_exact(&mut [0])?;
+        receive(client, pace.map(|pace| sent + pace))?;
         if number >= DISCARDED {
             samples.push(sent.elapsed());
         }
     }
     Ok(samples)
+}
+
+/// Waits for one byte, about the time when it is due without a sleep.
+fn receive(mut stream: &TcpStream, due: Option<Instant>) -> io::Result<()> {
+    if let Some(due) = due {
+        let left = due.saturating_duration_since(Instant::now()).saturating_sub(SPUN);
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        // Whatever ends it, the byte is looked for below.
+        let _woken = poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&timeout));
+        while Instant::now() < due + SPUN {
+            match recv(stream, &mut [0], RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => return Ok(()),
+                Err(Errno::AGAIN | Errno::INTR) => hint::spin_loop(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    stream.read_exact(&mut [0])
 }
 
 /// What was found, without an opinion.
@@ -190,6 +226,8 @@ pub fn judge(link: &LinkProfile, samples: Vec<Duration>) -> Result<Calibration, 
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
     use super::*;
     use crate::link::{Jitter, Rate};
 
@@ -259,6 +297,32 @@ mod tests {
         for wrong in [Duration::ZERO, 25 * MS, 40 * MS, 60 * MS, 99 * MS] {
             assert!(judged(wrong).is_err(), "{wrong:?} passes");
         }
+    }
+
+    #[test]
+    fn only_ends_that_never_look_at_the_same_time_look_without_a_sleep() {
+        assert_eq!(pace(8 * MS, 2), Some(8 * MS));
+        assert_eq!(pace(7 * MS, 2), None, "the emulator would have no processor");
+        assert_eq!(pace(70 * MS, 1), None);
+    }
+
+    #[test]
+    fn a_byte_is_received_whenever_it_comes() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+        let mut from = TcpStream::connect(listener.local_addr().expect("port")).expect("connect");
+        let (to, _) = listener.accept().expect("accept");
+        for due in [None, Some(Duration::ZERO), Some(3 * MS), Some(Duration::from_secs(60))] {
+            from.write_all(&[1]).expect("send");
+            receive(&to, due.map(|due| Instant::now() + due)).expect("it is there");
+        }
+        let sending = thread::spawn(move || {
+            thread::sleep(20 * MS);
+            from.write_all(&[1]).expect("send");
+        });
+        receive(&to, Some(Instant::now() + 5 * MS)).expect("late");
+        sending.join().expect("sent, and closed");
+        let error = receive(&to, Some(Instant::now() + 5 * MS)).expect_err("closed");
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     }
 
     #[test]
