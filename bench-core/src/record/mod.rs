@@ -180,6 +180,9 @@ pub struct Environment {
     pub socket_limits: BTreeMap<String, String>,
     /// Read-ahead of the disk under the workspace.
     pub read_ahead_bytes: Option<u64>,
+    /// To what memory the kernel gives huge pages: `always`, `madvise` (what asks for them), `never`; `none`
+    /// where it has none.
+    pub huge_pages: Option<String>,
     /// Fields that this version does not know, kept as they came.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bench_core::fixture::{BufferPool, Payload, PooledBytes, class_for};
-use bench_core::measure::environment::huge_pages;
 use bench_core::units::ByteSize;
 use bench_core::workload::{Failure, Workload};
 
@@ -202,7 +201,6 @@ impl Workload for Concurrent {
             ("files", self.files.len().to_string()),
             ("block_size", self.cell.block.to_string()),
             ("sync", "nosync".to_owned()),
-            ("huge_pages", huge_pages()),
         ];
         dimensions.extend(self.team.cpus());
         dimensions.extend(self.reached.iter().take(1).flat_map(Reached::dimensions));

@@ -26,7 +26,7 @@ mod write;
 mod writing;
 
 use bench_core::fixture::{BufferPool, InvalidPool, Payload, PooledBuf, class_for};
-use bench_core::measure::environment::{huge_pages, read_ahead};
+use bench_core::measure::environment::read_ahead;
 use bench_core::units::ByteSize;
 use bench_core::workload::Failure;
 
@@ -77,11 +77,9 @@ impl OneFile {
         Ok(Self { file, _directory: directory })
     }
 
-    /// The read-ahead of the device that holds the file, the kernel's setting of the huge pages that
-    /// buffers ask for, and what the file holds.
+    /// The read-ahead of the device that holds the file, and what the file holds.
     fn dimensions(&self) -> Vec<(&'static str, String)> {
-        let read_ahead = read_ahead(self.file.cached().path());
-        let mut dimensions = vec![("read_ahead", read_ahead), ("huge_pages", huge_pages())];
+        let mut dimensions = vec![("read_ahead", read_ahead(self.file.cached().path()))];
         dimensions.extend(self.file.payload().dimensions());
         dimensions
     }

@@ -3,7 +3,8 @@
 //!
 //! Where io_uring has a queue there are two arms of fio: as it is, and told to register its buffers and
 //! the file as we do. Where all buffers of ours together fill a huge page, and the kernel has them, they
-//! lie on such; fio asks for none, so that a part of the ratio is that. Before each turn the file is
+//! lie on such; fio asks for none, so that where they are given to who asks (`madvise`) a part of the ratio is
+//! that. Before each turn the file is
 //! brought into its state here, by us, for all of them. fio's times are its own, in whole milliseconds,
 //! and so is its processor time, from which its start is left out: files are made so large that a turn
 //! takes half a second.
@@ -98,7 +99,7 @@ fn run_quietly(flags: &Flags, scale: Scale) -> Result<(), u8> {
         Some(version) => writeln!(
             out,
             "ours over {version}, medians of rounds in turns, 95 %; huge pages: {}",
-            huge_pages()
+            huge_pages().as_deref().unwrap_or("not readable")
         ),
         None => writeln!(out, "fio is not installed here: that arm is left out"),
     };

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Instant;
 
 use bench_core::fixture::cpus::{Pinned, available};
-use bench_core::measure::environment::huge_pages;
 use bench_core::workload::Failure;
 use bench_storage::Error;
 use bench_storage::files::cell::Engine;
@@ -206,7 +205,8 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         shared.gate.wait();
         threads.into_iter().map(|thread| thread.join().expect("it catches panics")).collect()
     });
-    let mut backends = vec![Vec::new(); jobs.len()];
+    // Of each job the first lane that came to its end, and the ways that its lanes went.
+    let mut ways = vec![(None, BTreeSet::new()); jobs.len()];
     let mut reports: Vec<Report> = jobs
         .iter()
         .map(|job| Report {
@@ -221,11 +221,9 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
         let report = &mut reports[lane.job];
         match outcome {
             Ok((done, backend)) => {
-                let backends = &mut backends[lane.job];
-                backends.push(backend);
-                let (pinned, backends) = (lane.cpu.is_some(), every(backends));
-                report.dimensions = dimensions(&report.options, site, &lane.path, pinned, backends);
-                report.dimensions.push(("huge_pages", huge_pages()));
+                let ways = &mut ways[lane.job];
+                ways.0.get_or_insert(lane);
+                ways.1.insert(backend);
                 report.cpu_ns += done.used.cpu_ns;
                 report.lanes.push(done);
             }
@@ -237,6 +235,12 @@ fn measure(site: &Site, jobs: &[Options], planned: &[Planned], stop: &AtomicBool
                     _ => report.failure = Some(told),
                 }
             }
+        }
+    }
+    for (report, (first, backends)) in reports.iter_mut().zip(ways) {
+        if let Some(Planned { path, cpu, .. }) = first {
+            let pinned = cpu.is_some();
+            report.dimensions = dimensions(&report.options, site, path, pinned, every(&backends));
         }
     }
     if let [only] = &mut reports[..]
@@ -323,9 +327,8 @@ fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 
 /// Where lanes went several ways, as some without registered buffers, all of them, whichever lane came
 /// first.
-fn every(backends: &[String]) -> String {
-    let names: BTreeSet<&str> = backends.iter().map(String::as_str).collect();
-    names.into_iter().collect::<Vec<_>>().join("; ")
+fn every(backends: &BTreeSet<String>) -> String {
+    backends.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 /// What made the numbers of a job, by ours or by another program.

@@ -34,10 +34,10 @@ fn said<'a>(report: &'a Report, name: &str) -> Option<&'a str> {
 
 #[test]
 fn several_ways_of_lanes_are_named_alike_whichever_came_first() {
-    let [plain, registered] = ["io_uring", "io_uring, registered buffers"].map(str::to_owned);
-    let told = "io_uring; io_uring, registered buffers";
-    assert_eq!(every(&[registered.clone(), plain.clone()]), told);
-    assert_eq!(every(&[plain.clone(), registered, plain]), told);
+    let told = |ways: &[&str]| every(&ways.iter().map(|&way| way.to_owned()).collect());
+    let (plain, registered) = ("io_uring", "io_uring, registered buffers");
+    assert_eq!(told(&[registered, plain]), "io_uring; io_uring, registered buffers");
+    assert_eq!(told(&[plain, registered, plain]), told(&[registered, plain]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bench_core::fixture::cpus::Pinned;
 use bench_core::fixture::{BufferPool, Payload};
-use bench_core::measure::environment::{huge_pages, read_ahead};
+use bench_core::measure::environment::read_ahead;
 use bench_core::record::Row;
 use bench_core::scale::Scale;
 use bench_core::units::ByteSize;
@@ -51,8 +51,7 @@ pub fn cold_file(id: &str, work: Work, scale: Scale) -> Result<Vec<Row>, Failure
     ];
     for (name, advice) in advised {
         let backend = BufferedFile::open(path)?.backend();
-        let mut dimensions = dimensions::<Cold>(file, placement, backend, Policy::Off)?;
-        dimensions.push(("huge_pages", huge_pages()));
+        let dimensions = dimensions::<Cold>(file, placement, backend, Policy::Off)?;
         let once = move || {
             let source = BufferedFile::open(path)?;
             from::<Cold>(file, placement, || {
@@ -96,8 +95,7 @@ impl<'a> Ahead<'a> {
     ) -> Result<Arm<'a>, Failure> {
         let Self { file, placement, pool, work } = self;
         let policy = Policy::Adaptive { most: 2 * DEPTH };
-        let mut dimensions = dimensions::<S>(file, placement, source.backend(), policy)?;
-        dimensions.push(("huge_pages", huge_pages()));
+        let dimensions = dimensions::<S>(file, placement, source.backend(), policy)?;
         let config = PrefetchConfig { chunk: BLOCK, policy };
         let start = || Prefetcher::new(source, pool.clone(), config);
         let prefetcher = placement.fetchers(start)??;

@@ -38,12 +38,19 @@ pub(crate) fn summary(view: &View<'_>) -> String {
     }
 }
 
-/// Of each scenario that was watched, whether something was saturated meanwhile, and a sentence of
-/// what and by which rule.
-pub(crate) fn watched(record: &RunRecord) -> Vec<(bool, String)> {
-    let told = |(scenario, bottleneck): (&str, Bottleneck)| {
-        let saturated = matches!(bottleneck, Bottleneck::Saturated(..));
-        (saturated, format!("{scenario}: {bottleneck}"))
+/// A scenario that was watched.
+pub(crate) struct Watched {
+    /// Whether something was saturated meanwhile.
+    pub(crate) saturated: bool,
+    /// What, and by which rule.
+    pub(crate) told: String,
+}
+
+/// Each scenario that was watched.
+pub(crate) fn watched(record: &RunRecord) -> Vec<Watched> {
+    let told = |(scenario, bottleneck): (&str, Bottleneck)| Watched {
+        saturated: matches!(bottleneck, Bottleneck::Saturated(..)),
+        told: format!("{scenario}: {bottleneck}"),
     };
     bottlenecks(&record.rows).into_iter().map(told).collect()
 }
@@ -74,6 +81,7 @@ pub(crate) fn facts(e: &Environment) -> Vec<(&'static str, String)> {
         ("commit", commit),
         ("TCP congestion control", e.tcp_congestion_control.clone()),
         ("read-ahead", e.read_ahead_bytes.map(number::bytes)),
+        ("huge pages", e.huge_pages.clone()),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
@@ -152,6 +160,7 @@ fn unread(e: &Environment) -> Vec<String> {
         ("commit", e.git_commit.is_none()),
         ("TCP congestion control", e.tcp_congestion_control.is_none()),
         ("read-ahead", e.read_ahead_bytes.is_none()),
+        ("huge pages", e.huge_pages.is_none()),
     ];
     fields.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name.to_owned()).collect()
 }

@@ -74,19 +74,18 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// To what memory the kernel gives huge pages, as a dimension: `always`, `madvise` (what asks for
-/// them), `never`; `none` where it has none, `not readable` where it does not say.
-pub fn huge_pages() -> String {
+/// To what memory the kernel gives huge pages: `always`, `madvise` (what asks for them), `never`;
+/// `none` where it has none.
+pub fn huge_pages() -> Option<String> {
     setting_below(Path::new("/sys/kernel/mm"))
 }
 
-fn setting_below(mm: &Path) -> String {
+fn setting_below(mm: &Path) -> Option<String> {
     let folder = mm.join("transparent_hugepage");
-    match read_text(folder.join("enabled")).as_deref().and_then(chosen) {
-        Some(setting) => setting.to_owned(),
-        None if mm.is_dir() && !folder.exists() => "none".to_owned(),
-        None => NOT_READABLE.to_owned(),
+    if mm.is_dir() && !folder.exists() {
+        return Some("none".to_owned());
     }
+    read_text(folder.join("enabled")).as_deref().and_then(chosen).map(str::to_owned)
 }
 
 /// The word in brackets.
@@ -127,15 +126,15 @@ mod tests {
     #[test]
     fn a_setting_is_the_word_in_brackets_and_none_only_where_the_kernel_has_none() {
         let mm = tempfile::tempdir().expect("a folder");
-        assert_eq!(setting_below(mm.path()), "none");
+        assert_eq!(setting_below(mm.path()).as_deref(), Some("none"));
         let folder = mm.path().join("transparent_hugepage");
         fs::create_dir(&folder).expect("create");
-        assert_eq!(setting_below(mm.path()), NOT_READABLE);
-        for (text, told) in [("always [madvise] never", "madvise"), ("always", NOT_READABLE)] {
+        assert_eq!(setting_below(mm.path()), None);
+        for (text, told) in [("always [madvise] never", Some("madvise")), ("always", None)] {
             fs::write(folder.join("enabled"), text).expect("write");
-            assert_eq!(setting_below(mm.path()), told);
+            assert_eq!(setting_below(mm.path()).as_deref(), told);
         }
-        assert_eq!(setting_below(&mm.path().join("masked")), NOT_READABLE);
+        assert_eq!(setting_below(&mm.path().join("masked")), None);
     }
 
     #[test]

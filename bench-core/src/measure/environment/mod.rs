@@ -55,6 +55,7 @@ impl Environment {
             tcp_congestion_control: read_text("/proc/sys/net/ipv4/tcp_congestion_control"),
             socket_limits: host::socket_limits(),
             read_ahead_bytes: host::read_ahead_bytes(root),
+            huge_pages: host::huge_pages(),
             ..Self::default()
         }
     }
