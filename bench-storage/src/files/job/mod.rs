@@ -131,8 +131,9 @@ pub struct Done {
     pub bytes: usize,
     /// When the lane began with it.
     pub began: u64,
-    /// When it stood in the queue, before the call (`io_uring_enter`) that hands it to the kernel: that
-    /// call is part of what comes after. The same as `began` where a call both begins and ends it.
+    /// When the call (`io_uring_enter`) that handed it to the kernel was over, as fio has it. Where that
+    /// call hands over several and waits for an end, too: when it stood in the queue, before the call. The
+    /// same as `began` where a call both begins and ends it.
     pub queued: u64,
     /// When the lane saw its end.
     pub ended: u64,

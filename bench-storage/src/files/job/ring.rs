@@ -119,23 +119,22 @@ impl Queue {
             self.begin(place);
             self.filled.push(place);
             if self.at_once {
-                self.tell(watch);
                 self.ring.hand_over().map_err(Error::Ring)?;
                 began = watch.now();
+                self.tell(began, watch);
                 if watch.is_over(began) {
                     break;
                 }
             }
         }
         if !self.filled.is_empty() {
-            self.tell(watch);
+            self.tell(watch.now(), watch);
         }
         Ok(())
     }
 
-    /// Tells of those that stand in the queue and go to the kernel by the next call.
-    fn tell<W: Watch>(&mut self, watch: &mut W) {
-        let queued = watch.now();
+    /// Tells of those that were handed over, or stand in the queue and go to the kernel by the next call.
+    fn tell<W: Watch>(&mut self, queued: u64, watch: &mut W) {
         watch.submitted(self.filled.len(), self.places.len() - self.free.len());
         for place in self.filled.drain(..) {
             self.places[place].as_mut().expect("it was just filled").queued = queued;
