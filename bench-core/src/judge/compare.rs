@@ -7,10 +7,10 @@ use super::effect::{Effect, effect};
 use crate::record::{Metric, Row, RunRecord};
 
 /// The dimensions that make two rows numbers of the same thing: which implementation really ran,
-/// the socket buffers it was granted, which decide how many calls a transfer takes, and which of
-/// several outages of one run it was.
-pub const IDENTITY: [&str; 5] =
-    ["backend", "congestion_control", "send_buffer", "receive_buffer", "outage"];
+/// the socket buffers it was granted, which decide how many calls a transfer takes, which of
+/// several outages of one run it was, and whether the ends of an echo slept meanwhile.
+pub const IDENTITY: [&str; 6] =
+    ["backend", "congestion_control", "send_buffer", "receive_buffer", "outage", "ends"];
 
 /// The rows of one metric of one id on both sides.
 #[derive(Clone, Debug, PartialEq)]

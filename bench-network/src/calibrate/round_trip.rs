@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, recv};
 
 use super::spread;
 use crate::error::Error;
-use crate::link::{Capacity, Direction, LinkProfile};
+use crate::link::{Capacity, Direction, Jitter, LinkProfile};
 use crate::socket;
 
 /// How long the echoes of a calibration take, about.
@@ -24,7 +24,7 @@ const ECHOES_MAX: u32 = 501;
 const DISCARDED: u32 = 2;
 /// For so long before and after a byte is due it is looked for without a sleep.
 const SPUN: Duration = Duration::from_millis(1);
-/// An echo that takes longer than its link and this is lost.
+/// An echo that takes longer than its link, twice, and this is lost.
 const GIVE_UP: Duration = Duration::from_secs(10);
 /// One byte with the headers of IP and TCP.
 const PACKET_BYTES: u32 = 53;
@@ -89,8 +89,9 @@ pub(crate) fn at_last(
     probe()
 }
 
-/// So many round trips of one byte, but for the first ones, which find cold caches and sockets. Neither end
-/// sleeps when its byte is due: that a processor has to wake first is no part of the link.
+/// So many round trips of one byte, but for the first ones, which find cold caches and sockets. Where
+/// the ends are [`Ends::Awake`], neither sleeps when its byte is due: that a processor has to wake first
+/// is no part of the link.
 pub(crate) fn sample(
     link: &LinkProfile,
     client: TcpStream,
@@ -102,7 +103,7 @@ pub(crate) fn sample(
         let limit = Some(GIVE_UP + asked(link));
         end.set_read_timeout(limit).map_err(Error::io("set a time limit"))?;
     }
-    let pace = pace(asked(link), cpus::available().map_or(1, |cpus| cpus.len()));
+    let pace = (ends(link) == Ends::Awake).then(|| asked(link));
     let answering = thread::Builder::new().name("echo-server".to_owned());
     let answering = answering.spawn(move || answer(&server, pace));
     let answering = answering.map_err(Error::io("start a thread"))?;
@@ -143,10 +144,35 @@ fn tolerated(link: &LinkProfile, asked: Duration, echoes: usize) -> Duration {
     tolerance(asked) + wait(&link.up) + wait(&link.down) + jitter
 }
 
-/// From one byte to the next at either end, where they are so far apart that the ends never look at the
-/// same time, and the emulator keeps a processor.
-fn pace(round_trip: Duration, processors: usize) -> Option<Duration> {
-    (processors > 1 && round_trip >= 8 * SPUN).then_some(round_trip)
+/// How the ends of an echo wait for it, which is a part of what they find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// They look for their byte without a sleep for a millisecond before and after it is due.
+    Awake,
+    /// They sleep until it comes.
+    Asleep,
+}
+
+impl Ends {
+    /// As a dimension has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Awake => "awake",
+            Self::Asleep => "asleep",
+        }
+    }
+}
+
+/// How the ends wait on this link and this machine.
+pub fn ends(link: &LinkProfile) -> Ends {
+    ends_with(link, cpus::available().map_or(1, |cpus| cpus.len()))
+}
+
+/// Awake where each way takes so long, and always as long, that they never look at the same time: the
+/// emulator has to keep a processor.
+fn ends_with(link: &LinkProfile, processors: usize) -> Ends {
+    let apart = |way: &Direction| matches!(way.jitter, Jitter::None) && way.delay >= 4 * SPUN;
+    if processors > 1 && apart(&link.up) && apart(&link.down) { Ends::Awake } else { Ends::Asleep }
 }
 
 fn answer(mut server: &TcpStream, pace: Option<Duration>) -> io::Result<()> {
@@ -174,10 +200,7 @@ fn echoes(mut client: &TcpStream, count: u32, pace: Option<Duration>) -> io::Res
 /// Waits for one byte, about the time when it is due without a sleep.
 fn receive(mut stream: &TcpStream, due: Option<Instant>) -> io::Result<()> {
     if let Some(due) = due {
-        let left = due.saturating_duration_since(Instant::now()).saturating_sub(SPUN);
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        // Whatever ends it, the byte is looked for below.
-        let _woken = poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&timeout));
+        sleep_until(stream, due)?;
         while Instant::now() < due + SPUN {
             match recv(stream, &mut [0], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -188,6 +211,18 @@ fn receive(mut stream: &TcpStream, due: Option<Instant>) -> io::Result<()> {
         }
     }
     stream.read_exact(&mut [0])
+}
+
+/// Until there is something to receive, or soon due.
+fn sleep_until(stream: &TcpStream, due: Instant) -> io::Result<()> {
+    loop {
+        let left = due.saturating_duration_since(Instant::now()).saturating_sub(SPUN);
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&timeout)) {
+            Err(Errno::INTR) => {}
+            woken => return Ok(woken.map(drop)?),
+        }
+    }
 }
 
 /// What was found, without an opinion.
@@ -228,8 +263,10 @@ pub fn judge(link: &LinkProfile, samples: Vec<Duration>) -> Result<Calibration, 
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 
+    use rustix::time::{ClockId, clock_gettime};
+
     use super::*;
-    use crate::link::{Jitter, Rate};
+    use crate::link::Rate;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -300,10 +337,34 @@ mod tests {
     }
 
     #[test]
-    fn only_ends_that_never_look_at_the_same_time_look_without_a_sleep() {
-        assert_eq!(pace(8 * MS, 2), Some(8 * MS));
-        assert_eq!(pace(7 * MS, 2), None, "the emulator would have no processor");
-        assert_eq!(pace(70 * MS, 1), None);
+    fn only_ends_that_never_look_at_the_same_time_are_awake() {
+        let link = LinkProfile::round_trip;
+        assert_eq!(ends_with(&link(8 * MS), 2), Ends::Awake);
+        assert_eq!(ends_with(&link(70 * MS), 1), Ends::Asleep, "the emulator would have none");
+        let mut aslant = link(70 * MS);
+        aslant.up.delay = MS;
+        let mut shaky = link(70 * MS);
+        shaky.down.jitter = Jitter::uniform(MS);
+        for near in [link(7 * MS), aslant, shaky] {
+            assert_eq!(ends_with(&near, 2), Ends::Asleep, "both would look at once");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_due_is_looked_for_without_a_sleep() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+        let _from = TcpStream::connect(listener.local_addr().expect("port")).expect("connect");
+        let (to, _) = listener.accept().expect("accept");
+        to.set_read_timeout(Some(MS)).expect("a limit");
+        let worked = |due: Option<Duration>| {
+            let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a time");
+            let before = now();
+            receive(&to, due.map(|due| Instant::now() + due)).expect_err("nothing comes");
+            now() - before
+        };
+        // Others may have the processor meanwhile; one that slept would not have worked even once.
+        assert!((0..100).any(|_| worked(Some(Duration::ZERO)) > SPUN / 2));
+        assert!((0..100).any(|_| worked(None) < SPUN / 2));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use bench_core::record::{Data, Metric, Row};
 use bench_core::scale::Scale;
 use bench_core::workload::Failure;
 use bench_network::Error;
-use bench_network::backend::{Choice, Config, Started, ceiling, start_with_config};
-use bench_network::calibrate::{Bulk, Ceiling, RateFound, loss, rate, round_trip};
+use bench_network::backend::{Choice, Config, Kind, Started, ceiling, start_with_config};
+use bench_network::calibrate::round_trip::{self, Ends};
+use bench_network::calibrate::{Bulk, Ceiling, RateFound, loss, rate};
 use bench_network::link::{Capacity, LinkProfile, Way, named};
 use hdrhistogram::Histogram;
 
@@ -178,6 +179,12 @@ fn held(mut row: Row, asked: f64, used: f64, tolerated: Option<f64>) -> Row {
     row
 }
 
+/// Names how the ends of its echoes waited.
+pub(crate) fn by_ends(mut row: Row, ends: Ends) -> Row {
+    row.dimensions.insert("ends".to_owned(), ends.name().to_owned());
+    row
+}
+
 /// Makes it a failed row, which keeps nothing of its numbers.
 pub(crate) fn refuse(row: &mut Row, why: &str) {
     (row.data, row.ok, row.error) = (None, false, Some(why.to_owned()));
@@ -208,6 +215,9 @@ fn echoes(plan: &Plan, started: &mut Started) -> Result<Row, Failure> {
     let (asked, used) = (plan.link.base_round_trip(), found.asked);
     let [asked, used, tolerated] = [asked, used, found.tolerance].map(|it| it.as_nanos() as f64);
     let mut row = held(row, asked, used, Some(tolerated));
+    if started.used != Kind::Simulation {
+        row = by_ends(row, round_trip::ends(&plan.link));
+    }
     if let Err(refusal) = round_trip::judge(&plan.link, times)
         && plan.judged
     {

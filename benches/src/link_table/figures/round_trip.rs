@@ -9,6 +9,7 @@ use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::LinkProfile;
 use hdrhistogram::Histogram;
 
+use super::super::measure::by_ends;
 use super::{Figure, Line, ms, percent, row, spoiled};
 
 /// Round trips in milliseconds, and how many of each: a hundred at least, so that there is a 99th
@@ -55,7 +56,8 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
         lines.push(line.unless(invalid.as_deref()));
         let data = Data::from_histogram(&histogram);
         let id = format!("round_trip/{asked_ms}ms");
-        rows.push(row(&id, "latency", "ns", data, &link, invalid.as_deref())?);
+        let row = row(&id, "latency", "ns", data, &link, invalid.as_deref())?;
+        rows.push(by_ends(row, round_trip::ends(&profile)));
     }
     Ok(Figure { title: "round trip", lines, rows })
 }

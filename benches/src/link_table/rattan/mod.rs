@@ -13,13 +13,15 @@ use bench_core::workload::Failure;
 use bench_network::Error;
 use bench_network::calibrate::loss::look;
 use bench_network::calibrate::rate::{SEGMENT_BYTES, goodput_bits};
-use bench_network::calibrate::{Bulk, LossFound, Train, round_trip};
+use bench_network::calibrate::round_trip::{self, Ends};
+use bench_network::calibrate::{Bulk, LossFound, Train};
 use bench_network::emulated::EmulatedLink;
 use bench_network::link::{Capacity, LinkProfile, Loss, Queue, Rate, Way};
 use bench_network::tun::Tun;
 
 use self::program::{RATTAN, Rattan, RattanError, version};
 use super::figures::{Figure, Line, bare, code, mbit, ms, overflowed, percent, profile, samples};
+use super::measure::by_ends;
 use crate::front::text::show;
 use crate::front::{NOT_MEASURED, told};
 
@@ -47,6 +49,8 @@ struct Cell {
     theirs: Vec<f64>,
     /// How a value is written.
     print: fn(f64) -> String,
+    /// How the ends of its echoes waited, where it is made of such.
+    ends: Option<Ends>,
     /// Why ours is not valid.
     invalid: Option<String>,
 }
@@ -108,6 +112,7 @@ fn round_trip_cell(round_trip_ms: u64, seed: u64) -> Result<Cell, Failure> {
         ours,
         theirs,
         print: |ns| ms(Duration::from_nanos(ns as u64)),
+        ends: Some(round_trip::ends(&link)),
         // Being late is in the number.
         invalid: overflowed(&own)?,
     })
@@ -134,6 +139,7 @@ fn goodput_cell(mbits: u64, seed: u64) -> Result<Cell, Failure> {
         ours,
         theirs,
         print: mbit,
+        ends: None,
         invalid: overflowed(&own)?,
     })
 }
@@ -156,6 +162,7 @@ fn loss_cell(_: u64, seed: u64) -> Result<Cell, Failure> {
         ours,
         theirs,
         print: |share| format!("{:.4} %", share * 100.0),
+        ends: None,
         invalid: overflowed(&own)?,
     })
 }
@@ -208,7 +215,10 @@ impl Cell {
             let id = format!("rattan/{}/{arm}", self.id);
             let mut row = bare(&id, self.metric, self.unit, samples(values.clone()), backend);
             row.dimensions.insert("link_seed".to_owned(), seed.to_string());
-            row
+            match self.ends {
+                Some(ends) => by_ends(row, ends),
+                None => row,
+            }
         });
         rows.collect()
     }
