@@ -25,7 +25,7 @@ impl Socket {
 }
 
 /// Every end of a connection over IPv4, of whatever program, and without those that listen.
-pub(crate) fn sockets() -> Vec<Socket> {
+fn sockets() -> Vec<Socket> {
     let table = fs::read_to_string("/proc/net/tcp").expect("read the socket table");
     let sockets = table.lines().skip(1).map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -38,4 +38,11 @@ pub(crate) fn sockets() -> Vec<Socket> {
 /// What is there before a test: whoever had its port before may have left sockets, in any state.
 pub(crate) fn known() -> HashSet<Ends> {
     sockets().into_iter().map(|socket| socket.ends).collect()
+}
+
+/// What was left on this port since.
+pub(crate) fn left_by(port: u16, known: &HashSet<Ends>) -> Vec<Socket> {
+    let mut left = sockets();
+    left.retain(|socket| socket.has_port(port) && !known.contains(&socket.ends));
+    left
 }

@@ -7,7 +7,7 @@ use std::panic;
 use bench_core::workload::{conforms, id, run_once};
 
 use super::*;
-use crate::socket_table::{TIME_WAIT, known, sockets};
+use crate::socket_table::{TIME_WAIT, known, left_by};
 
 fn port(connect: &Connect) -> u16 {
     match &connect.ends {
@@ -28,8 +28,7 @@ fn two_thousand_connections_leave_no_socket_behind() {
         assert!(connect.connected > 2_000);
         let port = port(&connect);
         drop(connect); // Waits for the server, which may still be at the last RST.
-        let mut left = sockets();
-        left.retain(|socket| socket.has_port(port) && !before.contains(&socket.ends));
+        let left = left_by(port, &before);
         assert!(left.is_empty(), "{layout}: {left:?}");
     }
 }
@@ -38,14 +37,15 @@ fn two_thousand_connections_leave_no_socket_behind() {
 fn an_ordinary_close_would_leave_time_wait_behind() {
     // Proves that the test above would see what it looks for.
     let connect = Connect::set_up(&Layout::Pinned).expect("set up");
+    let before = known();
     for _ in 0..5 {
         let mut client = TcpStream::connect(("127.0.0.1", port(&connect))).expect("connect");
         client.read_exact(&mut [0]).expect("the greeting");
     }
     let port = port(&connect);
     drop(connect);
-    let left = sockets().into_iter().filter(|socket| socket.has_port(port));
-    assert!(left.filter(|socket| socket.state == TIME_WAIT).count() >= 4);
+    let left = left_by(port, &before);
+    assert!(left.iter().filter(|socket| socket.state == TIME_WAIT).count() >= 4, "{left:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use bench_core::workload::{conforms, id, run_once};
 
 use super::*;
-use crate::socket_table::{TIME_WAIT, known, sockets};
+use crate::socket_table::{TIME_WAIT, known, left_by};
 use crate::tcp::ports;
 
 /// `None` where this machine cannot have it, which is told.
@@ -68,9 +68,8 @@ fn no_connection_leaves_a_socket_behind() {
         connections.make(1_000).expect("connections");
         let port = connections.server.address().port();
         drop(connections); // Waits for the server.
-        let mut left = sockets();
-        left.retain(|socket| socket.state == TIME_WAIT && socket.has_port(port));
-        left.retain(|socket| !before.contains(&socket.ends));
+        let mut left = left_by(port, &before);
+        left.retain(|socket| socket.state == TIME_WAIT);
         assert!(left.is_empty(), "{security}: {left:?}");
     }
 }
