@@ -139,12 +139,13 @@ fn round<'a>(
     })
 }
 
-/// What a call on this file failed with, and what to do where its mount was taken away meanwhile.
+/// What a call on this file failed with, and what to do where that may be a mount that was taken away.
 fn lost(number: u32, mounted: bool, error: &io::Error) -> String {
     use io::ErrorKind::{ConnectionAborted, NotConnected, NotFound};
     match error.kind() {
         NotFound | NotConnected | ConnectionAborted if mounted => format!(
-            "file {number} cannot be reached any more: {error}; leave mounted what is measured"
+            "file {number} cannot be reached any more: {error}; if its mount was taken away, leave \
+             mounted what is measured"
         ),
         _ => format!("file {number}: {error}"),
     }
@@ -208,10 +209,12 @@ mod tests {
 
     #[test]
     fn only_a_mount_that_went_is_told_to_stay() {
-        let gone = io::Error::from_raw_os_error(107); // ENOTCONN
         let told = "cannot be reached any more";
-        assert!(lost(3, true, &gone).starts_with(&format!("file 3 {told}")));
-        assert!(!lost(3, false, &gone).contains(told), "nothing is mounted");
+        for number in [2, 103, 107] {
+            let gone = io::Error::from_raw_os_error(number); // ENOENT, ECONNABORTED, ENOTCONN
+            assert!(lost(3, true, &gone).starts_with(&format!("file 3 {told}")));
+            assert!(!lost(3, false, &gone).contains(told), "nothing is mounted");
+        }
         let longer = io::ErrorKind::FileTooLarge.into();
         assert_eq!(lost(3, true, &longer), "file 3: file too large");
     }
