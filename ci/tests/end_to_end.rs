@@ -16,8 +16,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("ci lies in the workspace")
 }
 
-/// A Cargo that optimises only what the tests look at, which no variable can tell it. Of that a line of
-/// one function must not move another's instructions, as in what users build.
+/// A Cargo that optimises only what the tests look at, which no variable can tell it. In `bench-core`, where
+/// the canary sits, a line of one function must not move another's instructions: it is one unit, as in what
+/// users build.
 fn hasty_cargo() -> &'static Path {
     static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
     WRITTEN.get_or_init(|| {

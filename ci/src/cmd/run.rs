@@ -250,7 +250,7 @@ fn conclude(
 /// The scenarios beside which something was saturated, a line each; the report has the others, too.
 fn saturated(record: &RunRecord) -> String {
     let watched = words::watched(record).into_iter();
-    watched.filter(|(saturated, _)| *saturated).map(|(_, line)| line + "\n").collect()
+    watched.filter(|scenario| scenario.saturated).map(|scenario| scenario.told + "\n").collect()
 }
 
 /// How many operations of a measured id failed, where any did.

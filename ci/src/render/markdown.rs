@@ -110,8 +110,8 @@ fn saturated(out: &mut String, view: &View<'_>) {
         return;
     }
     out.push_str("\n## What was saturated\n\n");
-    for (_, line) in watched {
-        put(out, format_args!("- {}\n", cell(&line)));
+    for scenario in watched {
+        put(out, format_args!("- {}\n", cell(&scenario.told)));
     }
 }
 

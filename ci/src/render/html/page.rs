@@ -172,11 +172,11 @@ fn saturated(html: &mut Html, record: &RunRecord) {
     }
     html.raw("<div class=\"card caveats wide\"><h2>What was saturated</h2>");
     html.raw(if watched.len() > UNFOLDED { "<details>" } else { "<details open>" });
-    let saturated = watched.iter().filter(|(saturated, _)| *saturated).count();
+    let saturated = watched.iter().filter(|scenario| scenario.saturated).count();
     html.raw("<summary>Beside ").text(saturated).raw(" of ").text(watched.len());
-    html.raw(" scenarios something was</summary><ul>");
-    for (_, line) in watched {
-        html.tag("li", line);
+    html.raw(" watched scenarios something was saturated</summary><ul>");
+    for scenario in watched {
+        html.tag("li", scenario.told);
     }
     html.raw("</ul></details></div>");
 }
@@ -206,7 +206,9 @@ mod tests {
         record.rows.extend(sample::watched("grpc/load", 3.0));
         let page = report(&Report::of(&record));
         assert!(page.contains("<li>grpc/load: saturated: a listener: 3 connections found its"));
-        assert!(page.contains("<details open><summary>Beside 1 of 1 scenarios something was<"));
+        assert!(page.contains(
+            "<details open><summary>Beside 1 of 1 watched scenarios something was saturated<"
+        ));
         assert!(!page.contains(">watch<"));
     }
 
@@ -217,7 +219,9 @@ mod tests {
             record.rows.extend(sample::watched(&format!("grpc/load/{number}"), 0.0));
         }
         let page = report(&Report::of(&record));
-        assert!(page.contains("<details><summary>Beside 0 of 9 scenarios something was<"));
+        assert!(page.contains(
+            "<details><summary>Beside 0 of 9 watched scenarios something was saturated<"
+        ));
     }
 
     #[test]
