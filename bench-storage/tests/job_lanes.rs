@@ -32,6 +32,7 @@ struct Book {
     /// The most that one call handed over.
     together: usize,
     reaped: usize,
+    waits: usize,
     done: Vec<Done>,
 }
 
@@ -61,6 +62,7 @@ impl Watch for Book {
 
     fn reaped(&mut self, operations: usize) {
         self.reaped += operations;
+        self.waits += 1;
         self.in_flight -= operations;
     }
 
@@ -133,6 +135,10 @@ fn only_what_the_kernel_can_merge_or_answer_at_once_is_handed_over_together() {
         book.done.sort_by_key(|done| done.queued);
         let alone = book.done.windows(2).all(|pair| pair[0].queued <= pair[1].began);
         assert_eq!(alone, together == 1, "{cell:?}");
+        if alone {
+            // Once behind each call, and once at the very first.
+            assert_eq!(book.looks as usize, 1 + book.submitted + book.waits, "{cell:?}");
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reports as `fio --output-format=json` prints them, so that what was made for fio reads ours.
 //!
-//! Checked against fio 3.33, field by field. What differs in meaning: `slat_ns` of io_uring ends where an
-//! operation stands in the queue, because the call that hands it over may be the one that waits;
-//! `usr_cpu` and `sys_cpu` divide an exact time by what the kernel says; `disk_util` is empty.
+//! Checked against fio 3.33, field by field. What differs in meaning: where one call of io_uring
+//! hands over several operations, `slat_ns` ends where they stand in the queue, because that call may be
+//! the one that waits; `usr_cpu` and `sys_cpu` divide an exact time by what the kernel says; `disk_util` is empty.
 
 use bench_core::record::RunRecord;
 use bench_storage::files::job::Kind;

@@ -65,7 +65,7 @@ impl Moments {
 pub struct Book {
     /// Bytes.
     pub bytes: u64,
-    /// From the start of an operation to where it stands in the queue.
+    /// From the start of an operation to where it was handed over, or stands in the queue.
     pub submission: Moments,
     /// From there to its end.
     pub completion: Moments,
