@@ -1,6 +1,7 @@
 //! Whether a link is what it was asked to be, measured before anything else is.
 //!
 //! - [`round_trip`]: echoes of one byte over TCP.
+//! - [`ends`]: how the ends of an echo wait for it.
 //! - [`train`]: numbered datagrams at a pace: what the next two look at.
 //! - [`rate`]: full datagrams, more than the rate lets through, and how fast they arrive.
 //! - [`loss`]: small datagrams, half of what the rate lets through, and which do not arrive.
@@ -12,6 +13,7 @@
 
 pub mod bulk;
 pub mod ceiling;
+pub mod ends;
 pub mod lateness;
 pub mod loss;
 pub mod rate;
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 pub use self::bulk::{Bulk, Goodput};
 pub use self::ceiling::Ceiling;
+pub use self::ends::Ends;
 pub use self::lateness::LatenessMax;
 pub use self::loss::LossFound;
 pub use self::rate::RateFound;

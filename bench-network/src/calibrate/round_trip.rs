@@ -1,19 +1,14 @@
 //! Whether a link takes as long as it was asked to.
 
-use std::hint;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bench_core::fixture::cpus;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
-
+use super::ends::{Ends, receive};
 use super::spread;
 use crate::error::Error;
-use crate::link::{Capacity, Direction, Jitter, LinkProfile};
+use crate::link::{Capacity, Direction, LinkProfile};
 use crate::socket;
 
 /// How long the echoes of a calibration take, about.
@@ -22,9 +17,7 @@ const ECHOES_MIN: u32 = 11;
 const ECHOES_MAX: u32 = 501;
 /// Of every series.
 const DISCARDED: u32 = 2;
-/// For so long before and after a byte is due it is looked for without a sleep.
-const SPUN: Duration = Duration::from_millis(1);
-/// An echo that takes longer than its link, twice, and this is lost.
+/// An echo that takes longer than this and its link, at most twice, is lost.
 const GIVE_UP: Duration = Duration::from_secs(10);
 /// One byte with the headers of IP and TCP.
 const PACKET_BYTES: u32 = 53;
@@ -103,7 +96,7 @@ pub(crate) fn sample(
         let limit = Some(GIVE_UP + asked(link));
         end.set_read_timeout(limit).map_err(Error::io("set a time limit"))?;
     }
-    let pace = (ends(link) == Ends::Awake).then(|| asked(link));
+    let pace = (Ends::of(link) == Ends::Awake).then(|| asked(link));
     let answering = thread::Builder::new().name("echo-server".to_owned());
     let answering = answering.spawn(move || answer(&server, pace));
     let answering = answering.map_err(Error::io("start a thread"))?;
@@ -144,37 +137,6 @@ fn tolerated(link: &LinkProfile, asked: Duration, echoes: usize) -> Duration {
     tolerance(asked) + wait(&link.up) + wait(&link.down) + jitter
 }
 
-/// How the ends of an echo wait for it, which is a part of what they find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ends {
-    /// They look for their byte without a sleep for a millisecond before and after it is due.
-    Awake,
-    /// They sleep until it comes.
-    Asleep,
-}
-
-impl Ends {
-    /// As a dimension has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Awake => "awake",
-            Self::Asleep => "asleep",
-        }
-    }
-}
-
-/// How the ends wait on this link and this machine.
-pub fn ends(link: &LinkProfile) -> Ends {
-    ends_with(link, cpus::available().map_or(1, |cpus| cpus.len()))
-}
-
-/// Awake where each way takes so long, and always as long, that they never look at the same time: the
-/// emulator has to keep a processor.
-fn ends_with(link: &LinkProfile, processors: usize) -> Ends {
-    let apart = |way: &Direction| matches!(way.jitter, Jitter::None) && way.delay >= 4 * SPUN;
-    if processors > 1 && apart(&link.up) && apart(&link.down) { Ends::Awake } else { Ends::Asleep }
-}
-
 fn answer(mut server: &TcpStream, pace: Option<Duration>) -> io::Result<()> {
     let mut due = None;
     loop {
@@ -195,34 +157,6 @@ fn echoes(mut client: &TcpStream, count: u32, pace: Option<Duration>) -> io::Res
         }
     }
     Ok(samples)
-}
-
-/// Waits for one byte, about the time when it is due without a sleep.
-fn receive(mut stream: &TcpStream, due: Option<Instant>) -> io::Result<()> {
-    if let Some(due) = due {
-        sleep_until(stream, due)?;
-        while Instant::now() < due + SPUN {
-            match recv(stream, &mut [0], RecvFlags::DONTWAIT) {
-                Ok((0, _)) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => return Ok(()),
-                Err(Errno::AGAIN | Errno::INTR) => hint::spin_loop(),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    stream.read_exact(&mut [0])
-}
-
-/// Until there is something to receive, or soon due.
-fn sleep_until(stream: &TcpStream, due: Instant) -> io::Result<()> {
-    loop {
-        let left = due.saturating_duration_since(Instant::now()).saturating_sub(SPUN);
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&timeout)) {
-            Err(Errno::INTR) => {}
-            woken => return Ok(woken.map(drop)?),
-        }
-    }
 }
 
 /// What was found, without an opinion.
@@ -261,12 +195,8 @@ pub fn judge(link: &LinkProfile, samples: Vec<Duration>) -> Result<Calibration, 
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
-
-    use rustix::time::{ClockId, clock_gettime};
-
     use super::*;
-    use crate::link::Rate;
+    use crate::link::{Jitter, Rate};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -334,56 +264,6 @@ mod tests {
         for wrong in [Duration::ZERO, 25 * MS, 40 * MS, 60 * MS, 99 * MS] {
             assert!(judged(wrong).is_err(), "{wrong:?} passes");
         }
-    }
-
-    #[test]
-    fn only_ends_that_never_look_at_the_same_time_are_awake() {
-        let link = LinkProfile::round_trip;
-        assert_eq!(ends_with(&link(8 * MS), 2), Ends::Awake);
-        assert_eq!(ends_with(&link(70 * MS), 1), Ends::Asleep, "the emulator would have none");
-        let mut aslant = link(70 * MS);
-        aslant.up.delay = MS;
-        let mut shaky = link(70 * MS);
-        shaky.down.jitter = Jitter::uniform(MS);
-        for near in [link(7 * MS), aslant, shaky] {
-            assert_eq!(ends_with(&near, 2), Ends::Asleep, "both would look at once");
-        }
-    }
-
-    #[test]
-    fn a_byte_that_is_due_is_looked_for_without_a_sleep() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
-        let _from = TcpStream::connect(listener.local_addr().expect("port")).expect("connect");
-        let (to, _) = listener.accept().expect("accept");
-        to.set_read_timeout(Some(MS)).expect("a limit");
-        let worked = |due: Option<Duration>| {
-            let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a time");
-            let before = now();
-            receive(&to, due.map(|due| Instant::now() + due)).expect_err("nothing comes");
-            now() - before
-        };
-        // Others may have the processor meanwhile; one that slept would not have worked even once.
-        assert!((0..100).any(|_| worked(Some(Duration::ZERO)) > SPUN / 2));
-        assert!((0..100).any(|_| worked(None) < SPUN / 2));
-    }
-
-    #[test]
-    fn a_byte_is_received_whenever_it_comes() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
-        let mut from = TcpStream::connect(listener.local_addr().expect("port")).expect("connect");
-        let (to, _) = listener.accept().expect("accept");
-        for due in [None, Some(Duration::ZERO), Some(3 * MS), Some(Duration::from_secs(60))] {
-            from.write_all(&[1]).expect("send");
-            receive(&to, due.map(|due| Instant::now() + due)).expect("it is there");
-        }
-        let sending = thread::spawn(move || {
-            thread::sleep(20 * MS);
-            from.write_all(&[1]).expect("send");
-        });
-        receive(&to, Some(Instant::now() + 5 * MS)).expect("late");
-        sending.join().expect("sent, and closed");
-        let error = receive(&to, Some(Instant::now() + 5 * MS)).expect_err("closed");
-        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     }
 
     #[test]

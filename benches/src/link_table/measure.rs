@@ -12,8 +12,7 @@ use bench_core::scale::Scale;
 use bench_core::workload::Failure;
 use bench_network::Error;
 use bench_network::backend::{Choice, Config, Kind, Started, ceiling, start_with_config};
-use bench_network::calibrate::round_trip::{self, Ends};
-use bench_network::calibrate::{Bulk, Ceiling, RateFound, loss, rate};
+use bench_network::calibrate::{Bulk, Ceiling, Ends, RateFound, loss, rate, round_trip};
 use bench_network::link::{Capacity, LinkProfile, Way, named};
 use hdrhistogram::Histogram;
 
@@ -216,7 +215,7 @@ fn echoes(plan: &Plan, started: &mut Started) -> Result<Row, Failure> {
     let [asked, used, tolerated] = [asked, used, found.tolerance].map(|it| it.as_nanos() as f64);
     let mut row = held(row, asked, used, Some(tolerated));
     if started.used != Kind::Simulation {
-        row = by_ends(row, round_trip::ends(&plan.link));
+        row = by_ends(row, Ends::of(&plan.link));
     }
     if let Err(refusal) = round_trip::judge(&plan.link, times)
         && plan.judged

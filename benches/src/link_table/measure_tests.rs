@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bench_core::fixture::cpus;
 use bench_core::units::ByteSize;
 use bench_network::Error;
 use bench_network::backend::{Backend, Kind};
@@ -25,6 +26,7 @@ fn a_simulated_link_is_what_it_was_asked_to_be() {
         assert!(ids.insert((&row.id, &row.metric)), "a report could not tell {row:?}");
         assert_eq!(row.dimensions["link_backend"], "simulation");
         assert_eq!(row.dimensions["link_valid"], "yes");
+        assert!(!row.dimensions.contains_key("ends"), "nobody waits: {row:?}");
     }
     // Connect and echoes; of each way rate, goodput, and three counts of the loss.
     assert_eq!(rows.len(), 2 + 2 * 5);
@@ -54,6 +56,18 @@ fn the_proxy_says_what_it_does_not_model() {
     assert!(rows.iter().all(|row| !row.id.contains("/loss/")), "it has no datagrams");
     assert_eq!(rows[0].dimensions["link_not_modelled"], "handshake, loss, congestion control");
     assert_eq!(rows[0].dimensions[USED], "0", "connecting takes no round trip");
+}
+
+#[test]
+fn a_round_trip_says_whether_its_ends_slept() {
+    let awake = if cpus::available().expect("some").len() > 1 { "awake" } else { "asleep" };
+    for (link, ends) in [("rtt_7ms", "asleep"), ("rtt_8ms", awake)] {
+        let plan = Plan { judged: false, echoes: Some(2), ..plan(link, Kind::Proxy) };
+        let mut started =
+            start_with_config(plan.backend, &plan.link, &plan.config).expect("started");
+        let row = echoes(&plan, &mut started).expect("echoes");
+        assert_eq!(row.dimensions["ends"], ends, "{link}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench_core::record::Data;
 use bench_core::workload::Failure;
-use bench_network::calibrate::{round_trip, tolerance};
+use bench_network::calibrate::{Ends, round_trip, tolerance};
 use bench_network::emulated::{Carrier, EmulatedLink};
 use bench_network::link::LinkProfile;
 use hdrhistogram::Histogram;
@@ -57,7 +57,7 @@ pub fn figure<C: Carrier>(seed: u64) -> Result<Figure, Failure> {
         let data = Data::from_histogram(&histogram);
         let id = format!("round_trip/{asked_ms}ms");
         let row = row(&id, "latency", "ns", data, &link, invalid.as_deref())?;
-        rows.push(by_ends(row, round_trip::ends(&profile)));
+        rows.push(by_ends(row, Ends::of(&profile)));
     }
     Ok(Figure { title: "round trip", lines, rows })
 }

@@ -13,8 +13,7 @@ use bench_core::workload::Failure;
 use bench_network::Error;
 use bench_network::calibrate::loss::look;
 use bench_network::calibrate::rate::{SEGMENT_BYTES, goodput_bits};
-use bench_network::calibrate::round_trip::{self, Ends};
-use bench_network::calibrate::{Bulk, LossFound, Train};
+use bench_network::calibrate::{Bulk, Ends, LossFound, Train, round_trip};
 use bench_network::emulated::EmulatedLink;
 use bench_network::link::{Capacity, LinkProfile, Loss, Queue, Rate, Way};
 use bench_network::tun::Tun;
@@ -112,7 +111,7 @@ fn round_trip_cell(round_trip_ms: u64, seed: u64) -> Result<Cell, Failure> {
         ours,
         theirs,
         print: |ns| ms(Duration::from_nanos(ns as u64)),
-        ends: Some(round_trip::ends(&link)),
+        ends: Some(Ends::of(&link)),
         // Being late is in the number.
         invalid: overflowed(&own)?,
     })
