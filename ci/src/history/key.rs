@@ -121,6 +121,8 @@ mod tests {
         let plain = together(&[row(&[])]);
         for name in IDENTITY.iter().chain(&APART) {
             assert_ne!(together(&[row(&[(*name, "x")])]), plain, "{name}");
+            let rules = include_str!("../../METHODOLOGY.md");
+            assert!(rules.contains(&format!("`{name}`")), "{name} is not among the rules");
         }
     }
 }
