@@ -82,6 +82,7 @@ fn environment() -> Environment {
         git_commit: text("52e648601f2b7a6c"),
         git_dirty: Some(true),
         tcp_congestion_control: text("bbr"),
+        huge_pages: text("madvise"),
         ..Environment::default()
     }
 }

@@ -160,7 +160,6 @@ fn unread(e: &Environment) -> Vec<String> {
         ("commit", e.git_commit.is_none()),
         ("TCP congestion control", e.tcp_congestion_control.is_none()),
         ("read-ahead", e.read_ahead_bytes.is_none()),
-        ("huge pages", e.huge_pages.is_none()),
     ];
     fields.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name.to_owned()).collect()
 }
